@@ -1,0 +1,54 @@
+# Every target needs only python3 (3.11 or newer), make and a network for packages.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train eval test check bench table tensorboard clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  Arguments: make train ARGS="model=resnet18 data=cifar10"'
+
+# An interrupted install leaves no stamp, and a changed pyproject.toml makes the stamp stale.
+$(VENV)/stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cnnlab needs Python 3.11 or newer, got " + sys.version.split()[0] + "; choose one with make PYTHON=python3.x")'
+	@$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/stamp-dev: $(VENV)/stamp
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/stamp-dev ## make the environment with all that training and tests need
+
+train: $(VENV)/stamp ## train a network (LeNet-5 on digits unless ARGS says otherwise)
+	@$(PY) src/train.py $(ARGS)
+
+eval: $(VENV)/stamp ## evaluate a checkpoint: make eval ARGS="checkpoint=PATH"
+	@$(PY) src/eval.py $(ARGS)
+
+test: $(VENV)/stamp-dev ## the fast tests: offline, under two minutes
+	@$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/stamp-dev ## lint and types
+	@$(PY) -m ruff check src tests
+	@$(PY) -m ruff format --check src tests
+	@$(PY) -m mypy
+
+bench: $(VENV)/stamp ## time training here: ARGS="bench=train model=resnet18"
+	@$(PY) src/benchmark.py $(ARGS)
+
+table: $(VENV)/stamp ## a table of all finished runs below logs/
+	@$(PY) src/report.py $(ARGS)
+
+tensorboard: $(VENV)/stamp ## the curves of all runs on http://localhost:6006
+	@$(PY) -m tensorboard.main --logdir logs $(ARGS)
+
+clean: ## remove the environment and caches; runs and data stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,31 @@
+"""AlexNet's change of colour."""
+
+import torch
+from torch import Tensor
+
+from cnnlab.augment.step import Draws, ImageFacts
+
+
+class ColourShift:
+    """Add to all pixels of an image a random multiple of the principal components of the training pixels' colours.
+
+    Krizhevsky, Sutskever and Hinton 2012, section 4.1: with eigenvectors p and eigenvalues λ of the pixels' covariance,
+    add [p1 p2 p3] [α1 λ1, α2 λ2, α3 λ3]^T, α drawn anew for each image from a normal distribution. The paper does not
+    say on which scale its pixels are; here it is [0, 1].
+
+    Args:
+        std: standard deviation of α; 0.1 in the paper.
+    """
+
+    def __init__(self, std: float, facts: ImageFacts) -> None:
+        self.std = std
+        self.eigenvalues, self.eigenvectors = torch.linalg.eigh(facts.covariance)
+
+    def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
+        """`alpha` (N, C)."""
+        return {"alpha": self.std * torch.randn(len(images), images.shape[1], generator=generator)}
+
+    def apply(self, images: Tensor, draws: Draws) -> Tensor:
+        components = (self.eigenvectors * self.eigenvalues).to(images.device)
+        shift = draws["alpha"] @ components.T * 255
+        return (images + shift[:, :, None, None]).round_().clamp_(0, 255).to(torch.uint8)

@@ -1,0 +1,48 @@
+"""What a step of an augmentation is: draw the numbers first, apply them afterwards.
+
+The numbers are drawn on the CPU for the whole batch, so that they are the same on every device, and a test can pass
+its own.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+Draws = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What steps may need to know of the data.
+
+    Attributes:
+        image_size: the side that the network takes.
+        mean, std: a channel's, over the training pixels in [0, 1].
+        covariance: (C, C), of the channels over the training pixels in [0, 1].
+        mirror: whether a reflected picture keeps its label.
+    """
+
+    num_classes: int
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    covariance: Tensor
+    mirror: bool
+
+
+class ImageStep(Protocol):
+    """A step that changes images and keeps their labels. `apply` takes and returns (N, C, H, W), uint8."""
+
+    def draw(self, images: Tensor, generator: torch.Generator) -> Draws: ...
+
+    def apply(self, images: Tensor, draws: Draws) -> Tensor: ...
+
+
+class MixStep(Protocol):
+    """A step that mixes images: normalised floats (N, C, H, W) and their targets (N, num_classes)."""
+
+    def draw(self, images: Tensor, generator: torch.Generator) -> Draws: ...
+
+    def mix(self, images: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]: ...

@@ -1,0 +1,152 @@
+"""From the configuration to objects: the only place that calls Hydra's instantiate."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra.utils
+import lightning as L
+from hydra.errors import InstantiationException
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from cnnlab import nets
+from cnnlab.augment import Augmentation, ImageFacts
+from cnnlab.data.datamodule import ImageDataModule
+from cnnlab.errors import UserError, one_of
+from cnnlab.learn.callbacks import Checkpoints, Display, History, InputPictures
+from cnnlab.learn.classifier import ImageClassifier, mode_of
+from cnnlab.machine import Machine
+
+Say = Callable[[str], None]
+
+ALLOWED = ("cnnlab.", "torch.optim.")  # the packages that a _target_ may name
+CARD_FORMAT = 1
+DATA_OPTIONS_ELSEWHERE = ("epochs",)  # a choice that belongs to the data's folder of conf/, and to the trainer
+
+
+def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
+    """The object that `node` describes; `args` and `kwargs` are added as they are.
+
+    Raises:
+        UserError: its target is outside the allowed packages, or does not take what it is given.
+    """
+    target = str(node.get("_target_"))
+    if not target.startswith(ALLOWED):
+        raise UserError(f"{what}._target_ must begin with one of {list(ALLOWED)}, got {target!r}")
+    try:
+        return hydra.utils.instantiate(node, _partial_=True, _convert_="all")(*args, **kwargs)
+    except InstantiationException as error:
+        raise UserError(f"{what}: {error.__cause__ or error}") from error
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what}: {error}") from error
+
+
+def datamodule(cfg: DictConfig, say: Say = print) -> ImageDataModule:
+    """The data of `cfg`, split; reads it if it is not cached yet."""
+    options = {str(key): value for key, value in cfg.data.items() if key not in DATA_OPTIONS_ELSEWHERE}
+    module = ImageDataModule(**options, seed=cfg.get("seed", 0), say=say)
+    module.setup()
+    return module
+
+
+def network(node: DictConfig, facts: ImageFacts) -> nn.Module:
+    """The network of `node`, for images as `facts` say."""
+    return make(node, "model", **_image_arguments(facts))
+
+
+def _image_arguments(facts: ImageFacts) -> dict[str, int]:
+    return {"in_channels": len(facts.mean), "num_classes": facts.num_classes, "image_size": facts.image_size}
+
+
+def augmentation(node: DictConfig, facts: ImageFacts) -> Augmentation:
+    """The steps of `node` in their order; a step that takes `facts` gets them."""
+    steps = []
+    for name, step in node.items():
+        wants_facts = "facts" in _arguments_of(step)
+        steps.append(make(step, f"augment.{name}", **({"facts": facts} if wants_facts else {})))
+    return Augmentation(steps, facts)
+
+
+def _arguments_of(step: DictConfig) -> tuple[str, ...]:
+    found = hydra.utils.get_object(str(step.get("_target_"))) if str(step.get("_target_")).startswith(ALLOWED) else None
+    return tuple(inspect.signature(found).parameters) if found else ()
+
+
+def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
+    """Network, loss, optimizer, schedule and augmentation of `cfg`, for `data`."""
+    facts = data.facts
+    return ImageClassifier(
+        net=network(cfg.model, facts),
+        loss=make(cfg.loss, "loss"),
+        optimizer=lambda groups: make(cfg.optimizer, "optimizer", groups),
+        schedule=make(cfg.scheduler, "scheduler"),
+        augmentation=augmentation(cfg.augment, facts),
+        seed=cfg.seed,
+        max_steps=cfg.trainer.max_steps,
+        monitor=cfg.monitor,
+        card=card(cfg, data),
+    )
+
+
+def card(cfg: DictConfig, data: ImageDataModule) -> dict[str, Any]:
+    """What a checkpoint says of itself, in plain values: enough to build the network and to read its data again."""
+    facts = data.facts
+    arguments = OmegaConf.to_container(cfg.model)
+    assert isinstance(arguments, dict)
+    name = str(arguments.pop("_target_")).rpartition(".")[2]
+    split = ("name", "val_size", "split_seed", "train_size", "limit")
+    return {
+        "format": CARD_FORMAT,
+        "network": {"name": name, "arguments": arguments | _image_arguments(facts)},
+        "data": {key: cfg.data[key] for key in split} | {"fingerprint": data.dataset.fingerprint},
+        "classes": list(data.dataset.classes),
+        "image_size": facts.image_size,
+        "mean": list(facts.mean),
+        "std": list(facts.std),
+    }
+
+
+def network_of_card(card: dict[str, Any]) -> nn.Module:
+    """The network that a checkpoint's card names, which must be one of ours.
+
+    Raises:
+        UserError: it is none of ours, or does not take these arguments.
+    """
+    name, arguments = card["network"]["name"], card["network"]["arguments"]
+    one_of("the checkpoint's network", name, nets.__all__)
+    return make(OmegaConf.create({"_target_": f"cnnlab.nets.{name}"}), "the checkpoint's network", **arguments)
+
+
+def trainer(
+    cfg: DictConfig, machine: Machine, folder: Path, history: History, checkpoints: Checkpoints, say: Say
+) -> L.Trainer:
+    """The Trainer of `cfg`, which keeps `history` and `checkpoints` and logs to TensorBoard in `folder`."""
+    with_validation = cfg.data.val_size != 0
+    callbacks: list[L.Callback] = [
+        InputPictures(cfg.logger.images, cfg.logger.graph), history, checkpoints, Display(history, say),
+    ]  # fmt: skip
+    if cfg.callbacks.early_stopping is not None:
+        callbacks.append(EarlyStopping(cfg.monitor, mode=mode_of(cfg.monitor), **cfg.callbacks.early_stopping))
+    if cfg.callbacks.averaging is not None:
+        callbacks.append(EMAWeightAveraging(**cfg.callbacks.averaging))
+    logger = TensorBoardLogger(folder.parent, name="", version=folder.name, default_hp_metric=False)
+    return L.Trainer(
+        accelerator=machine.accelerator,
+        devices=cfg.trainer.devices,
+        precision=machine.precision,  # type: ignore[arg-type]
+        max_epochs=cfg.trainer.max_epochs,
+        gradient_clip_val=cfg.trainer.gradient_clip_val,
+        limit_train_batches=cfg.trainer.limit_train_batches,
+        limit_val_batches=cfg.trainer.limit_eval_batches if with_validation else 0,
+        limit_test_batches=cfg.trainer.limit_eval_batches,
+        callbacks=callbacks,
+        logger=logger if cfg.logger.tensorboard else False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )

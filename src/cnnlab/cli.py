@@ -1,0 +1,107 @@
+"""From a command line to a call with the composed configuration, and from any mistake to one clear message.
+
+Imports Hydra and nothing heavier, so that help and mistakes answer at once.
+"""
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from cnnlab.config import CONF, check, compose, keys_of, plain
+from cnnlab.errors import UserError
+
+Task = Callable[[DictConfig], None]
+
+
+def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
+    """Make `task(cfg)` a command that composes conf/<config_name>.yaml with its arguments.
+
+    The command exits with 0 after success, with 1 after a mistake or a failed job, with 130 after Ctrl-C.
+    HYDRA_FULL_ERROR=1 shows the traceback of a mistake.
+    """
+
+    def decorate(task: Task) -> Callable[[], None]:
+        def main() -> None:
+            full_errors = os.environ.get("HYDRA_FULL_ERROR", "0") == "1"
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing its own form of the error
+            failures: list[Exception] = []
+            try:
+                _refuse_lists_of_choices(sys.argv[1:])
+                hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(
+                    lambda cfg: _run_job(task, cfg, failures)
+                )()
+            except KeyboardInterrupt:
+                sys.exit(130)
+            except (UserError, HydraException, OmegaConfBaseException) as error:
+                failures.append(error)
+                print(f"error: {_explain(error, config_name, sys.argv[1:])}", file=sys.stderr)
+            if failures and full_errors:
+                raise failures[0]
+            if failures:
+                sys.exit(1)
+
+        return main
+
+    return decorate
+
+
+def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
+    """One job; what it raises is told at once and kept in `failures`, so that the other jobs of a sweep go on."""
+    try:
+        resolved = plain(cfg)
+        check(resolved)
+        task(resolved)
+    except Exception as error:
+        failures.append(error)
+        if isinstance(error, UserError | OmegaConfBaseException):
+            print(f"error: {_explain(error)}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+
+
+def _refuse_lists_of_choices(arguments: list[str]) -> None:
+    """`model=[a,b]` would merge two networks' arguments into one without a word."""
+    for argument in arguments:
+        group, _, value = argument.partition("=")
+        if value.startswith("[") and (CONF / group).is_dir() and group:
+            names = value.strip("[]").replace(" ", "")
+            raise UserError(f"{group} takes one choice, got {value}; to run each of them: -m {group}={names}")
+
+
+def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] = ()) -> str:
+    message = str(error)
+    if key := re.search(r"Could not override '([^']+)'", message):
+        return _unknown_key(key[1], config_name, arguments)
+    if missing := re.search(r"Could not find '([^/']+)/([^']+)'", message):
+        return _unknown_choice(missing[1], missing[2])
+    if "Ambiguous value for argument" in message:
+        argument = re.search(r"argument '([^']+)'", message)
+        return f"several values need a sweep: -m {argument[1] if argument else ''}"
+    if isinstance(error, MissingMandatoryValue) and isinstance(error, OmegaConfBaseException):
+        return f"{error.full_key} must be given: {error.full_key}=VALUE"
+    return message.split("\nSet the environment variable")[0].strip()
+
+
+def _unknown_choice(group: str, choice: str) -> str:
+    options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    if not options:
+        return f"unknown choice {group}={choice}: there is no such group"
+    return f"unknown choice {group}={choice}; {group} is one of: {', '.join(options)}"
+
+
+def _unknown_key(key: str, config_name: str, arguments: Sequence[str]) -> str:
+    choices = [argument for argument in arguments if (CONF / argument.partition("=")[0]).is_dir()]
+    try:
+        keys = keys_of(compose(config_name, choices), key)
+    except (HydraException, OmegaConfBaseException):
+        keys = []
+    parent = key.rpartition(".")[0]
+    where = f"{parent} has" if parent else "there are"
+    return f"unknown key {key}; {where}: {', '.join(keys)}" if keys else f"unknown key {key}"

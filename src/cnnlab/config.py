@@ -1,0 +1,110 @@
+"""Where the configuration lies, how it is composed without a command line, and what its values may be.
+
+Nothing here imports torch: a wrong value is told within the first second.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from cnnlab.errors import UserError, one_of
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+
+
+def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """The configuration that the command `python src/<config_name>.py <overrides>` would run with."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra.compose(config_name, list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    return plain(cfg)
+
+
+def plain(cfg: DictConfig) -> DictConfig:
+    """`cfg` with its interpolations resolved and Hydra's own part left out."""
+    resolved = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(resolved, dict)
+    resolved.pop("hydra", None)
+    return OmegaConf.create(resolved)
+
+
+def is_int(minimum: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+
+
+def or_null(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or rule(value)
+
+
+def is_number(minimum: float) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value >= minimum
+
+
+def is_size(value: Any) -> bool:
+    """A share below 1 or a count."""
+    return is_int(0)(value) or (isinstance(value, float) and 0 <= value < 1)
+
+
+RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "seed": ("a whole number of at least 0", is_int(0)),
+    "fresh": ("true or false", lambda value: isinstance(value, bool)),
+    "retry": ("true or false", lambda value: isinstance(value, bool)),
+    "data.download": ("true or false", lambda value: isinstance(value, bool)),
+    "data.image_size": ("null or a number of pixels", or_null(is_int(1))),
+    "data.batch_size": ("a whole number of at least 1", is_int(1)),
+    "data.eval_batch_size": ("a whole number of at least 1", is_int(1)),
+    "data.val_size": ("0, a share below 1 or a number of images", is_size),
+    "data.train_size": ("null or a number of images", or_null(is_int(1))),
+    "data.limit": ("null or a number of images", or_null(is_int(1))),
+    "data.split_seed": ("a whole number of at least 0", is_int(0)),
+    "trainer.threads": ("auto or a whole number of at least 1", lambda value: value == "auto" or is_int(1)(value)),
+    "trainer.max_epochs": ("a whole number of at least 1", is_int(1)),
+    "trainer.max_steps": ("null or a whole number of at least 1", or_null(is_int(1))),
+    "trainer.devices": ("1 (several devices are not supported yet)", lambda value: value == 1),
+    "trainer.gradient_clip_val": ("null or a number", or_null(is_number(0.0))),
+    "optimizer.lr": ("a number of at least 0", is_number(0.0)),
+}
+
+
+def check(cfg: DictConfig) -> None:
+    """Raise UserError for the first value of `cfg` that no run could use."""
+    for key, (allowed, rule) in RULES.items():
+        value = OmegaConf.select(cfg, key, default=_ABSENT)
+        if value is not _ABSENT and not rule(value):
+            raise UserError(f"{key} must be {allowed}, got {value!r}")
+    for key, choices in (("monitor", MONITORS), ("trainer.precision", PRECISIONS)):
+        value = OmegaConf.select(cfg, key, default=_ABSENT)
+        if value is not _ABSENT:
+            one_of(key, value, choices)
+    if OmegaConf.select(cfg, "data.val_size") == 0:
+        _check_without_validation(cfg)
+
+
+def _check_without_validation(cfg: DictConfig) -> None:
+    if OmegaConf.select(cfg, "callbacks.early_stopping") is not None:
+        raise UserError("callbacks.early_stopping needs validation images: data.val_size must be above 0, got 0")
+    if str(OmegaConf.select(cfg, "scheduler._target_")).endswith("Plateau"):
+        raise UserError("scheduler=plateau needs validation images: data.val_size must be above 0, got 0")
+
+
+_ABSENT = object()
+
+
+def keys_of(cfg: DictConfig | ListConfig, path: str) -> list[str]:
+    """The keys beside the missing key `path`, nearest spelling first."""
+    parent, _, last = path.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    if not isinstance(node, DictConfig):
+        return []
+    keys = [str(key) for key in node if key != "hydra"]
+    near = difflib.get_close_matches(last, keys, n=len(keys), cutoff=0.5)
+    return near + [key for key in keys if key not in near]

@@ -1,0 +1,181 @@
+"""A dataset read once, then mapped: one file beside the data holds its tensors and says what they were made from."""
+
+import hashlib
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from cnnlab.data.pictures import Pictures, SourceError, Split
+from cnnlab.data.readers import Source, sources
+from cnnlab.data.specs import SPECS
+from cnnlab.errors import UserError
+
+FORMAT = 1
+STATISTICS_CHUNK = 10_000  # images turned into floats at a time
+
+
+@dataclass
+class Dataset:
+    """A whole dataset.
+
+    Attributes:
+        source: where it was read from, in words.
+        fingerprint: a hash of all pictures and labels.
+        mean, std: a channel's, over the training pixels in [0, 1]: the published ones where the dataset has them.
+        covariance: (C, C), of the channels over the training pixels in [0, 1].
+    """
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    source: str
+    fingerprint: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    covariance: Tensor
+
+
+def load(
+    name: str,
+    root: Path,
+    download: bool = True,
+    mirror: str | None = None,
+    image_size: int | None = None,
+    say: Callable[[str], None] = print,
+) -> Dataset:
+    """The dataset `name`, from the first of its sources that is whole; mapped from the cache where that is current.
+
+    Args:
+        root: the folder of all datasets; for `image_folder` the pictures' own.
+        mirror: URL of a folder with the official files, in place of the origin.
+        image_size: the side of the stored pictures of `image_folder`; the other datasets are stored as distributed.
+        say: is told what is skipped and why.
+
+    Raises:
+        UserError: no source is whole; the message names each with its reason.
+    """
+    spec = SPECS[name]
+    side = (image_size if name == "image_folder" else None) or spec.image_size
+    reasons, skipped = [], []
+    with FileLock(_cache_folder(root) / f"{name}.lock"):
+        for source in sources(spec, root, download, mirror, side, say):
+            try:
+                dataset = _map_or_read(source, _cache_folder(root) / f"{name}-{side}.pt", name, say)
+            except SourceError as error:
+                reasons.append(f"  {source.name}: {error}")
+                if not error.absent:
+                    skipped.append(f"skipped {source.name}: {error}")
+                continue
+            for line in skipped:
+                say(line)
+            return dataset
+    ways = "put the files there" if name != "image_folder" else "name the folder with data.root=FOLDER"
+    if not download and name not in ("digits", "image_folder"):
+        ways += ", or allow data.download=true"
+    elif download and name not in ("digits", "image_folder"):
+        ways += ", or name a reachable copy of the official files with data.mirror=URL"
+    raise UserError("\n".join([f"{name} was not found whole in any of these places; {ways}:", *reasons]))
+
+
+def _cache_folder(root: Path) -> Path:
+    """Beside the data; where that cannot be written, a folder of the user's cache that belongs to `root` alone."""
+    beside = root / ".cnnlab"
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+        if os.access(beside, os.W_OK):
+            return beside
+    except OSError:
+        pass
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "cnnlab" / hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"neither {beside} nor {folder} can be written, and the data's cache needs one: {error}") from error
+    return folder
+
+
+def _map_or_read(source: Source, cache: Path, name: str, say: Callable[[str], None]) -> Dataset:
+    stamp = _stamp(source)
+    if (stored := _open(cache)) is not None and stored["stamp"] == stamp:
+        return _dataset(stored)
+    pictures = source.read()
+    stored = _describe(pictures, name) | {"stamp": _stamp(source), "source": source.name}
+    partial = cache.with_suffix(f".{os.getpid()}.part")
+    try:
+        torch.save(stored, partial)
+        os.replace(partial, cache)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        partial.unlink(missing_ok=True)
+        say(f"the data's cache {cache} was not written, so the next run reads all pictures again: {error}")
+        return _dataset(stored)
+    return _dataset(_open(cache) or stored)
+
+
+def _stamp(source: Source) -> str:
+    """A hash of what tells that the source's files changed: names, sizes and times of modification."""
+    digest = hashlib.sha256(f"{FORMAT} {source.name}".encode())
+    for path in source.files():
+        status = path.stat()
+        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _open(cache: Path) -> dict[str, Any] | None:
+    """The cache's content, its tensors mapped and not read; None where there is none or it is broken."""
+    try:
+        return torch.load(cache, mmap=True, weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError):
+        return None
+
+
+def _describe(pictures: Pictures, name: str) -> dict[str, Any]:
+    spec = SPECS[name]
+    digest = hashlib.sha256()
+    for tensor in (pictures.train.images, pictures.train.labels, pictures.test.images, pictures.test.labels):
+        digest.update(tensor.numpy())
+    mean, covariance = channel_statistics(pictures.train.images)
+    return {
+        "train_images": pictures.train.images,
+        "train_labels": pictures.train.labels,
+        "test_images": pictures.test.images,
+        "test_labels": pictures.test.labels,
+        "classes": list(pictures.classes),
+        "fingerprint": digest.hexdigest()[:16],
+        "mean": list(spec.mean) or mean.tolist(),
+        "std": list(spec.std) or covariance.diagonal().sqrt().clamp(min=1e-3).tolist(),
+        "covariance": covariance.float(),
+    }
+
+
+def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (C,) and covariance (C, C) of the channels over all pixels of uint8 `images` (N, C, H, W), scaled to [0, 1]."""
+    channels, pixels = images.shape[1], images.numel() // images.shape[1]
+    total = torch.zeros(channels, dtype=torch.float64)
+    products = torch.zeros(channels, channels, dtype=torch.float64)
+    for chunk in images.split(STATISTICS_CHUNK):
+        values = chunk.transpose(0, 1).flatten(1).double() / 255
+        total += values.sum(1)
+        products += values @ values.T
+    mean = total / pixels
+    return mean, products / pixels - torch.outer(mean, mean)
+
+
+def _dataset(stored: dict[str, Any]) -> Dataset:
+    return Dataset(
+        train=Split(stored["train_images"], stored["train_labels"]),
+        test=Split(stored["test_images"], stored["test_labels"]),
+        classes=tuple(stored["classes"]),
+        source=stored["source"],
+        fingerprint=stored["fingerprint"],
+        mean=tuple(stored["mean"]),
+        std=tuple(stored["std"]),
+        covariance=stored["covariance"],
+    )

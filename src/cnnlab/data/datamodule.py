@@ -1,0 +1,150 @@
+"""The one LightningDataModule: a dataset split into training, validation and test images, handed out in batches."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from cnnlab.augment import ImageFacts
+from cnnlab.data.cache import Dataset, load
+from cnnlab.data.pictures import Split
+from cnnlab.data.specs import SPECS
+from cnnlab.data.splits import IndexBatches, stratified
+from cnnlab.errors import UserError
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Subset(TorchDataset[Batch]):
+    """Some images of a split, fetched a batch at a time: positions (B,) to uint8 images (B, C, H, W) and labels (B,)."""
+
+    def __init__(self, split: Split, indices: Tensor) -> None:
+        self.split, self.indices = split, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, positions: Tensor) -> Batch:
+        chosen = self.indices[positions]
+        return self.split.images[chosen], self.split.labels[chosen]
+
+    @property
+    def labels(self) -> Tensor:
+        return self.split.labels[self.indices]
+
+
+class ImageDataModule(L.LightningDataModule):
+    """Any dataset of `data/specs.py`.
+
+    Args:
+        root, download, mirror: where it is looked for; see `data/cache.py`.
+        image_size: the side that the network takes; None for the dataset's own.
+        batch_size, eval_batch_size: images a batch, in training and in evaluation.
+        val_size: validation images taken out of the training set: a share below 1, or a number; 0 for none.
+        split_seed: draws the validation images; apart from `seed`, so that runs of several seeds share them.
+        train_size: a stratified subset of the training images that are left; None for all.
+        limit: the most images in each of the three sets; None for all.
+        seed: of the order of the batches.
+    """
+
+    train: Subset
+    val: Subset
+    test: Subset
+
+    def __init__(
+        self,
+        name: str,
+        root: str | Path,
+        download: bool = True,
+        mirror: str | None = None,
+        image_size: int | None = None,
+        batch_size: int = 128,
+        eval_batch_size: int = 500,
+        val_size: float = 0.1,
+        split_seed: int = 0,
+        train_size: int | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        super().__init__()
+        self.name, self.root, self.download, self.mirror, self.say = name, Path(root), download, mirror, say
+        self.image_size = image_size or SPECS[name].image_size
+        self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
+        self.val_size, self.split_seed, self.train_size, self.limit = val_size, split_seed, train_size, limit
+        self._dataset: Dataset | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        """The whole dataset, read at the first use."""
+        if self._dataset is None:
+            self._dataset = load(self.name, self.root, self.download, self.mirror, self.image_size, self.say)
+        return self._dataset
+
+    @property
+    def facts(self) -> ImageFacts:
+        """What augmentation and networks need to know."""
+        return ImageFacts(
+            num_classes=len(self.dataset.classes),
+            image_size=self.image_size,
+            mean=self.dataset.mean,
+            std=self.dataset.std,
+            covariance=self.dataset.covariance,
+            mirror=SPECS[self.name].mirror,
+        )
+
+    def setup(self, stage: str | None = None) -> None:
+        """Split the images.
+
+        Raises:
+            UserError: the sizes asked for do not fit the dataset.
+        """
+        split = self.dataset.train
+        total = len(split.labels)
+        count = round(self.val_size * total) if isinstance(self.val_size, float) else self.val_size
+        if count >= total:
+            raise UserError(f"data.val_size must be below the {total:,} training images of {self.name}, got {count:,}")
+        val = stratified(split.labels, count, self.split_seed)
+        train = torch.ones(total, dtype=torch.bool).index_fill(0, val, False).nonzero().squeeze(1)
+        if self.train_size is not None and self.train_size > len(train):
+            raise UserError(
+                f"data.train_size must be at most the {len(train):,} training images that are left beside "
+                f"{count:,} for validation, got {self.train_size:,}"
+            )
+        test = torch.arange(len(self.dataset.test.labels))
+        self.train = self._cut(split, train, self.train_size)
+        self.val = self._cut(split, val)
+        self.test = self._cut(self.dataset.test, test)
+        if self.batch_size > len(self.train):
+            raise UserError(
+                f"data.batch_size must be at most the {len(self.train):,} training images, got {self.batch_size:,}"
+            )
+
+    def _cut(self, split: Split, indices: Tensor, size: int | None = None) -> Subset:
+        """`size` stratified images of `indices`, at most `limit`."""
+        count = min(n for n in (size, self.limit, len(indices)) if n is not None)
+        if count == len(indices):
+            return Subset(split, indices)
+        return Subset(split, indices[stratified(split.labels[indices], count, self.split_seed)])
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(self.train, IndexBatches(len(self.train), self.batch_size, shuffle=True, seed=self.seed))
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        return self.eval_dataloader(self.val) if len(self.val) else []
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self.eval_dataloader(self.test)
+
+    def eval_dataloader(self, subset: Subset) -> DataLoader[Batch]:
+        """Every image of `subset` once, in order."""
+        return self._loader(subset, IndexBatches(len(subset), self.eval_batch_size, shuffle=False))
+
+    @staticmethod
+    def _loader(subset: Subset, batches: IndexBatches) -> DataLoader[Batch]:
+        # batch_size=None: the sampler's items are whole batches already.
+        return DataLoader(subset, batch_size=None, sampler=batches, pin_memory=torch.cuda.is_available())

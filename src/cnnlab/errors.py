@@ -1,0 +1,14 @@
+"""What is the user's to mend, told in one line without a traceback."""
+
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in the command, the data or the machine's state; the command line prints it and exits with 1."""
+
+
+def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
+    """Raise UserError unless `value` is among `allowed`."""
+    choices = list(allowed)
+    if value not in choices:
+        raise UserError(f"{name} must be one of {choices}, got {value!r}")

@@ -1,0 +1,34 @@
+"""The look that all figures share: matplotlib without a screen, one palette, light axes."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for all eyes
+
+STYLE = {
+    "font.size": 10,
+    "axes.grid": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` x `height` inches."""
+    with mpl.rc_context(STYLE):
+        return Figure(figsize=(width, height))
+
+
+def save(drawn: Figure, path: Path) -> Path:
+    """Write a PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(STYLE):
+        drawn.savefig(path, dpi=130)
+    return path

@@ -1,0 +1,65 @@
+"""checkpoints/last.ckpt after each epoch, checkpoints/best.ckpt where the monitored metric was best."""
+
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+
+from cnnlab.learn.classifier import Diverged
+
+
+class Checkpoints(Checkpoint):
+    """Saves after each epoch whose metrics are finite; each file is replaced in one move, so a whole one is always there.
+
+    Args:
+        folder: of the two files.
+        monitor: the metric whose best epoch is kept; None keeps the last one only.
+    """
+
+    def __init__(self, folder: Path, monitor: str | None) -> None:
+        self.folder, self.monitor = folder, monitor
+        self.best_epoch: int | None = None
+        self.best: list[float] | None = None
+
+    @property
+    def last_path(self) -> Path:
+        return self.folder / "last.ckpt"
+
+    @property
+    def best_path(self) -> Path:
+        return self.folder / "best.ckpt"
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_epoch": self.best_epoch, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_epoch, self.best = state_dict["best_epoch"], state_dict["best"]
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise Diverged(name, trainer.current_epoch, trainer.global_step)
+        score = self._score(metrics)
+        improved = score is not None and (self.best is None or score > self.best)
+        if improved:
+            self.best_epoch, self.best = trainer.current_epoch + 1, score
+        partial = self.last_path.with_suffix(".part")
+        trainer.save_checkpoint(partial)
+        if improved:
+            copy = self.best_path.with_suffix(".part-best")
+            shutil.copyfile(partial, copy)
+            os.replace(copy, self.best_path)
+        os.replace(partial, self.last_path)
+
+    def _score(self, metrics: dict[str, float]) -> list[float] | None:
+        """The higher the better. Few images make equal accuracies likely; the loss then decides."""
+        if self.monitor is None:
+            return None
+        stage, _, metric = self.monitor.partition("/")
+        loss = -metrics[f"{stage}/loss"]
+        return [loss] if metric == "loss" else [metrics[self.monitor], loss]

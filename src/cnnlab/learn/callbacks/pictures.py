@@ -1,0 +1,48 @@
+"""What TensorBoard shows once: augmented training images as the network sees them, and the network's graph."""
+
+import warnings
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from torchvision.utils import make_grid
+
+from cnnlab.augment.pipeline import denormalise
+from cnnlab.data.splits import generator_for
+from cnnlab.learn.classifier import ImageClassifier
+
+
+class InputPictures(L.Callback):
+    """
+    Args:
+        images: how many of the first batch's images are shown; 0 for none.
+        graph: whether the graph is drawn.
+    """
+
+    def __init__(self, images: int, graph: bool) -> None:
+        self.images, self.graph = images, graph
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, ImageClassifier)
+        loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        if not loggers or trainer.train_dataloader is None:
+            return
+        writer = loggers[0].experiment
+        images, labels = next(iter(trainer.train_dataloader))
+        images, labels = images.to(pl_module.device), labels.to(pl_module.device)
+        augment = pl_module.augmentation
+        with torch.no_grad():
+            x, _ = augment(images, labels, generator_for(pl_module.seed, trainer.current_epoch, 0))
+        if self.images:
+            grid = make_grid(denormalise(x[: self.images], augment.facts), nrow=8, padding=1)
+            writer.add_image("inputs/augmented", grid, global_step=trainer.global_step)
+        if self.graph:
+            self._draw_graph(writer, pl_module.net, x[:1])
+
+    @staticmethod
+    def _draw_graph(writer, net: torch.nn.Module, x: torch.Tensor) -> None:  # type: ignore[no-untyped-def]
+        training = net.training
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tracer warns of itself and of each Python branch
+            writer.add_graph(net.eval(), x)
+        net.train(training)

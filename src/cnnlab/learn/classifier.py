@@ -1,0 +1,160 @@
+"""The one LightningModule: any network as a classifier of images."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from cnnlab.augment import Augmentation
+from cnnlab.augment.pipeline import normalise
+from cnnlab.data.splits import generator_for
+from cnnlab.errors import UserError
+from cnnlab.learn.param_groups import param_groups
+from cnnlab.learn.schedules import Plateau, Schedule
+
+DROPOUT_STREAM = 1  # keeps the seeds of dropout apart from those of the augmentation
+
+
+def mode_of(metric: str) -> Literal["min", "max"]:
+    """Which values of a metric are better."""
+    return "min" if metric.endswith("loss") else "max"
+
+
+class Diverged(UserError):
+    """The loss is no longer a number."""
+
+    def __init__(self, what: str, epoch: int, step: int) -> None:
+        super().__init__(
+            f"{what} is no longer finite in epoch {epoch + 1} after {step} steps; try a smaller optimizer.lr, a longer "
+            "scheduler.warmup, trainer.gradient_clip_val=1, or trainer.precision=32-true"
+        )
+
+
+class ImageClassifier(L.LightningModule):
+    """A network with its loss, optimizer, schedule, augmentation and metrics.
+
+    Args:
+        net: (N, C, H, W) floats to logits (N, num_classes).
+        loss: of logits and labels (N,) or targets (N, num_classes).
+        optimizer: makes the optimizer of a list of parameter groups.
+        schedule: the rate's factor over the run.
+        augmentation: from a uint8 batch to the network's input and the loss's target.
+        seed: with epoch and step, decides all randomness of training.
+        max_steps: where training ends if the epochs have not ended it before; None for no such bound.
+        monitor: the metric by which `schedule`, if it is a Plateau, goes.
+        card: what a checkpoint says of the network and its data; plain values only.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[[list[dict[str, Any]]], Optimizer],
+        schedule: Schedule | Plateau,
+        augmentation: Augmentation,
+        seed: int = 0,
+        max_steps: int | None = None,
+        monitor: str = "val/acc",
+        card: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loss = loss
+        self.make_optimizer = optimizer
+        self.schedule = schedule
+        self.augmentation = augmentation
+        self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
+        num_classes = augmentation.facts.num_classes
+        self.eval_loss = MeanMetric()
+        self.eval_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+        # Running sums over the epoch's training images: loss, correct, count.
+        self.register_buffer("sums", torch.zeros(3, dtype=torch.float64), persistent=False)
+        self.sums: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W)
+        return self.net(x)  # (N, num_classes)
+
+    # Training
+
+    def on_train_epoch_start(self) -> None:
+        self.sums.zero_()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Dropout draws from the global generator: a function of the step, so that a resumed run draws the same."""
+        torch.manual_seed(generator_for(self.seed, self.global_step, DROPOUT_STREAM).initial_seed())
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, labels = batch
+        x, targets = self.augmentation(images, labels, generator_for(self.seed, self.current_epoch, batch_idx))
+        logits = self.net(x).float()
+        loss = self.loss(logits, targets)
+        # A card would have to be waited for to see the loss, so it is looked at less often there.
+        if (not loss.is_cuda or batch_idx % 20 == 0) and not math.isfinite(loss.item()):
+            raise Diverged("the training loss", self.current_epoch, self.global_step)
+        with torch.no_grad():
+            wanted = targets if targets.ndim == 1 else targets.argmax(1)
+            correct = (logits.argmax(1) == wanted).sum()
+            self.sums += torch.stack((loss.detach().double() * len(x), correct.double(), correct.new_tensor(len(x))))
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.max_steps is not None and self.global_step >= self.max_steps:
+            self.trainer.should_stop = True  # ends after a validation, which Lightning's own max_steps leaves out
+
+    def on_train_epoch_end(self) -> None:
+        loss, correct, count = self.sums.tolist()
+        self.log_dict({"train/loss": loss / count, "train/acc": correct / count}, logger=False)
+
+    # Evaluation
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
+        images, labels = batch
+        logits = self.net(normalise(images, self.augmentation.facts)).float()
+        self.eval_loss.update(self.loss(logits, labels), weight=len(labels))
+        self.eval_acc.update(logits, labels)
+
+    def _log_evaluation(self, stage: str) -> None:
+        metrics = {f"{stage}/loss": self.eval_loss.compute(), f"{stage}/acc": self.eval_acc.compute()}
+        self.log_dict(metrics, logger=False)
+        self.eval_loss.reset()
+        self.eval_acc.reset()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_evaluation("val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch)
+
+    def on_test_epoch_end(self) -> None:
+        self._log_evaluation("test")
+
+    # Optimizer and checkpoint
+
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        return steps if self.max_steps is None else min(steps, self.max_steps)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.make_optimizer(param_groups(self.net))
+        schedule = self.schedule
+        if isinstance(schedule, Plateau):
+            plateau = ReduceLROnPlateau(optimizer, mode_of(self.monitor), factor=schedule.factor, patience=schedule.patience)
+            config = {"scheduler": plateau, "interval": "epoch", "monitor": self.monitor}
+            return {"optimizer": optimizer, "lr_scheduler": config}
+        total = self.total_steps()
+        rate = LambdaLR(optimizer, lambda step: schedule(min(1.0, (step + 0.5) / total)))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["cnnlab"] = self.card

@@ -1,0 +1,59 @@
+"""Losses on logits (N, C), for labels (N,) or for targets (N, C) whose rows sum to one."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnnlab.errors import UserError
+
+
+class ClassLoss(nn.Module):
+    """A loss between logits and targets that are smoothed towards the uniform distribution.
+
+    Args:
+        label_smoothing: the share of the target that is spread over all classes.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise UserError(f"loss.label_smoothing must be at least 0 and below 1, got {label_smoothing}")
+        self.label_smoothing = label_smoothing
+
+    def targets(self, logits: Tensor, target: Tensor) -> Tensor:
+        """`target` as smoothed rows (N, C)."""
+        if target.ndim == 1:
+            target = F.one_hot(target, logits.shape[1])
+        return target.to(logits.dtype) * (1 - self.label_smoothing) + self.label_smoothing / logits.shape[1]
+
+
+class CrossEntropy(ClassLoss):
+    """-sum_c t_c log p_c, mean over the batch."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(logits, target, label_smoothing=self.label_smoothing)
+
+
+class SquaredError(ClassLoss):
+    """sum_c (z_c - t_c)^2 on the logits themselves, mean over the batch."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return (logits - self.targets(logits, target)).square().sum(1).mean()
+
+
+class Focal(ClassLoss):
+    """-sum_c t_c (1 - p_c)^gamma log p_c: Lin et al., "Focal loss for dense object detection", 2017; mean over the batch.
+
+    Args:
+        gamma: how much less weight an image gets that is classified well already; 0 is cross-entropy.
+    """
+
+    def __init__(self, gamma: float = 2.0, label_smoothing: float = 0.0) -> None:
+        super().__init__(label_smoothing)
+        if gamma < 0:
+            raise UserError(f"loss.gamma must be at least 0, got {gamma}")
+        self.gamma = gamma
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        log_p = F.log_softmax(logits, dim=1)
+        weight = (1 - log_p.exp()) ** self.gamma
+        return -(self.targets(logits, target) * weight * log_p).sum(1).mean()

@@ -1,0 +1,37 @@
+"""A multilayer perceptron: the fully connected contrast to the convolutional networks.
+
+Differs from the paper: there is none.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Fully connected layers with ReLU between them, on the flattened image."""
+
+    def __init__(self, widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths[:-1]))
+        self.relu = nn.ReLU()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(widths[-2], widths[-1])
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, 1, 28, 28)
+        x = x.flatten(1)  # (N, 784)
+        for layer in self.hidden:
+            x = self.dropout(self.relu(layer(x)))
+        return self.output(x)  # (N, 10)
+
+
+def mlp(
+    in_channels: int = 1,
+    num_classes: int = 10,
+    image_size: int = 28,
+    hidden: Sequence[int] = (512, 256),
+    dropout: float = 0.2,
+) -> MLP:
+    """A perceptron with `hidden` widths; `dropout` is the share of hidden units left out in training."""
+    return MLP([in_channels * image_size * image_size, *hidden, num_classes], dropout=dropout)

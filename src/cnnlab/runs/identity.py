@@ -1,0 +1,38 @@
+"""Which run a configuration is: a hash of all that can change its weights."""
+
+import hashlib
+import json
+
+from omegaconf import DictConfig, OmegaConf
+
+# What cannot change the weights: where things lie, what is shown, and what is done with a run that exists already.
+NOT_IDENTITY = (
+    "name",
+    "log_dir",
+    "logger",
+    "fresh",
+    "retry",
+    "data.root",
+    "data.download",
+    "data.mirror",
+    "data.epochs",  # trainer.max_epochs holds what is used
+    "data.eval_batch_size",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.limit_eval_batches",
+)
+
+
+def run_id(cfg: DictConfig, precision: str, threads: int) -> str:
+    """Ten hexadecimal digits, equal for equal runs; `precision` and `threads` as `auto` was resolved."""
+    content = OmegaConf.to_container(cfg)
+    assert isinstance(content, dict)
+    for key in NOT_IDENTITY:
+        node, *rest = key.split(".")
+        if rest:
+            content.get(node, {}).pop(rest[0], None)  # type: ignore[union-attr]
+        else:
+            content.pop(node, None)
+    content["trainer"] |= {"precision": precision, "threads": threads}  # type: ignore[operator]
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -1,0 +1,224 @@
+"""One run from its configuration to its record: found again, resumed, trained, tested."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig, OmegaConf
+
+from cnnlab import build
+from cnnlab.analysis.cost import count_macs, count_parameters
+from cnnlab.config import CONF
+from cnnlab.data.datamodule import ImageDataModule
+from cnnlab.errors import UserError
+from cnnlab.figures.curves import draw_curves
+from cnnlab.learn.callbacks import Checkpoints, History
+from cnnlab.learn.classifier import ImageClassifier
+from cnnlab.machine import Machine, device_name, peak_memory, prepare
+from cnnlab.runs.checkpoint import read_checkpoint
+from cnnlab.runs.folder import Record, RunFolder, git_state
+from cnnlab.runs.identity import run_id
+from cnnlab.runs.log import Log
+from cnnlab.runs.text import facts_block, result_table
+
+
+def train(cfg: DictConfig) -> Record:
+    """Train, test and record the run that `cfg` is, or tell its record if it is done.
+
+    Raises:
+        UserError: the configuration, the data or the folder does not allow it; the message says what.
+    """
+    log = Log()
+    machine = prepare(cfg.trainer)
+    folder = RunFolder(Path(cfg.log_dir) / cfg.name / run_id(cfg, machine.precision, machine.threads))
+    git = git_state(CONF.parent)
+    earlier = None if cfg.fresh else folder.read()
+    if earlier is not None:
+        _announce_commit(earlier, git, log)
+        if earlier["status"] == "done":
+            log(f"this run is done; fresh=true trains it again\n{result_table(earlier, folder.path)}")
+            return earlier
+        if earlier["status"] == "failed" and not cfg.retry:
+            raise UserError(
+                f"this run failed before: {earlier['error']}\nretry=true goes on from its last checkpoint, fresh=true "
+                f"begins anew; its folder is {folder.path}"
+            )
+    data = build.datamodule(cfg, log)
+    if earlier is not None and earlier["data"]["fingerprint"] != data.dataset.fingerprint:
+        raise UserError(
+            f"{folder.path} was begun on other pictures ({earlier['data']['source']}) than those found now "
+            f"({data.dataset.source}); fresh=true begins anew"
+        )
+    model = build.classifier(cfg, data)
+    record = _first_record(cfg, data, model, machine, folder) | git
+    record["trained"] = bool(earlier and earlier.get("trained"))
+    with folder.hold():
+        if cfg.fresh:
+            folder.empty()
+        log.open(folder.log)
+        log(facts_block(cfg, data, model, record, folder.path))
+        OmegaConf.save(cfg, folder.path / "config.yaml")
+        OmegaConf.save(OmegaConf.create(record["overrides"]), folder.path / "overrides.yaml")
+        return Run(cfg, machine, data, model, record, folder, log).execute()
+
+
+def _announce_commit(earlier: Record, git: dict[str, Any], log: Log) -> None:
+    if earlier.get("git_commit") != git["git_commit"]:
+        log(f"note: this run was made with commit {earlier.get('git_commit')}, and this is {git['git_commit']}")
+
+
+def _first_record(
+    cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, machine: Machine, folder: RunFolder
+) -> Record:
+    facts = data.facts
+    return {
+        "status": "running",
+        "run_id": folder.path.name,
+        "name": cfg.name,
+        "overrides": list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
+        "versions": {"python": sys.version.split()[0], "torch": torch.__version__, "lightning": L.__version__},
+        "device": device_name(machine.device),
+        "threads": machine.threads,
+        "precision": machine.precision,
+        "seed": cfg.seed,
+        "network": model.card["network"],
+        "stem": getattr(model.net, "stem", None),
+        "parameters": count_parameters(model.net),
+        "macs": count_macs(model.net, len(facts.mean), facts.image_size),
+        "data": {
+            "name": data.name,
+            "source": data.dataset.source,
+            "fingerprint": data.dataset.fingerprint,
+            "train": len(data.train),
+            "val": len(data.val),
+            "test": len(data.test),
+            "train_size": cfg.data.train_size,
+            "limit": cfg.data.limit,
+        },
+    }
+
+
+class Run:
+    """A run whose folder is held: fit, test, record."""
+
+    def __init__(
+        self,
+        cfg: DictConfig,
+        machine: Machine,
+        data: ImageDataModule,
+        model: ImageClassifier,
+        record: Record,
+        folder: RunFolder,
+        log: Log,
+    ) -> None:
+        self.cfg, self.machine, self.data, self.model = cfg, machine, data, model
+        self.record, self.folder, self.log = record, folder, log
+        self.history = History(folder.metrics)
+        monitored = len(data.val) > 0 or cfg.monitor.startswith("train/")
+        self.checkpoints = Checkpoints(folder.checkpoints, cfg.monitor if monitored else None)
+
+    def execute(self) -> Record:
+        """Train and test; whatever happens, the record says it."""
+        self.folder.write(self.record)
+        try:
+            with _without_advice():
+                trainer = build.trainer(
+                    self.cfg, self.machine, self.folder.path, self.history, self.checkpoints, self.log
+                )
+                self._fit(trainer)
+                self._test(trainer)
+                self._finish(trainer)
+        except (KeyboardInterrupt, SystemExit):  # Lightning turns the former into the latter
+            self.folder.write(self.record | {"status": "interrupted"})
+            self.log("interrupted; the same command goes on after the last whole epoch")
+            raise KeyboardInterrupt from None
+        except Exception as error:
+            self._record_failure(error)
+            raise
+        return self.record
+
+    def _fit(self, trainer: L.Trainer) -> None:
+        """Train, after the last whole epoch where there is one; not at all where only the test was missing."""
+        last = self.checkpoints.last_path if self.checkpoints.last_path.exists() else None
+        saved = read_checkpoint(last) if last else {}
+        if self.record["trained"]:
+            for keeper in (self.history, self.checkpoints):
+                keeper.load_state_dict(saved["callbacks"][keeper.state_key])
+            return
+        if last:
+            self.log(f"resuming after epoch {saved['epoch'] + 1} of {trainer.max_epochs}")
+        for events in self.folder.path.glob("events.out.tfevents.*"):
+            events.unlink()  # the history writes all epochs anew, so that none is there twice
+        trainer.fit(self.model, datamodule=self.data, ckpt_path=last, weights_only=True)
+        self.record["trained"] = True
+        self.folder.write(self.record)
+
+    def _test(self, trainer: L.Trainer) -> None:
+        """The test set's metrics, with the weights of the best epoch and with the last; nothing is chosen by them."""
+        results: dict[str, dict[str, float]] = {}
+        for which, path in (("best", self.checkpoints.best_path), ("last", self.checkpoints.last_path)):
+            if path.exists():
+                self.model.load_state_dict(read_checkpoint(path)["state_dict"])
+                trainer.test(self.model, datamodule=self.data, verbose=False)
+                results[which] = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        chosen = results.get("best", results["last"])
+        self.record |= {name: chosen[name] for name in ("test/acc", "test/loss")}
+        self.record["test/acc_last"] = results["last"]["test/acc"]
+
+    def _finish(self, trainer: L.Trainer) -> None:
+        rows, best_epoch = self.history.rows, self.checkpoints.best_epoch
+        best = rows[(best_epoch or len(rows)) - 1]
+        self.record |= {
+            "status": "done",
+            "epochs": len(rows),
+            "monitor": self.checkpoints.monitor,
+            "best_epoch": best_epoch,
+            "val/acc": best["val/acc"],
+            "val/loss": best["val/loss"],
+            "train_seconds": sum(row["seconds"] or 0 for row in rows),
+            "epoch_seconds": median(row["seconds"] or 0 for row in rows),
+            "images_per_second": median(row["images_per_second"] or 0 for row in rows),
+            "peak_memory": peak_memory(self.machine.device),
+        }
+        draw_curves(rows, f"{self.cfg.name}, seed {self.cfg.seed}", self.folder.figures / "curves.png")
+        _log_hyperparameters(trainer, self.cfg, self.record)
+        self.folder.write(self.record)
+        self.log(result_table(self.record, self.folder.path))
+
+    def _record_failure(self, error: Exception) -> None:
+        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        self.folder.write(self.record | {"status": "failed", "error": message})
+        self.log(f"failed: {message}")
+        if self.checkpoints.last_path.exists():
+            self.log(f"the last good checkpoint is {self.checkpoints.last_path}")
+
+
+def _log_hyperparameters(trainer: L.Trainer, cfg: DictConfig, record: Record) -> None:
+    """Once, with the final metrics, so that TensorBoard's HPARAMS tab compares runs."""
+    final = {f"final/{name}": record[name] for name in ("val/acc", "val/loss", "test/acc", "test/loss")}
+    metrics = {name: value for name, value in final.items() if value is not None}
+    parts = ("model", "data", "augment", "loss", "optimizer", "scheduler", "trainer")
+    parameters = {part: OmegaConf.to_container(cfg[part]) for part in parts} | {"seed": cfg.seed}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(parameters, metrics)
+            logger.finalize("success")
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Lightning's advice is off: the facts block and the errors say what matters here."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        yield

@@ -331,7 +331,16 @@ def test_the_curves_are_served_by_tensorboard(configure):
         origin = line[line.index("http://") :].split()[0].rstrip("/")
         run = f"{cfg.name}/{record['run_id']}"
         tags = wait_for(f"{origin}/data/plugin/scalars/tags", run)[run]
-        for tag in ("train/loss", "train/acc", "val/loss", "val/acc", "lr", "images_per_second", "final/test/acc"):
+        for tag in (
+            "train/loss",
+            "train/acc",
+            "val/loss",
+            "val/acc",
+            "lr",
+            "images_per_second",
+            "val/acc_best",
+            "test/acc",
+        ):
             assert tag in tags
         query = urllib.parse.urlencode({"run": run, "tag": "val/acc"})
         points = fetch(f"{origin}/data/plugin/scalars/scalars?{query}")
@@ -341,7 +350,7 @@ def test_the_curves_are_served_by_tensorboard(configure):
         assert "inputs/augmented" in fetch(f"{origin}/data/plugin/images/tags")[run]
         assert fetch(f"{origin}/data/plugin/graphs/info")[run]["run_graph"]
         experiment = fetch(f"{origin}/data/plugin/hparams/experiment", b'{"experimentName": ""}')
-        assert {info["name"] for info in experiment["hparamInfos"]} >= {"optimizer/lr", "seed"}
+        assert {info["name"] for info in experiment["hparamInfos"]} >= {"model", "lr", "seed"}
     finally:
         server.terminate()
         server.communicate(timeout=20)

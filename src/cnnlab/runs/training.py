@@ -28,7 +28,7 @@ from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.folder import Record, RunFolder, git_state
 from cnnlab.runs.identity import run_id
 from cnnlab.runs.log import Log
-from cnnlab.runs.text import facts_block, result_table
+from cnnlab.runs.text import facts_block, result_table, target_name
 
 
 def train(cfg: DictConfig) -> Record:
@@ -180,6 +180,7 @@ class Run:
         self.record |= {
             "status": "done",
             "epochs": len(rows),
+            "steps": rows[-1]["step"],
             "monitor": self.checkpoints.monitor,
             "best_epoch": best_epoch,
             "val/acc": best["val/acc"],
@@ -204,13 +205,21 @@ class Run:
 
 def _log_hyperparameters(trainer: L.Trainer, cfg: DictConfig, record: Record) -> None:
     """Once, with the final metrics, so that TensorBoard's HPARAMS tab compares runs."""
-    final = {f"final/{name}": record[name] for name in ("val/acc", "val/loss", "test/acc", "test/loss")}
-    metrics = {name: value for name, value in final.items() if value is not None}
-    parts = ("model", "data", "augment", "loss", "optimizer", "scheduler", "trainer")
-    parameters = {part: OmegaConf.to_container(cfg[part]) for part in parts} | {"seed": cfg.seed}
+    metrics = {"val/acc_best": record["val/acc"], **{name: record[name] for name in ("test/acc", "test/loss")}}
+    parameters = {
+        "model": record["network"]["name"],
+        "data": cfg.data.name,
+        "augment": " ".join(cfg.augment) or "none",
+        "batch_size": cfg.data.batch_size,
+        "epochs": record["epochs"],
+        "seed": cfg.seed,
+        **{part: target_name(cfg[part]) for part in ("loss", "optimizer", "scheduler")},
+        **{key: value for key, value in cfg.optimizer.items() if isinstance(value, int | float)},
+    }
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(parameters, metrics)
+            known = {name: value for name, value in metrics.items() if value is not None}
+            logger.log_hyperparams(parameters, known, step=record["steps"])
             logger.finalize("success")
 
 

@@ -1,6 +1,9 @@
 """What many tests share: data without a network, and the commands as a user types them."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side; set before torch is imported
+
 import subprocess
 import sys
 from collections.abc import Callable

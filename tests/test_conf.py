@@ -1,15 +1,19 @@
 """Every choice of conf/ composes, builds and runs."""
 
+import itertools
 import re
 
 import lightning as L
 import pytest
 import torch
 import yaml
+from omegaconf import OmegaConf
 
 from cnnlab import build, nets
 from cnnlab.config import CONF, RULES, check, compose
+from cnnlab.errors import UserError
 from cnnlab.runs.identity import NOT_IDENTITY, run_id
+from cnnlab.runs.training import train
 from tests.conftest import root_of
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -67,17 +71,21 @@ def test_the_full_product_takes_two_steps(model, optimizer, data, small_datasets
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
-def test_every_other_choice_takes_two_steps(group, choice, small_datasets):
+def test_every_other_choice_makes_a_whole_run(group, choice, small_datasets, tmp_path):
     if (group, choice) == ("trainer", "gpu") and not torch.cuda.is_available():
         pytest.skip("no GPU here")
-    arguments = [f"{group}={choice}", "model=lenet5", "data=cifar10", f"data.root={small_datasets}"]
-    cfg = compose("train", [*arguments, "data.batch_size=8", "data.limit=20"])
+    places = [f"data.root={small_datasets}", f"log_dir={tmp_path}"]
+    small = ["data.batch_size=8", "data.limit=20", "trainer.max_epochs=1", "model=lenet5", "data=cifar10"]
+    logger = [] if group == "logger" else ["logger=none"]
+    cfg = compose("train", [f"{group}={choice}", *places, *small, *logger])
     check(cfg)
-    two_steps(cfg)
+    record = train(cfg)
+    assert record["status"] == "done"
+    assert 0 <= record["test/acc"] <= 1
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_composes_adds_no_key_and_says_what_it_is(experiment):
+def test_every_experiment_composes_builds_adds_no_key_and_says_what_it_is(experiment, small_datasets):
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
     for word in ("Paper:", "Command:", "Expected:", "Cost:"):
         assert f"# {word}" in text
@@ -86,6 +94,9 @@ def test_every_experiment_composes_adds_no_key_and_says_what_it_is(experiment):
     check(cfg)
     plain = compose("train", [f"{key}={value}" for key, value in chosen(text).items()])
     assert keys(cfg) == keys(plain)
+    small = [f"data.root={root_of(small_datasets, cfg.data.name)}", "data.limit=20", "data.batch_size=8"]
+    cfg = compose("train", [f"experiment={experiment}", *small])
+    build.classifier(cfg, build.datamodule(cfg))
 
 
 def chosen(text: str) -> dict[str, str]:
@@ -133,18 +144,28 @@ def test_the_command_line_wins_over_a_models_and_a_datas_own_choice():
 
 def test_rules_and_exclusions_name_keys_that_exist():
     cfg = compose("train", [])
+    cfg = OmegaConf.merge(cfg, compose("train", ["callbacks=averaging"]))
     for key in [*RULES, *NOT_IDENTITY]:
         parent, _, last = key.rpartition(".")
-        assert last in (cfg[parent] if parent else cfg), key
+        assert last in (OmegaConf.select(cfg, parent) if parent else cfg), key
 
 
 def identity(*overrides: str) -> str:
-    return run_id(compose("train", list(overrides)), precision="32-true", threads=2)
+    return run_id(compose("train", list(overrides)), precision="32-true", threads=2, fingerprint="abc")
 
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "model=mlp", "data.limit=50", "optimizer.lr=0.1", "loss=mse", "trainer.max_epochs=2", "augment=mixup"],
+    [
+        "seed=1",
+        "model=mlp",
+        "data.limit=50",
+        "optimizer.lr=0.1",
+        "loss=mse",
+        "trainer.max_epochs=2",
+        "augment=mixup",
+        "trainer.limit_eval_batches=1",
+    ],
 )
 def test_what_can_change_the_weights_changes_the_run_id(override):
     assert identity(override) != identity()
@@ -157,16 +178,26 @@ def test_what_cannot_change_the_weights_leaves_the_run_id(override):
     assert identity(override) == identity()
 
 
-def test_precision_and_threads_are_part_of_the_run_id():
+def test_precision_threads_and_pictures_are_part_of_the_run_id():
     cfg = compose("train", [])
-    ids = {run_id(cfg, precision, threads) for precision in ("32-true", "bf16-mixed") for threads in (1, 2)}
-    assert len(ids) == 4
+    resolved = itertools.product(("32-true", "bf16-mixed"), (1, 2), ("these pictures", "other pictures"))
+    assert len({run_id(cfg, *values) for values in resolved}) == 8
 
 
-def test_a_target_outside_the_allowed_packages_is_refused():
-    from omegaconf import OmegaConf
+@pytest.mark.parametrize("target", ["os.system", "cnnlab.files.os.system", "cnnlab.nothing.there", "pathlib.Path"])
+def test_a_target_outside_the_allowed_packages_is_refused(target):
+    with pytest.raises(UserError, match=rf"optimizer._target_ must name something of .* got '{target}'"):
+        build.make(OmegaConf.create({"_target_": target}), "optimizer", "true")
 
-    from cnnlab.errors import UserError
 
-    with pytest.raises(UserError, match=r"optimizer._target_ must begin with one of .* got 'os.system'"):
-        build.make(OmegaConf.create({"_target_": "os.system"}), "optimizer", "true")
+def test_a_target_within_an_argument_is_refused(tmp_path):
+    inner = {"_target_": "pathlib.Path.touch", "self": str(tmp_path / "ran")}
+    with pytest.raises(UserError, match="loss must not hold another _target_"):
+        build.make(OmegaConf.create({"_target_": "cnnlab.learn.losses.Focal", "gamma": inner}), "loss")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("override", ["+trainer.max_epoch=3", "+data.foo=1"])
+def test_an_added_key_that_nothing_reads_is_refused(override):
+    with pytest.raises(UserError, match=r"unknown key \w+\.\w+; \w+ has: "):
+        check(compose("train", [override]))

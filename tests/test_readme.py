@@ -59,6 +59,21 @@ def test_the_sweep_of_the_readme_runs_each_job(command, tmp_path):
     assert len(list((tmp_path / "logs").glob("*/*/result.json"))) == 6
 
 
+def test_evaluation_table_and_benchmark_run_as_commands(command, tmp_path):
+    assert command("src/train.py", "trainer=smoke", "logger=none").returncode == 0
+    (checkpoint,) = (tmp_path / "logs").rglob("best.ckpt")
+    evaluation = command("src/eval.py", f"checkpoint={checkpoint}", logs=False)
+    assert evaluation.returncode == 0, evaluation.stderr
+    assert "top-5 accuracy" in evaluation.stdout
+    assert (checkpoint.parents[1] / "figures" / "confusion_test.png").exists()
+    table = command("src/report.py")
+    assert table.stdout.splitlines()[1].startswith("lenet5-digits/")
+    benchmark = command("src/benchmark.py", "rounds=1", "data.batch_size=8", logs=False)
+    assert "bf16-mixed, channels_last" in benchmark.stdout
+    for done in (evaluation, table, benchmark):
+        assert done.stderr == ""
+
+
 def test_make_help_lists_every_target():
     shown = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     for target in ("setup", "train", "eval", "test", "check", "bench", "table", "tensorboard", "clean", "help"):
@@ -79,16 +94,23 @@ def results_table() -> str:
     runs = defaultdict(list)
     for record in RESULTS:
         assert record["status"] == "done"
-        assert record["data"]["limit"] is record["data"]["train_size"] is None
+        assert not record["limits"]
         command = " ".join(word for word in record["overrides"] if not word.startswith(("seed=", "log_dir=")))
         runs[command or "(none)"].append(record)
     lines = ["| arguments | test accuracy | n | minutes | device |", "| --- | --- | --- | --- | --- |"]
     for command, records in runs.items():
+        assert len({record["seed"] for record in records}) == len(records) >= 3
+        assert len({(record["device"], record["threads"], record["precision"]) for record in records}) == 1
         accuracies = [100 * record["test/acc"] for record in records]
-        spread = f" ± {stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
         minutes = mean(record["train_seconds"] for record in records) / 60
         device = "{device}, {threads} threads, {precision}".format(**records[0])
-        cells = (f"`{command}`", f"{mean(accuracies):.2f}{spread}", len(records), f"{minutes:.1f}", device)
+        cells = (
+            f"`{command}`",
+            f"{mean(accuracies):.2f} ± {stdev(accuracies):.2f}",
+            len(records),
+            f"{minutes:.1f}",
+            device,
+        )
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 

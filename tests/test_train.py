@@ -46,9 +46,9 @@ QUICK = ("trainer.max_epochs=2", "data.limit=128", "logger=none")
 
 
 def test_lenet5_learns_the_digits_and_leaves_a_whole_folder(configure):
-    cfg = configure("trainer.max_epochs=12")
+    cfg = configure()
     record = train(cfg)
-    assert record["test/acc"] >= 0.95
+    assert record["test/acc"] >= 0.97
     folder = folder_of(cfg, record)
     for name in (
         "config.yaml", "overrides.yaml", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "metrics.csv",
@@ -57,13 +57,13 @@ def test_lenet5_learns_the_digits_and_leaves_a_whole_folder(configure):
         assert (folder / name).stat().st_size > 0, name
     assert list(folder.glob("events.out.tfevents.*"))
     assert json.loads((folder / "result.json").read_text()) == record
-    assert [int(row["epoch"]) for row in rows_of(folder)] == list(range(1, 13))
+    assert [int(row["epoch"]) for row in rows_of(folder)] == list(range(1, 41))
     assert record["status"] == "done"
     assert record["parameters"] == 61_706
     assert record["macs"] == 117_600 + 240_000 + 48_000 + 10_080 + 840
+    assert record["limits"] == {}
     assert record["data"] | {"source": "", "fingerprint": ""} == {
         "name": "digits", "source": "", "fingerprint": "", "train": 1293, "val": 144, "test": 360,
-        "train_size": None, "limit": None,
     }  # fmt: skip
     best = max(rows_of(folder), key=lambda row: (float(row["val/acc"]), -float(row["val/loss"])))
     assert record["best_epoch"] == int(best["epoch"])
@@ -88,7 +88,7 @@ def test_a_finished_run_is_told_and_not_trained_again(configure, capsys):
     capsys.readouterr()
     written = (folder_of(cfg, first) / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     assert train(cfg) == first
-    assert "this run is done; fresh=true trains it again" in capsys.readouterr().out
+    assert "this run is done; fresh=true trains it again; made with commit " in capsys.readouterr().out
     assert (folder_of(cfg, first) / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
 
 
@@ -160,12 +160,23 @@ def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events.Scalars(tag)]
 
 
-def test_a_run_cut_off_before_its_test_is_only_tested(configure):
-    cfg = configure(*QUICK)
+@pytest.mark.parametrize(
+    "end",
+    [
+        ("trainer.max_epochs=2",),
+        ("trainer.max_epochs=9", "trainer.max_steps=7"),
+        ("trainer.max_epochs=9", "callbacks=early_stopping", "callbacks.early_stopping.patience=1", "optimizer.lr=0"),
+    ],
+)
+def test_a_run_cut_off_before_its_test_is_only_tested(configure, end):
+    cfg = configure("data.limit=128", *end)
     record = train(cfg)
     folder = folder_of(cfg, record)
     (folder / "result.json").write_text(json.dumps(record | {"status": "running"}))
+    written = (folder / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     again = train(cfg)
+    assert (folder / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
+    assert len(scalars(folder, "val/acc")) == 2
     same = ("best_epoch", "val/acc", "test/acc", "test/acc_last", "train_seconds")
     assert {key: again[key] for key in same} == {key: record[key] for key in same}
 
@@ -229,8 +240,8 @@ def test_reflections_are_left_out_of_digits_and_the_facts_say_so(configure, caps
 
 def test_limits_are_marked_in_facts_and_record(configure, capsys):
     record = train(configure(*QUICK))
-    assert "115 training, 13 validation, 128 test" not in capsys.readouterr().out  # each set is cut, not their sum
-    assert record["data"]["limit"] == 128
+    assert "128 training, 128 validation, 128 test (limited by data.limit=128)" in capsys.readouterr().out
+    assert record["limits"] == {"data.limit": 128}
     assert (record["data"]["train"], record["data"]["val"], record["data"]["test"]) == (128, 128, 128)
 
 
@@ -338,17 +349,27 @@ def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(arguments, confi
     assert not list(tmp_path.iterdir())
 
 
-def test_other_pictures_under_the_same_name_are_refused(configure, tmp_path):
-    root = tmp_path / "pictures"
-    write_tree(root, ["dark", "light"], per_class=20, size=(24, 20), mode="RGB")
-    arguments = (*QUICK, "data=image_folder", f"data.root={root}", "data.batch_size=8", "data.image_size=20")
-    cfg = configure(*arguments)
-    record = train(cfg)
-    folder = folder_of(cfg, record)
-    (folder / "result.json").write_text(json.dumps(record | {"status": "interrupted", "trained": False}))
-    (root / "dark" / "0000.png").unlink()
-    with pytest.raises(UserError, match=r"was begun on other pictures .* fresh=true begins anew"):
-        train(cfg)
+def test_other_pictures_are_another_run(configure, tmp_path):
+    folders = []
+    for i in (0, 1):
+        root = tmp_path / f"pictures{i}"
+        write_tree(root, ["dark", "light"], per_class=20, size=(24, 20), mode="RGB", seed=i)
+        arguments = ("data=image_folder", f"data.root={root}", "data.batch_size=8", "data.image_size=20")
+        cfg = configure(*QUICK, *arguments)
+        folders.append(folder_of(cfg, train(cfg)))
+    assert folders[0].parent == folders[1].parent
+    assert folders[0] != folders[1]
+
+
+def test_a_plateaus_state_survives_an_interruption(configure, monkeypatch):
+    """Its step after an epoch belongs to that epoch's checkpoint."""
+    arguments = ("scheduler=plateau", "scheduler.patience=0", "optimizer.lr=1e-6", "data.limit=128", "logger=none")
+    whole = configure(*arguments, "trainer.max_epochs=4")
+    rates = [row["lr"] for row in rows_of(folder_of(whole, train(whole)))]
+    assert float(rates[-1]) < 0.5 * float(rates[0])
+    cut = configure(*arguments, "trainer.max_epochs=4", "name=cut")
+    interrupt_in_the_second_epoch(cut, monkeypatch)
+    assert [row["lr"] for row in rows_of(folder_of(cut, train(cut)))] == rates
 
 
 def test_the_curves_are_served_by_tensorboard(configure):

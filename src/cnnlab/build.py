@@ -1,7 +1,8 @@
 """From the configuration to objects: the only place that calls Hydra's instantiate."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,8 @@ from cnnlab.machine import Machine
 
 Say = Callable[[str], None]
 
+CARD_FORMAT = 1  # of what a checkpoint says of itself
 ALLOWED = ("cnnlab.", "torch.optim.")  # the packages that a _target_ may name
-CARD_FORMAT = 1
-DATA_OPTIONS_ELSEWHERE = ("epochs",)  # a choice that belongs to the data's folder of conf/, and to the trainer
 
 
 def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
@@ -35,9 +35,7 @@ def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
     Raises:
         UserError: its target is outside the allowed packages, or does not take what it is given.
     """
-    target = str(node.get("_target_"))
-    if not target.startswith(ALLOWED):
-        raise UserError(f"{what}._target_ must begin with one of {list(ALLOWED)}, got {target!r}")
+    _check_target(node, what)
     try:
         return hydra.utils.instantiate(node, _partial_=True, _convert_="all")(*args, **kwargs)
     except InstantiationException as error:
@@ -47,9 +45,21 @@ def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
         raise UserError(f"{what} cannot be made with {settings}: {error}") from error
 
 
+def _check_target(node: DictConfig, what: str) -> None:
+    """The object must be defined in an allowed package, not merely reached through one, and name no other objects."""
+    target = str(node.get("_target_"))
+    if "_target_" in str({key: value for key, value in node.items() if key != "_target_"}):
+        raise UserError(f"{what} must not hold another _target_, got {OmegaConf.to_container(node)}")
+    if target.startswith(ALLOWED):
+        with suppress(ImportError, ValueError):
+            if getattr(hydra.utils.get_object(target), "__module__", "").startswith(ALLOWED):
+                return
+    raise UserError(f"{what}._target_ must name something of {list(ALLOWED)}, got {target!r}")
+
+
 def datamodule(cfg: DictConfig, say: Say = print) -> ImageDataModule:
     """The data of `cfg`, split; reads it if it is not cached yet."""
-    options = {str(key): value for key, value in cfg.data.items() if key not in DATA_OPTIONS_ELSEWHERE}
+    options = {str(key): value for key, value in cfg.data.items() if key != "epochs"}  # which the trainer takes
     module = ImageDataModule(**options, seed=cfg.get("seed", 0), say=say)
     module.setup()
     return module
@@ -68,20 +78,16 @@ def augmentation(node: DictConfig, facts: ImageFacts) -> Augmentation:
     """The steps of `node` in their order; a step that takes `facts` gets them."""
     steps = []
     for name, step in node.items():
-        wants_facts = "facts" in _arguments_of(step["_target_"])
+        _check_target(step, f"augment.{name!s}")
+        wants_facts = "facts" in inspect.signature(hydra.utils.get_object(step["_target_"])).parameters
         steps.append(make(step, f"augment.{name!s}", **({"facts": facts} if wants_facts else {})))
     return Augmentation(steps, facts)
-
-
-def _arguments_of(target: str) -> Iterable[str]:
-    if not target.startswith(ALLOWED):
-        return ()
-    return inspect.signature(hydra.utils.get_object(target)).parameters
 
 
 def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
     """Network, loss, optimizer, schedule and augmentation of `cfg`, for `data`; the seed decides the first weights."""
     facts = data.facts
+    make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])  # wrong values are told before anything is made
     torch.manual_seed(cfg.seed)
     return ImageClassifier(
         net=network(cfg.model, facts),
@@ -160,4 +166,6 @@ def trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
+        deterministic=False,
+        benchmark=machine.device == "cuda",
     )

@@ -15,6 +15,7 @@ from cnnlab.errors import UserError, one_of
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")
+ACCELERATORS = ("auto", "cpu", "gpu")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
@@ -51,13 +52,21 @@ def is_number(minimum: float) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value >= minimum
 
 
+def is_seed(value: Any) -> bool:
+    return is_int(0)(value) and value < 2**32
+
+
+def is_limit(value: Any) -> bool:
+    return is_int(1)(value) or (isinstance(value, float) and 0 < value <= 1)
+
+
 def is_size(value: Any) -> bool:
     """A share below 1 or a count."""
     return is_int(0)(value) or (isinstance(value, float) and 0 <= value < 1)
 
 
 RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "seed": ("a whole number of at least 0", is_int(0)),
+    "seed": ("a whole number from 0 to 4294967295", is_seed),
     "fresh": ("true or false", is_bool),
     "retry": ("true or false", is_bool),
     "data.download": ("true or false", is_bool),
@@ -67,19 +76,23 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "data.val_size": ("0, a share below 1 or a number of images", is_size),
     "data.train_size": ("null or a number of images", or_null(is_int(1))),
     "data.limit": ("null or a number of images", or_null(is_int(1))),
-    "data.split_seed": ("a whole number of at least 0", is_int(0)),
+    "data.split_seed": ("a whole number from 0 to 4294967295", is_seed),
     "trainer.threads": ("auto or a whole number of at least 1", lambda value: value == "auto" or is_int(1)(value)),
     "trainer.max_epochs": ("a whole number of at least 1", is_int(1)),
     "trainer.max_steps": ("null or a whole number of at least 1", or_null(is_int(1))),
     "trainer.devices": ("1 (several devices are not supported yet)", lambda value: value == 1),
     "trainer.gradient_clip_val": ("null or a number", or_null(is_number(0.0))),
-    "trainer.limit_train_batches": ("null or a number above 0", or_null(is_number(1e-9))),
-    "trainer.limit_eval_batches": ("null or a number above 0", or_null(is_number(1e-9))),
+    "trainer.limit_train_batches": ("null, a share or a number of batches", or_null(is_limit)),
+    "trainer.limit_eval_batches": ("null, a share or a number of batches", or_null(is_limit)),
+    "callbacks.averaging.decay": ("a number from 0 to 1", lambda value: is_number(0)(value) and value <= 1),
     "logger.tensorboard": ("true or false", is_bool),
     "logger.graph": ("true or false", is_bool),
     "logger.images": ("a whole number of at least 0", is_int(0)),
     "optimizer.lr": ("a number of at least 0", is_number(0.0)),
 }
+
+
+CHOICES = {"monitor": MONITORS, "trainer.accelerator": ACCELERATORS, "trainer.precision": PRECISIONS}
 
 
 def check(cfg: DictConfig) -> None:
@@ -88,12 +101,22 @@ def check(cfg: DictConfig) -> None:
         value = OmegaConf.select(cfg, key, default=_ABSENT)
         if value is not _ABSENT and not rule(value):
             raise UserError(f"{key} must be {allowed}, got {value!r}")
-    for key, choices in (("monitor", MONITORS), ("trainer.precision", PRECISIONS)):
+    for key, choices in CHOICES.items():
         value = OmegaConf.select(cfg, key, default=_ABSENT)
         if value is not _ABSENT:
             one_of(key, value, choices)
+    for group, keys in _base_keys().items():
+        for key in cfg.get(group) or {}:
+            if key not in keys and "monitor" in cfg:
+                raise UserError(f"unknown key {group}.{key}; {group} has: {', '.join(sorted(keys))}")
     if OmegaConf.select(cfg, "data.val_size") == 0:
         _check_without_validation(cfg)
+
+
+def _base_keys() -> dict[str, set[str]]:
+    """The keys of the groups whose files only refine conf/base.yaml; a key added with + would be ignored."""
+    base = OmegaConf.load(CONF / "base.yaml")
+    return {"data": {*base.data, "name", "epochs"}, "trainer": {*base.trainer}}
 
 
 def _check_without_validation(cfg: DictConfig) -> None:

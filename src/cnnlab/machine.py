@@ -3,17 +3,20 @@
 import ctypes
 import os
 import platform
+import re
+import resource
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
 
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import UserError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
-ACCELERATORS = ("auto", "cpu", "gpu")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ def prepare(trainer: DictConfig) -> Machine:
         UserError: what is asked for is not there.
     """
     keep_freed_memory()
+    reset_peak_memory()
     device = device_type(trainer.accelerator)
     return Machine(device, set_threads(trainer.threads), resolve_precision(trainer.precision, device))
 
@@ -69,9 +73,8 @@ def device_type(accelerator: str) -> str:
     """`cuda` or `cpu`.
 
     Raises:
-        UserError: a GPU is asked for and none is there.
+        UserError: a GPU is asked for and there is none.
     """
-    one_of("trainer.accelerator", accelerator, ACCELERATORS)
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("trainer.accelerator=gpu needs a CUDA device, and torch finds none; use trainer=cpu")
     return "cpu" if accelerator == "cpu" or not torch.cuda.is_available() else "cuda"
@@ -87,6 +90,8 @@ def has_bf16_units(device: str) -> bool:
 
 def resolve_precision(precision: str, device: str) -> str:
     """Lightning's name of the precision that `auto` stands for on `device`; any other name unchanged."""
+    if precision == "16-mixed" and device == "cpu":
+        raise UserError("trainer.precision=16-mixed needs a GPU; a processor takes bf16-mixed or 32-true")
     if precision != "auto":
         return precision
     return "bf16-mixed" if has_bf16_units(device) else "32-true"
@@ -110,10 +115,20 @@ def total_memory() -> int:
     return total if text == "max" else min(total, int(text))
 
 
+def reset_peak_memory() -> None:
+    """Begin to measure anew, where several runs share a process."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak becomes the present size
+
+
 def peak_memory(device: str) -> int:
-    """Bytes: the card's peak allocation, or this process's largest resident set so far."""
+    """Bytes: the card's peak allocation, or this process's largest resident set since `reset_peak_memory`."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024  # type: ignore[index]
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -68,10 +68,11 @@ def test_random_flip_reflects_the_drawn_images(shape):
 
 def test_cutout_erases_a_square_that_may_reach_over_the_border():
     images = torch.full((3, 3, 32, 32), 9, dtype=torch.uint8)
-    out = Cutout(0.5).apply(images, {"y": torch.tensor([16, 0, 31]), "x": torch.tensor([16, 0, 16])})
-    assert torch.equal(out[0], tv.erase(images[0], 8, 8, 16, 16, torch.zeros(1, 1, 1, dtype=torch.uint8)))
-    assert (out[1] == 0).sum() == 3 * 8 * 8
-    assert (out[2] == 0).sum() == 3 * 9 * 16
+    mean = round(255 * 0.4)
+    out = Cutout(0.5, facts()).apply(images, {"y": torch.tensor([16, 0, 31]), "x": torch.tensor([16, 0, 16])})
+    assert torch.equal(out[0], tv.erase(images[0], 8, 8, 16, 16, torch.full((1, 1, 1), mean, dtype=torch.uint8)))
+    assert (out[1] == mean).sum() == 3 * 8 * 8
+    assert (out[2] == mean).sum() == 3 * 9 * 16
 
 
 def test_colour_shift_moves_along_the_principal_components():
@@ -83,9 +84,6 @@ def test_colour_shift_moves_along_the_principal_components():
     shift = 255 * 0.08 / math.sqrt(2)
     assert (out[0, :2].float() - 100).abs().unique().tolist() == [round(shift)]
     assert out[0, 2].unique().tolist() == [100]
-
-
-# TrivialAugment against torchvision's functions
 
 
 def oracle(name: str, image: torch.Tensor, strength: float) -> torch.Tensor:
@@ -143,9 +141,6 @@ def test_trivial_augment_applies_to_each_image_its_own_operation():
         assert torch.equal(out[i : i + 1], alone)
 
 
-# Mixing
-
-
 def test_mixup_is_the_weighted_mean_of_images_and_targets():
     x, targets = torch.randn(4, 3, 8, 8), one_hot(torch.arange(4), 10)
     draws = {"share": torch.tensor([1.0, 0.25, 0.5, 0.0]), "partner": torch.tensor([1, 2, 3, 0])}
@@ -177,12 +172,9 @@ def test_mixing_draws_for_every_image_and_targets_stay_distributions(step):
     assert sorted(draws["partner"].tolist()) == list(range(64))
 
 
-# The pipeline
-
-
 STEPS = {
-    "crop": RandomCrop(0.125), "flip": RandomFlip(), "cutout": Cutout(0.5), "colour": ColourShift(0.1, facts()),
-    "trivial": TrivialAugment(), "mixup": MixUp(0.2), "cutmix": CutMix(1.0),
+    "crop": RandomCrop(0.125), "flip": RandomFlip(), "cutout": Cutout(0.5, facts()),
+    "colour": ColourShift(0.1, facts()), "trivial": TrivialAugment(), "mixup": MixUp(0.2), "cutmix": CutMix(1.0),
 }  # fmt: skip
 
 
@@ -226,7 +218,7 @@ def test_reflections_are_left_out_where_the_data_forbids_them():
     ("make", "message"),
     [
         (lambda: RandomCrop(2), "padding must be a share of the side between 0 and 1, got 2"),
-        (lambda: Cutout(0), "cutout's size must be a share of the side above 0 and at most 1, got 0"),
+        (lambda: Cutout(0, facts()), "cutout's size must be a share of the side above 0 and at most 1, got 0"),
         (lambda: MixUp(0), "alpha must be above 0, got 0"),
     ],
 )

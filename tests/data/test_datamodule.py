@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cnnlab.data.datamodule import ImageDataModule
-from cnnlab.data.splits import IndexBatches, generator_for, stratified
+from cnnlab.data.splits import IndexBatches, Stream, generator_for, stratified
 from cnnlab.errors import UserError
 
 
@@ -58,6 +58,7 @@ def test_train_size_and_limit_are_stratified(digits):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"val_size": 0.0001}, "data.val_size=0.0001 of 1,437 training images is none; take more, or 0"),
         ({"val_size": 1437}, "data.val_size must be below the 1,437 training images of digits, got 1,437"),
         ({"train_size": 1400}, "data.train_size must be at most the 1,293 training images .*, got 1,400"),
         ({"batch_size": 1294}, "data.batch_size must be at most the 1,293 training images, got 1,294"),
@@ -100,7 +101,7 @@ def test_evaluation_sees_every_image_once_in_order(digits):
 
 
 def test_generators_differ_by_each_part_of_their_key():
-    draws = {
-        torch.rand((), generator=generator_for(*key)).item() for key in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
-    }
-    assert len(draws) == 4
+    keys = [(stream, *key) for stream in Stream for key in [(), (0,), (0, 0), (1, 0), (0, 1), (0, 0, 1)]]
+    draws = [torch.rand((), generator=generator_for(*key)).item() for key in keys]
+    # Zeros at the end add nothing to a key, but no purpose has keys of two lengths.
+    assert len(set(draws)) == 4 * 4

@@ -10,7 +10,7 @@ from cnnlab.runs.collecting import collect, table
 DONE = {
     "status": "done", "name": "lenet5-mnist", "run_id": "abc", "seed": 0, "epochs": 10, "best_epoch": 9,
     "val/acc": 0.991, "test/acc": 0.99, "test/acc_last": 0.9895, "images_per_second": 12345.6, "train_seconds": 90.0,
-    "data": {"limit": None, "train_size": 100},
+    "limits": {"data.train_size": 100},
 }  # fmt: skip
 
 

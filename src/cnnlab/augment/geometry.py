@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlab.augment.step import Draws
+from cnnlab.augment.step import Draws, ImageFacts
 from cnnlab.errors import UserError
 
 
@@ -49,7 +49,7 @@ class RandomFlip:
 
 
 class Cutout:
-    """Set a square around a random pixel to zero: DeVries and Taylor, "Improved regularization ... with cutout", 2017.
+    """Set a square around a random pixel to the mean colour: DeVries and Taylor, "Cutout", 2017.
 
     The square may reach over the border, as in the paper.
 
@@ -57,10 +57,11 @@ class Cutout:
         size: the square's side as a share of the image's.
     """
 
-    def __init__(self, size: float) -> None:
+    def __init__(self, size: float, facts: ImageFacts) -> None:
         if not 0 < size <= 1:
             raise UserError(f"cutout's size must be a share of the side above 0 and at most 1, got {size}")
         self.size = size
+        self.mean = (255 * torch.tensor(facts.mean)).round().to(torch.uint8)[:, None, None]
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
         """`y` and `x` (N,): the square's centre, in pixels."""
@@ -71,7 +72,7 @@ class Cutout:
         side = round(self.size * images.shape[-1])
         top, left = draws["y"] - side // 2, draws["x"] - side // 2
         erased = box_mask(images, top, left, top + side, left + side)
-        return images.masked_fill(erased[:, None], 0)
+        return torch.where(erased[:, None], self.mean.to(images.device), images)
 
 
 def box_mask(images: Tensor, top: Tensor, left: Tensor, bottom: Tensor, right: Tensor) -> Tensor:

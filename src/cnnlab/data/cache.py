@@ -1,6 +1,5 @@
 """A dataset read once, then mapped: one file beside the data holds its tensors and says what they were made from."""
 
-import getpass
 import hashlib
 import os
 import pickle
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 from filelock import FileLock
@@ -19,7 +19,7 @@ from cnnlab.data.readers import Source, sources
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
 
-FORMAT = 1
+FORMAT = 1  # raise it when the readers make other tensors of the same files
 STATISTICS_CHUNK = 10_000  # images turned into floats at a time
 
 
@@ -97,18 +97,18 @@ def _digest_of(root: Path) -> str:
 
 def _lock(root: Path, file: str) -> FileLock:
     """One process at a time reads a dataset; apart from the data, so that a failed search leaves nothing there."""
-    return FileLock(Path(tempfile.gettempdir()) / f"cnnlab-{getpass.getuser()}-{_digest_of(root)}-{file}.lock")
+    return FileLock(Path(tempfile.gettempdir()) / f"cnnlab-{os.getuid()}-{_digest_of(root)}-{file}.lock")
 
 
 def _map_or_read(source: Source, root: Path, file: str, name: str, say: Callable[[str], None]) -> Dataset:
     """The dataset from a current cache, beside the data or in the user's folder, else from `source`."""
     places = [folder / file for folder in (root / ".cnnlab", _user_folder(root))]
-    stamp = _stamp(source)
     with _lock(root, file):
+        stamp = _stamp(source, name)
         for place in places:
             if (stored := _open(place)) is not None and stored["stamp"] == stamp:
                 return _dataset(stored)
-        stored = _describe(source.read(), name) | {"stamp": _stamp(source), "source": source.name}
+        stored = _describe(source.read(), name) | {"stamp": stamp, "source": source.place}
         failures = []
         for place in places:
             try:
@@ -123,7 +123,7 @@ def _map_or_read(source: Source, root: Path, file: str, name: str, say: Callable
 
 def _write(stored: dict[str, Any], place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_suffix(f".{os.getpid()}.part")
+    partial = place.with_suffix(f".{uuid4().hex}.part")
     try:
         torch.save(stored, partial)
         os.replace(partial, place)
@@ -131,9 +131,9 @@ def _write(stored: dict[str, Any], place: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _stamp(source: Source) -> str:
-    """A hash of what tells that the source's files changed: names, sizes and times of modification."""
-    digest = hashlib.sha256(f"{FORMAT} {source.name}".encode())
+def _stamp(source: Source, name: str) -> str:
+    """A hash of what the cache was made from: the dataset's facts, and the files' names, sizes and times."""
+    digest = hashlib.sha256(f"{FORMAT} {source.place} {SPECS[name]}".encode())
     for path in source.files():
         status = path.stat()
         digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())

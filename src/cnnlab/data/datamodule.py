@@ -109,6 +109,8 @@ class ImageDataModule(L.LightningDataModule):
         count = round(self.val_size * total) if isinstance(self.val_size, float) else self.val_size
         if count >= total:
             raise UserError(f"data.val_size must be below the {total:,} training images of {self.name}, got {count:,}")
+        if self.val_size and not count:
+            raise UserError(f"data.val_size={self.val_size} of {total:,} training images is none; take more, or 0")
         val = stratified(split.labels, count, self.split_seed)
         train = torch.ones(total, dtype=torch.bool).index_fill(0, val, False).nonzero().squeeze(1)
         if self.train_size is not None and self.train_size > len(train):

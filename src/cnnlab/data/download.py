@@ -1,6 +1,7 @@
 """Fetching the official files: resumed where a transfer broke off, and kept only if the checksum is right."""
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -37,7 +38,7 @@ def fetch(url: str, target: Path, md5: str, timeout: float = 20.0) -> None:
             partial.unlink()
             raise UserError(f"{url}: the checksum must be {md5}, got {got}")
         os.replace(partial, target)
-    except OSError as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise UserError(f"{url}: {getattr(error, 'reason', error)}") from error
 
 

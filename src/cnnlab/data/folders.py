@@ -1,13 +1,13 @@
 """Trees of pictures, one folder a class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg and ROOT/test/CLASS/*.jpg."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -18,7 +18,7 @@ from cnnlab.data.splits import hold_out
 from cnnlab.errors import UserError
 from cnnlab.machine import total_memory
 
-SUFFIXES = {".png", ".jpg", ".jpeg"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 TEST_SHARE = 0.2  # a fixed stratified fifth becomes the test set of a tree that has none
 
 
@@ -51,19 +51,28 @@ def _class_files(tree: Path) -> list[tuple[str, list[Path]]]:
         names = sorted(entry.name for entry in os.scandir(tree / name) if entry.is_file())
         files = [tree / name / file for file in names if Path(file).suffix.lower() in SUFFIXES]
         if not files:
-            raise SourceError(f"{tree / name}: a class folder must hold .png, .jpg or .jpeg pictures, and has none")
+            raise SourceError(
+                f"{tree / name}: a class folder must hold pictures ({', '.join(sorted(SUFFIXES))}), and has none"
+            )
         found.append((name, files))
     if len(found) < 2:
         raise SourceError(f"{tree}: must hold a folder for each of at least two classes, got {folders}")
     return found
 
 
-def read_folder(spec: DatasetSpec, root: Path, image_size: int) -> Pictures:
+def read_folder(spec: DatasetSpec, root: Path, image_size: int, say: Callable[[str], None]) -> Pictures:
+    """Read the trees below `root`; `say` is told what of them is not taken for what it may seem.
+
+    Raises:
+        SourceError: a tree is not as it must be.
+        UserError: the pictures would take more than half of the memory.
+    """
     trees = [_class_files(tree) for tree in _trees(root)]
     names = [[name for name, _ in tree] for tree in trees]
     if any(other != names[0] for other in names):
         raise SourceError(f"{root}: train and test must have the same classes, got {names[0]} and {names[1]}")
     labels_of = _labels_of(spec, names[0])
+    _tell_peculiarities(root, say)
     counts = [sum(len(files) for _, files in tree) for tree in trees]
     for split, count, wanted in zip(("train", "test"), counts, (spec.train_size, spec.test_size), strict=False):
         if wanted and count != wanted:
@@ -74,6 +83,21 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int) -> Pictures:
     if len(splits) == 1:
         splits = list(hold_out(splits[0], round(TEST_SHARE * total), seed=0))
     return Pictures(splits[0], splits[1], spec.classes or tuple(names[0]))
+
+
+def _tell_peculiarities(root: Path, say: Callable[[str], None]) -> None:
+    for tree in _trees(root):
+        others = [
+            path for folder in tree.iterdir() if folder.is_dir() and not folder.name.startswith(".")
+            for path in folder.iterdir() if path.suffix.lower() not in SUFFIXES
+        ]  # fmt: skip
+        if others:
+            say(f"left out of {tree}: {len(others):,} entries that are no pictures, such as {min(others)}")
+    if (root / "train").is_dir() and (root / "val").is_dir():
+        if (root / "test").is_dir():
+            say(f"{root / 'val'} is left out: validation images come out of train/")
+        else:
+            say(f"{root / 'val'} is taken for the test set")
 
 
 def _labels_of(spec: DatasetSpec, names: Sequence[str]) -> dict[str, int]:
@@ -137,6 +161,7 @@ def decode_picture(path: Path, mode: str, image_size: int) -> Tensor:
 
 
 def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    picture = ImageOps.exif_transpose(picture)  # a telephone says in the file which side is up
     if picture.mode.startswith("I;16"):  # Pillow would cut 16 bits off, not scale them
         picture = Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
     if "A" in picture.mode or "transparency" in picture.info:

@@ -27,36 +27,50 @@ CIFAR_ARCHIVES = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-pytho
 
 @dataclass
 class Source:
-    """A place where a dataset may lie: `files` lists what it reads, `read` reads it; both may raise SourceError."""
+    """A place where a dataset may lie; `files` and `read` may raise SourceError.
+
+    Attributes:
+        name: what it is called when it fails.
+        files: makes them ready and lists what `read` reads.
+        place: what it is called when it is used.
+    """
 
     name: str
     files: Callable[[], list[Path]]
     read: Callable[[], Pictures]
+    place: str
 
 
 def sources(
-    spec: DatasetSpec, root: Path, download: bool, mirror: str | None, image_size: int, warn: Callable[[str], None]
+    spec: DatasetSpec, root: Path, download: bool, mirror: str | None, image_size: int, say: Callable[[str], None]
 ) -> Iterator[Source]:
     """The places where `spec` is looked for, in order."""
     if spec.name == "digits":
-        yield Source("scikit-learn's digits", lambda: [], lambda: _read_digits(spec))
-    elif spec.name == "image_folder":
-        yield Source(f"image folder {root}", lambda: folder_files(root), lambda: read_folder(spec, root, image_size))
-    else:
-        official = _official_folder(spec, root)
-        yield Source(
-            f"official files in {official}", lambda: _official_files(spec, root), lambda: _read_official(spec, root)
+        yield _source("scikit-learn's digits", lambda: [], lambda: _read_digits(spec))
+        return
+    if spec.name == "image_folder":
+        yield _source(
+            f"image folder {root}", lambda: folder_files(root), lambda: read_folder(spec, root, image_size, say)
         )
-        tree = root / spec.name
-        yield Source(f"image folder {tree}", lambda: tree_files(tree), lambda: read_folder(spec, tree, image_size))
-        if spec.name == "fashion_mnist":
-            yield Source(f"Debian's package in {DEBIAN_FASHION_MNIST}", _debian_files, lambda: _read_debian(spec))
-        if download:
-            origin = mirror or _origin(spec)
-            yield Source(f"download from {origin}", lambda: [], lambda: _read_download(spec, root, origin, warn))
+        return
+    official = f"official files in {_official_folder(spec, root)}"
+    yield _source(official, lambda: _official_files(spec, root), lambda: _read_official(spec, root))
+    tree = root / spec.name
+    yield _source(f"image folder {tree}", lambda: tree_files(tree), lambda: read_folder(spec, tree, image_size, say))
+    if spec.name == "fashion_mnist":
+        yield _source(f"Debian's package in {DEBIAN_FASHION_MNIST}", _debian_files, lambda: _read_debian(spec))
+    if download:
+        origin = (mirror or _origin(spec)).rstrip("/")
+        yield Source(
+            f"download from {origin}",
+            lambda: _download(spec, root, origin, say),
+            lambda: _read_official(spec, root),
+            place=official,
+        )
 
 
-# The digits that scikit-learn ships
+def _source(name: str, files: Callable[[], list[Path]], read: Callable[[], Pictures]) -> Source:
+    return Source(name, files, read, place=name)
 
 
 def _read_digits(spec: DatasetSpec) -> Pictures:
@@ -68,9 +82,6 @@ def _read_digits(spec: DatasetSpec) -> Pictures:
     large = torch.nn.functional.interpolate(small, size, mode="bicubic").round().clamp(0, 255)
     whole = Split(large.to(torch.uint8), torch.from_numpy(bunch.target).long())
     return Pictures(*hold_out(whole, spec.test_size, seed=0), spec.classes)
-
-
-# Official files, in torchvision's layouts
 
 
 def _official_folder(spec: DatasetSpec, root: Path) -> Path:
@@ -133,9 +144,6 @@ def _split(dataset) -> Split:  # type: ignore[no-untyped-def]
     return Split(images.contiguous(), torch.as_tensor(dataset.targets).long())
 
 
-# Debian's package of Fashion-MNIST
-
-
 def _debian_files() -> list[Path]:
     files = [DEBIAN_FASHION_MNIST / f"{name}.gz" for name in IDX_FILES]
     if not all(path.is_file() for path in files):
@@ -152,34 +160,32 @@ def _read_debian(spec: DatasetSpec) -> Pictures:
         return _read_official(spec, Path(folder))
 
 
-# Download
-
-
 def _origin(spec: DatasetSpec) -> str:
     from torchvision import datasets
 
     dataset = getattr(datasets, spec.official)
-    return dataset.url.rpartition("/")[0] if spec.name in CIFAR_ARCHIVES else dataset.mirrors[0].rstrip("/")
+    return dataset.url.rpartition("/")[0] if spec.name in CIFAR_ARCHIVES else dataset.mirrors[0]
 
 
-def _read_download(spec: DatasetSpec, root: Path, origin: str, warn: Callable[[str], None]) -> Pictures:
+def _download(spec: DatasetSpec, root: Path, origin: str, say: Callable[[str], None]) -> list[Path]:
+    """Fetch and unpack the official files."""
     from torchvision import datasets
 
     dataset = getattr(datasets, spec.official)
     folder = _official_folder(spec, root)
-    warn(f"downloading {spec.name} from {origin}")
+    say(f"downloading {spec.name} from {origin}")
     try:
         if spec.name in CIFAR_ARCHIVES:
             archive = root / dataset.filename
-            fetch(f"{origin.rstrip('/')}/{dataset.filename}", archive, dataset.tgz_md5)
+            fetch(f"{origin}/{dataset.filename}", archive, dataset.tgz_md5)
             _untar(archive, folder)
         else:
             for name, md5 in dataset.resources:
-                fetch(f"{origin.rstrip('/')}/{name}", folder / name, md5)
+                fetch(f"{origin}/{name}", folder / name, md5)
                 _gunzip(folder / name, folder / Path(name).stem)
     except (UserError, OSError) as error:
         raise SourceError(str(error)) from error
-    return _read_official(spec, root)
+    return _official_files(spec, root)
 
 
 def _gunzip(packed: Path, target: Path) -> None:

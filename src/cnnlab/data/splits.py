@@ -1,6 +1,7 @@
 """Choosing images: stratified subsets, and the order of batches as a function of seed and epoch."""
 
 from collections.abc import Iterator
+from enum import IntEnum
 
 import numpy as np
 import torch
@@ -10,9 +11,21 @@ from torch.utils.data import Sampler
 from cnnlab.data.pictures import Split
 
 
-def generator_for(*key: int) -> torch.Generator:
-    """A generator on the CPU whose stream is a function of `key` alone, such as (seed, epoch, step)."""
-    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+class Stream(IntEnum):
+    """What random numbers are for: each purpose has streams of its own."""
+
+    SPLIT = 1
+    ORDER = 2
+    AUGMENTATION = 3
+    DROPOUT = 4
+
+
+def generator_for(stream: Stream, *key: int) -> torch.Generator:
+    """A generator on the CPU whose numbers are a function of purpose and `key` alone, such as (seed, epoch, step).
+
+    Each part of `key` must be below 2^32.
+    """
+    state = np.random.SeedSequence((stream, *key)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
@@ -28,7 +41,7 @@ def stratified(labels: Tensor, count: int, seed: int) -> Tensor:
     quota = exact.floor().long()
     left = count - int(quota.sum())
     quota[torch.argsort(exact - quota, descending=True, stable=True)[:left]] += 1
-    order = torch.randperm(len(labels), generator=generator_for(seed))
+    order = torch.randperm(len(labels), generator=generator_for(Stream.SPLIT, seed))
     shuffled = labels[order]
     chosen = [order[shuffled == label][: int(quota[label])] for label in range(len(sizes))]
     return torch.cat(chosen).sort().values
@@ -62,6 +75,6 @@ class IndexBatches(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Tensor]:
         order = torch.arange(self.count)
         if self.shuffle:
-            order = torch.randperm(self.count, generator=generator_for(self.seed, self.epoch))
+            order = torch.randperm(self.count, generator=generator_for(Stream.ORDER, self.seed, self.epoch))
         for i in range(len(self)):
             yield order[i * self.batch_size : (i + 1) * self.batch_size]

@@ -14,12 +14,10 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from cnnlab.augment import Augmentation
 from cnnlab.augment.pipeline import normalise
-from cnnlab.data.splits import generator_for
+from cnnlab.data.splits import Stream, generator_for
 from cnnlab.errors import UserError
 from cnnlab.learn.param_groups import param_groups
 from cnnlab.learn.schedules import Plateau, Schedule
-
-DROPOUT_STREAM = 1  # keeps the seeds of dropout apart from those of the augmentation
 
 
 def mode_of(metric: str) -> Literal["min", "max"]:
@@ -71,6 +69,9 @@ class ImageClassifier(L.LightningModule):
         self.schedule = schedule
         self.augmentation = augmentation
         self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
+        # Lightning would step it after the checkpoint of its epoch is saved, and a resumed run would lack that step.
+        self.plateau: ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
         num_classes = augmentation.facts.num_classes
         self.eval_loss = MeanMetric()
         self.eval_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
@@ -81,18 +82,18 @@ class ImageClassifier(L.LightningModule):
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W)
         return self.net(x)  # (N, num_classes)
 
-    # Training
-
     def on_train_epoch_start(self) -> None:
         self.sums.zero_()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Dropout draws from the global generator: a function of the step, so that a resumed run draws the same."""
-        torch.manual_seed(generator_for(self.seed, self.global_step, DROPOUT_STREAM).initial_seed())
+        torch.manual_seed(generator_for(Stream.DROPOUT, self.seed, self.global_step).initial_seed())
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
-        x, targets = self.augmentation(images, labels, generator_for(self.seed, self.current_epoch, batch_idx))
+        x, targets = self.augmentation(
+            images, labels, generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
+        )
         logits = self.net(x).float()
         loss = self.loss(logits, targets)
         # A card would have to be waited for to see the loss, so it is looked at less often there.
@@ -111,8 +112,8 @@ class ImageClassifier(L.LightningModule):
     def on_train_epoch_end(self) -> None:
         loss, correct, count = self.sums.tolist()
         self.log_dict({"train/loss": loss / count, "train/acc": correct / count}, logger=False)
-
-    # Evaluation
+        if self.plateau is not None:
+            self.plateau.step(float(self.trainer.callback_metrics[self.monitor]))
 
     def _evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
         images, labels = batch
@@ -138,8 +139,6 @@ class ImageClassifier(L.LightningModule):
     def on_test_epoch_end(self) -> None:
         self._log_evaluation("test")
 
-    # Optimizer and checkpoint
-
     def total_steps(self) -> int:
         """Optimizer steps of the whole run."""
         steps = int(self.trainer.estimated_stepping_batches)
@@ -149,14 +148,19 @@ class ImageClassifier(L.LightningModule):
         optimizer = self.make_optimizer(param_groups(self.net))
         schedule = self.schedule
         if isinstance(schedule, Plateau):
-            plateau = ReduceLROnPlateau(
-                optimizer, mode_of(self.monitor), factor=schedule.factor, patience=schedule.patience
-            )
-            config = {"scheduler": plateau, "interval": "epoch", "monitor": self.monitor}
-            return {"optimizer": optimizer, "lr_scheduler": config}
+            mode = mode_of(self.monitor)
+            self.plateau = ReduceLROnPlateau(optimizer, mode, factor=schedule.factor, patience=schedule.patience)
+            if self._plateau_state:
+                self.plateau.load_state_dict(self._plateau_state)
+            return optimizer
         total = self.total_steps()
         rate = LambdaLR(optimizer, lambda step: schedule(min(1.0, (step + 0.5) / total)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["cnnlab"] = self.card
+        if self.plateau is not None:
+            checkpoint["plateau"] = self.plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._plateau_state = checkpoint.get("plateau")

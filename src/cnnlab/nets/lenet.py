@@ -1,7 +1,7 @@
 """LeNet-5: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", 1998, fig. 2.
 
 Differs from the paper: every C3 map sees all S2 maps, the subsampling has no weights, and the output is linear (with
-softmax in the loss) in place of radial units.
+softmax in the loss) in place of radial units; tanh is not scaled.
 """
 
 import torch

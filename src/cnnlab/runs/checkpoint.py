@@ -7,7 +7,10 @@ from typing import Any
 
 import torch
 
+from cnnlab.build import CARD_FORMAT
 from cnnlab.errors import UserError
+
+CARD = {"format", "network", "data", "classes", "image_size", "mean", "std"}
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -27,6 +30,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path} holds more than tensors and plain values, and was not loaded") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} is not a whole checkpoint: {error}") from error
-    if not isinstance(content, dict) or "cnnlab" not in content or "state_dict" not in content:
+    if not isinstance(content, dict) or not set(content.get("cnnlab") or {}) >= CARD or "state_dict" not in content:
         raise UserError(f"{path} is a checkpoint of another program: it does not say its network and its data")
+    if content["cnnlab"]["format"] != CARD_FORMAT:
+        raise UserError(
+            f"{path} has a card of format {content['cnnlab']['format']}, and this program reads {CARD_FORMAT}"
+        )
     return content

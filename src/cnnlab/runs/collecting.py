@@ -21,7 +21,7 @@ COLUMNS = {
     "last %": lambda r: _percent(r["test/acc_last"]),
     "images/s": lambda r: f"{r['images_per_second']:,.0f}",
     "minutes": lambda r: f"{r['train_seconds'] / 60:.1f}",
-    "limited": lambda r: "yes" if r["data"]["limit"] or r["data"]["train_size"] else "",
+    "limited": lambda r: "yes" if r["limits"] else "",
 }
 LEFT_ALIGNED = ("run", "status", "limited")
 

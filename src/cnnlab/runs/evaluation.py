@@ -84,10 +84,10 @@ def _datamodule(cfg: DictConfig, card: dict[str, Any]) -> ImageDataModule:
     data = build.datamodule(OmegaConf.create({"data": options | {"batch_size": 1}}))
     if data.dataset.fingerprint != card["data"]["fingerprint"]:
         print(f"note: these are other pictures of {data.name} than those it was trained on ({data.dataset.source})")
-    if len(data.dataset.classes) != len(card["classes"]):
+    if list(data.dataset.classes) != card["classes"]:
         raise UserError(
-            f"the network knows {len(card['classes'])} classes, and {data.name} under {data.root} has "
-            f"{len(data.dataset.classes)}"
+            f"the network knows the classes {card['classes']}, and {data.name} under {data.root} has "
+            f"{list(data.dataset.classes)}"
         )
     data.dataset.mean, data.dataset.std = tuple(card["mean"]), tuple(card["std"])  # the network's own normalisation
     return data
@@ -162,7 +162,7 @@ def _class_table(evaluation: Evaluation, classes: list[str]) -> str:
     with_matrix = n <= MOST_LABELLED
     head = f"{'':>3} {'class':<{width}}  images  accuracy"
     if with_matrix:
-        head += "  taken for" + "".join(f"{i:>{cell}}" for i in range(n))[len("taken for") - 9 :]
+        head += "  taken for" + "".join(f"{i:>{cell}}" for i in range(n))
     lines = [head]
     for i, (name, accuracy) in enumerate(zip(classes, evaluation.by_class, strict=True)):
         counts = evaluation.confusion[i].tolist()

@@ -62,7 +62,7 @@ class RunFolder:
             record = json.loads(self.result.read_text())
         except (OSError, ValueError):
             return None
-        return record if isinstance(record, dict) else None
+        return record if isinstance(record, dict) and "status" in record else None
 
     def write(self, record: Record) -> None:
         """Replace the record; numbers that are not finite become null, which JSON has no word for."""

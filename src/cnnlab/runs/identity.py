@@ -19,12 +19,16 @@ NOT_IDENTITY = (
     "data.eval_batch_size",
     "trainer.accelerator",
     "trainer.devices",
-    "trainer.limit_eval_batches",
 )
 
 
-def run_id(cfg: DictConfig, precision: str, threads: int) -> str:
-    """Ten hexadecimal digits, equal for equal runs; `precision` and `threads` as `auto` was resolved."""
+def run_id(cfg: DictConfig, precision: str, threads: int, fingerprint: str) -> str:
+    """Ten hexadecimal digits, equal for equal runs.
+
+    Args:
+        precision, threads: as `auto` was resolved.
+        fingerprint: of the pictures, which lie anywhere.
+    """
     content = OmegaConf.to_container(cfg)
     assert isinstance(content, dict)
     for key in NOT_IDENTITY:
@@ -34,5 +38,6 @@ def run_id(cfg: DictConfig, precision: str, threads: int) -> str:
         else:
             content.pop(node, None)
     content["trainer"] |= {"precision": precision, "threads": threads}
+    content["fingerprint"] = fingerprint
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]

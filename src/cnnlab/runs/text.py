@@ -1,8 +1,10 @@
 """The two blocks that a run prints: its facts before training, its result after."""
 
+import os
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -21,6 +23,7 @@ def aligned(rows: Sequence[tuple[str, str]]) -> str:
 def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, record: Record, folder: Path) -> str:
     """What is about to be trained, on what, where."""
     facts, augmentation = data.facts, model.augmentation
+    commit = record["git_commit"]
     stem = getattr(model.net, "stem", None)
     left_out = ", ".join(_name(step) for step in augmentation.left_out)
     steps = ", ".join(_name(step) for step in (*augmentation.image_steps, *augmentation.mix_steps)) or "none"
@@ -30,12 +33,13 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
         ("network", f"{model.card['network']['name']}{f' (stem: {stem})' if stem else ''}, "
          f"{record['parameters']:,} parameters, {record['macs'] / 1e6:,.1f} M multiply-accumulates an image"),
         ("data", f"{data.name} from {data.dataset.source}"),
-        ("images", f"{len(data.train):,} training, {validation}{len(data.test):,} test{_limits(record['data'])}"),
+        ("images", f"{len(data.train):,} training, {validation}{len(data.test):,} test{_limits(record)}"),
         ("input", f"{len(facts.mean)} x {facts.image_size} x {facts.image_size}, {facts.num_classes} classes"),
         ("augment", steps + (f"; left out: {left_out}, as a reflection changes what is shown" if left_out else "")),
         ("optimizer", f"{target_name(cfg.optimizer)}, rate {cfg.optimizer.lr:g}, {schedule}; "
          f"loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
         ("device", f"{record['device']}, {record['threads']} threads, {record['precision']}"),
+        ("code", f"commit {commit[:10]}{'' if record['git_clean'] else ', with changes'}" if commit else "no commit"),
         ("run folder", str(folder)),
     ]  # fmt: skip
     return aligned(rows)
@@ -50,8 +54,8 @@ def target_name(node: DictConfig) -> str:
     return str(node["_target_"]).rpartition(".")[2]
 
 
-def _limits(data: dict[str, Any]) -> str:
-    limits = ", ".join(f"data.{key}={data[key]}" for key in ("train_size", "limit") if data[key] is not None)
+def _limits(record: Record) -> str:
+    limits = ", ".join(f"{key}={value}" for key, value in record["limits"].items())
     return f" (limited by {limits})" if limits else ""
 
 
@@ -70,9 +74,14 @@ def result_table(record: Record, folder: Path) -> str:
     rows += [
         ("training time", f"{duration(record['train_seconds'])}, {speed}"),
         ("run folder", str(folder)),
-        ("curves", f"tensorboard --logdir {folder.parent.parent}"),
+        ("curves", f"{_tensorboard()} --logdir {folder.parent.parent}"),
     ]
     return aligned(rows)
+
+
+def _tensorboard() -> str:
+    """How TensorBoard is called here: by its name only where an environment is active."""
+    return "tensorboard" if shutil.which("tensorboard") else f"{os.path.relpath(sys.executable)} -m tensorboard.main"
 
 
 def percent(share: float) -> str:

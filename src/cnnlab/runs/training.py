@@ -39,43 +39,47 @@ def train(cfg: DictConfig) -> Record:
     """
     log = Log()
     machine = prepare(cfg.trainer)
-    folder = RunFolder(Path(cfg.log_dir) / cfg.name / run_id(cfg, machine.precision, machine.threads))
-    git = git_state(CONF.parent)
-    earlier = None if cfg.fresh else folder.read()
-    if earlier is not None:
-        _announce_commit(earlier, git, log)
-        if earlier["status"] == "done":
-            log(f"this run is done; fresh=true trains it again\n{result_table(earlier, folder.path)}")
+    data = build.datamodule(cfg, log)
+    identity = run_id(cfg, machine.precision, machine.threads, data.dataset.fingerprint)
+    folder = RunFolder(Path(cfg.log_dir) / cfg.name / identity)
+    model = build.classifier(cfg, data)
+    with folder.hold():
+        if cfg.fresh:
+            folder.empty()
+        earlier = folder.read()
+        git = git_state(CONF.parent)
+        if earlier is not None and earlier["status"] == "done":
+            log(f"this run is done; fresh=true trains it again{_commits(earlier, git)}")
+            log(result_table(earlier, folder.path))
             return earlier
-        if earlier["status"] == "failed" and not cfg.retry:
+        if earlier is not None and earlier["status"] == "failed" and not cfg.retry:
             raise UserError(
                 f"this run failed before: {earlier['error']}\nretry=true goes on from its last checkpoint, fresh=true "
                 f"begins anew; its folder is {folder.path}"
             )
-    data = build.datamodule(cfg, log)
-    if earlier is not None and earlier["data"]["fingerprint"] != data.dataset.fingerprint:
-        raise UserError(
-            f"{folder.path} was begun on other pictures ({earlier['data']['source']}) than those found now "
-            f"({data.dataset.source}); fresh=true begins anew"
-        )
-    model = build.classifier(cfg, data)
-    record = _first_record(cfg, data, model, machine, folder) | git
-    record["trained"] = bool(earlier and earlier.get("trained"))
-    with folder.hold():
-        if cfg.fresh:
-            folder.empty()
+        if earlier is not None:
+            log(f"this run was begun before{_commits(earlier, git)}")
+        record = _first_record(cfg, data, model, machine, folder) | git
+        record["earlier_commits"] = [*earlier["earlier_commits"], earlier["git_commit"]] if earlier else []
         return Run(cfg, machine, data, model, record, folder, log).execute()
 
 
-def _announce_commit(earlier: Record, git: dict[str, Any], log: Log) -> None:
-    if earlier.get("git_commit") != git["git_commit"]:
-        log(f"note: this run was made with commit {earlier.get('git_commit')}, and this is {git['git_commit']}")
+def _commits(earlier: Record, git: dict[str, Any]) -> str:
+    """Which code made the record, and whether that is the code at hand."""
+    if earlier["git_commit"] is None:
+        return ""
+    made = f"; made with commit {earlier['git_commit'][:10]}" + ("" if earlier["git_clean"] else " and changes")
+    if earlier["git_commit"] == git["git_commit"]:
+        return made
+    return f"{made}, while this is commit {str(git['git_commit'])[:10]}"
 
 
 def _first_record(
     cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, machine: Machine, folder: RunFolder
 ) -> Record:
     facts = data.facts
+    limits = {f"data.{key}": cfg.data[key] for key in ("train_size", "limit")}
+    limits |= {f"trainer.{key}": cfg.trainer[key] for key in ("limit_train_batches", "limit_eval_batches", "max_steps")}
     return {
         "status": "running",
         "run_id": folder.path.name,
@@ -97,9 +101,8 @@ def _first_record(
             "train": len(data.train),
             "val": len(data.val),
             "test": len(data.test),
-            "train_size": cfg.data.train_size,
-            "limit": cfg.data.limit,
         },
+        "limits": {key: value for key, value in limits.items() if value is not None},
     }
 
 
@@ -119,8 +122,7 @@ class Run:
         self.cfg, self.machine, self.data, self.model = cfg, machine, data, model
         self.record, self.folder, self.log = record, folder, log
         self.history = History(folder.metrics)
-        monitored = len(data.val) > 0 or cfg.monitor.startswith("train/")
-        self.checkpoints = Checkpoints(folder.checkpoints, cfg.monitor if monitored else None)
+        self.checkpoints = Checkpoints(folder.checkpoints, cfg.monitor if len(data.val) else None)
 
     def execute(self) -> Record:
         """Train and test; whatever happens, the record says it."""
@@ -155,18 +157,24 @@ class Run:
     def _fit(self, trainer: L.Trainer) -> None:
         """Train, after the last whole epoch where there is one; not at all where only the test was missing."""
         last = self.checkpoints.last_path if self.checkpoints.last_path.exists() else None
-        saved = read_checkpoint(last) if last else {}
-        if self.record["trained"]:
-            for keeper in (self.history, self.checkpoints):
-                keeper.load_state_dict(saved["callbacks"][keeper.state_key])
-            return
-        if last:
-            self.log(f"resuming after epoch {saved['epoch'] + 1} of {trainer.max_epochs}")
         for events in self.folder.path.glob("events.out.tfevents.*"):
             events.unlink()  # the history writes all epochs anew, so that none is there twice
-        trainer.fit(self.model, datamodule=self.data, ckpt_path=last, weights_only=True)
-        self.record["trained"] = True
-        self.folder.write(self.record)
+        saved = read_checkpoint(last)["callbacks"] if last else {}
+        if last:
+            for keeper in (self.history, self.checkpoints):
+                keeper.load_state_dict(saved[keeper.state_key])
+            self.log(f"resuming after epoch {len(self.history.rows)} of {trainer.max_epochs}")
+        if self._is_trained(saved):
+            self.history.log_all(trainer)
+        else:
+            trainer.fit(self.model, datamodule=self.data, ckpt_path=last, weights_only=True)
+
+    def _is_trained(self, saved: dict[str, Any]) -> bool:
+        """Whether the last checkpoint, with the callbacks' states `saved`, is that of the last epoch."""
+        rows, max_steps = self.history.rows, self.cfg.trainer.max_steps
+        stopped_early = any(state.get("stopped_epoch") for state in saved.values())
+        steps_over = bool(rows) and max_steps is not None and (rows[-1]["step"] or 0) >= max_steps
+        return len(rows) >= self.cfg.trainer.max_epochs or steps_over or stopped_early
 
     def _test(self, trainer: L.Trainer) -> None:
         """The test set's metrics, with the weights of the best epoch and with the last; nothing is chosen by them."""

@@ -45,6 +45,8 @@ class Checkpoints(Checkpoint):
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise Diverged(name, trainer.current_epoch, trainer.global_step)
+        if not all(value.isfinite().all() for value in pl_module.parameters()):
+            raise Diverged("a weight", trainer.current_epoch, trainer.global_step)
         score = self._score(metrics)
         improved = score is not None and (self.best is None or score > self.best)
         if improved:

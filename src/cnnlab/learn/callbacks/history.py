@@ -37,8 +37,7 @@ class History(Checkpoint):
         self.rows = list(state_dict["rows"])
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        for row in self.rows:
-            self._log(trainer, row)
+        self.log_all(trainer)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._began, self._images = time.perf_counter(), 0
@@ -67,6 +66,11 @@ class History(Checkpoint):
         writer.writeheader()
         writer.writerows(self.rows)
         write_atomically(self.path, text.getvalue())
+
+    def log_all(self, trainer: L.Trainer) -> None:
+        """Give all epochs to the loggers, whose files are new at each start."""
+        for row in self.rows:
+            self._log(trainer, row)
 
     @staticmethod
     def _log(trainer: L.Trainer, row: Row) -> None:

@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torchvision.utils import make_grid
 
 from cnnlab.augment.pipeline import denormalise
-from cnnlab.data.splits import generator_for
+from cnnlab.data.splits import Stream, generator_for
 from cnnlab.learn.classifier import ImageClassifier
 
 
@@ -32,7 +32,7 @@ class InputPictures(L.Callback):
         images, labels = images.to(pl_module.device), labels.to(pl_module.device)
         augment = pl_module.augmentation
         with torch.no_grad():
-            x, _ = augment(images, labels, generator_for(pl_module.seed, trainer.current_epoch, 0))
+            x, _ = augment(images, labels, generator_for(Stream.AUGMENTATION, pl_module.seed, trainer.current_epoch, 0))
         if self.images:
             grid = make_grid(denormalise(x[: self.images], augment.facts), nrow=8, padding=1)
             writer.add_image("inputs/augmented", grid, global_step=trainer.global_step)
@@ -42,7 +42,11 @@ class InputPictures(L.Callback):
     @staticmethod
     def _draw_graph(writer, net: torch.nn.Module, x: torch.Tensor) -> None:  # type: ignore[no-untyped-def]
         training = net.training
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the tracer warns of itself and of each Python branch
-            writer.add_graph(net.eval(), x)
-        net.train(training)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the tracer warns of itself and of each Python branch
+                writer.add_graph(net.eval(), x)
+        except (RuntimeError, TypeError, ValueError) as error:
+            warnings.warn(f"the network's graph could not be drawn: {error}", stacklevel=2)
+        finally:
+            net.train(training)

@@ -7,6 +7,7 @@ from typing import Any
 
 import hydra.utils
 import lightning as L
+import torch
 from hydra.errors import InstantiationException
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -77,8 +78,9 @@ def _arguments_of(step: DictConfig) -> tuple[str, ...]:
 
 
 def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
-    """Network, loss, optimizer, schedule and augmentation of `cfg`, for `data`."""
+    """Network, loss, optimizer, schedule and augmentation of `cfg`, for `data`; the seed decides the first weights."""
     facts = data.facts
+    torch.manual_seed(cfg.seed)
     return ImageClassifier(
         net=network(cfg.model, facts),
         loss=make(cfg.loss, "loss"),
@@ -121,6 +123,13 @@ def network_of_card(card: dict[str, Any]) -> nn.Module:
     return make(OmegaConf.create({"_target_": f"cnnlab.nets.{name}"}), "the checkpoint's network", **arguments)
 
 
+class Curves(TensorBoardLogger):
+    """TensorBoard, without the file of hyperparameters that Lightning adds: config.yaml has them."""
+
+    def save(self) -> None:
+        self.experiment.flush()
+
+
 def trainer(
     cfg: DictConfig, machine: Machine, folder: Path, history: History, checkpoints: Checkpoints, say: Say
 ) -> L.Trainer:
@@ -133,7 +142,7 @@ def trainer(
         callbacks.append(EarlyStopping(cfg.monitor, mode=mode_of(cfg.monitor), **cfg.callbacks.early_stopping))
     if cfg.callbacks.averaging is not None:
         callbacks.append(EMAWeightAveraging(**cfg.callbacks.averaging))
-    logger = TensorBoardLogger(folder.parent, name="", version=folder.name, default_hp_metric=False)
+    logger = Curves(folder.parent, name="", version=folder.name, default_hp_metric=False)
     return L.Trainer(
         accelerator=machine.accelerator,
         devices=cfg.trainer.devices,

@@ -31,10 +31,8 @@ def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 def plain(cfg: DictConfig) -> DictConfig:
     """`cfg` with its interpolations resolved and Hydra's own part left out."""
-    resolved = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    assert isinstance(resolved, dict)
-    resolved.pop("hydra", None)
-    return OmegaConf.create(resolved)
+    own = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    return OmegaConf.create(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))  # type: ignore[arg-type]
 
 
 def is_int(minimum: int) -> Callable[[Any], bool]:

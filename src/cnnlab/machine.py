@@ -44,7 +44,7 @@ def prepare(trainer: DictConfig) -> Machine:
 def keep_freed_memory() -> bool:
     """Make glibc reuse large freed blocks instead of returning them to the system after each tensor.
 
-    Without it every activation is mapped, zeroed page by page and unmapped again. False where the C library has no
+    Without that every activation is mapped, zeroed page by page and unmapped again. False where the C library has no
     mallopt.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -54,11 +54,15 @@ def keep_freed_memory() -> bool:
 
 
 def set_threads(threads: str | int) -> int:
-    """Set torch's intra-operator threads; `auto` means the processors this process may use."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = available if threads == "auto" else int(threads)
+    """Set torch's threads; `auto` is $OMP_NUM_THREADS where that is set, else the processors this process may use."""
+    count = int(os.environ.get("OMP_NUM_THREADS") or processors()) if threads == "auto" else int(threads)
     torch.set_num_threads(count)
     return count
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device_type(accelerator: str) -> str:

@@ -26,7 +26,8 @@ def draw_confusion(counts: Tensor, classes: Sequence[str], title: str, path: Pat
         axes.set_ylabel("true")
         axes.set_title(title, fontsize=10)
         if n <= MOST_LABELLED:
-            axes.set_xticks(range(n), classes, rotation=45, ha="right", rotation_mode="anchor")
+            turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, classes)) > 3 else {}
+            axes.set_xticks(range(n), classes, **turned)
             axes.set_yticks(range(n), classes)
             for row in range(n):
                 for column in range(n):

@@ -16,14 +16,13 @@ STYLE = {
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "figure.constrained_layout.use": True,
 }
 
 
 def figure(width: float, height: float) -> Figure:
     """An empty figure of `width` x `height` inches."""
     with mpl.rc_context(STYLE):
-        return Figure(figsize=(width, height))
+        return Figure(figsize=(width, height), layout="constrained")
 
 
 def save(drawn: Figure, path: Path) -> Path:

@@ -60,11 +60,11 @@ def result_table(record: Record, folder: Path) -> str:
     if record["best_epoch"] is not None:
         rows.append(("best epoch", f"{record['best_epoch']} of {record['epochs']}, by {record['monitor']}"))
     if record["val/acc"] is not None:
-        rows.append(("validation accuracy", _percent(record["val/acc"])))
+        rows.append(("validation accuracy", percent(record["val/acc"])))
     which = "best epoch's weights" if record["best_epoch"] is not None else "last weights"
-    rows.append(("test accuracy", f"{_percent(record['test/acc'])}  ({which})"))
+    rows.append(("test accuracy", f"{percent(record['test/acc'])}  ({which})"))
     if record["best_epoch"] is not None:
-        rows.append(("", f"{_percent(record['test/acc_last'])}  (last weights)"))
+        rows.append(("", f"{percent(record['test/acc_last'])}  (last weights)"))
     speed = f"{record['images_per_second']:,.0f} images/s"
     rows += [
         ("training time", f"{duration(record['train_seconds'])}, {speed}"),
@@ -74,5 +74,6 @@ def result_table(record: Record, folder: Path) -> str:
     return aligned(rows)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share as `97.22 %`."""
     return f"{100 * share:.2f} %"

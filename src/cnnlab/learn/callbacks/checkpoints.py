@@ -9,6 +9,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
+from cnnlab.errors import UserError
 from cnnlab.learn.classifier import Diverged
 
 
@@ -48,13 +49,20 @@ class Checkpoints(Checkpoint):
         improved = score is not None and (self.best is None or score > self.best)
         if improved:
             self.best_epoch, self.best = trainer.current_epoch + 1, score
-        partial = self.last_path.with_suffix(".part")
-        trainer.save_checkpoint(partial)
+        try:
+            self._save(trainer, improved)
+        except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as a RuntimeError
+            for partial in self.folder.glob("*.part"):
+                partial.unlink()
+            raise UserError(f"{self.last_path} cannot be written: {error}") from error
+
+    def _save(self, trainer: L.Trainer, improved: bool) -> None:
+        last, best = (path.with_suffix(".part") for path in (self.last_path, self.best_path))
+        trainer.save_checkpoint(last)
         if improved:
-            copy = self.best_path.with_suffix(".part-best")
-            shutil.copyfile(partial, copy)
-            os.replace(copy, self.best_path)
-        os.replace(partial, self.last_path)
+            shutil.copyfile(last, best)
+            os.replace(best, self.best_path)
+        os.replace(last, self.last_path)
 
     def _score(self, metrics: dict[str, float]) -> list[float] | None:
         """The higher the better. Few images make equal accuracies likely; the loss then decides."""

@@ -1,0 +1,102 @@
+"""What many tests share: data without a network, and the commands as a user types them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cnnlab.data import cache, specs
+from cnnlab.data.specs import SPECS
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Some tests set torch's threads, which all share."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory) -> Path:
+    """A folder in which `digits` is cached once for all tests."""
+    root = tmp_path_factory.mktemp("data")
+    cache.load("digits", root, download=False)
+    return root
+
+
+@pytest.fixture
+def command(data_root, tmp_path) -> Command:
+    """Runs `python <script> <arguments>` from the repository with logs in `tmp_path`."""
+
+    def run(script: str, *arguments: str, logs: bool = True, timeout: float = 120, **environment: str):
+        places = [f"log_dir={tmp_path / 'logs'}"] if logs else []
+        return subprocess.run(
+            [sys.executable, script, *arguments, *places],
+            cwd=REPOSITORY,
+            env=os.environ | {"CNNLAB_DATA": str(data_root)} | environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+def write_tree(root: Path, classes: list[str], per_class: int, size: tuple[int, int], mode: str, seed: int = 0) -> None:
+    """ROOT/CLASS/*.png: noise around a brightness of the class's own, so that there is something to learn."""
+    random = np.random.default_rng(seed)
+    channels = () if mode == "L" else (3,)
+    for label, name in enumerate(classes):
+        folder = root / name
+        folder.mkdir(parents=True)
+        level = 255 * (label + 0.5) / len(classes)
+        for i in range(per_class):
+            pixels = np.clip(random.normal(level, 20, (size[1], size[0], *channels)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{i:04}.png")
+
+
+@pytest.fixture(scope="session")
+def small_trees(tmp_path_factory, data_root) -> tuple[Path, dict[str, int]]:
+    """A root in which every dataset has a few pictures of noise as image folders, and their numbers a split."""
+    root = tmp_path_factory.mktemp("small")
+    counts = {}
+    for name, spec in SPECS.items():
+        if name == "digits":
+            continue
+        classes = [c.replace("/", "_") for c in spec.classes] or ["cat", "dog"]
+        per_class = 8 if len(classes) <= 10 else 2
+        side, mode = spec.image_size, "L" if spec.in_channels == 1 else "RGB"
+        for split in ("train", "test"):
+            write_tree(root / name / split, classes, per_class, (side, side), mode)
+        counts[name] = per_class * len(spec.classes)
+    (root / ".cnnlab").mkdir()
+    for file in (data_root / ".cnnlab").glob("digits-*.pt"):
+        (root / ".cnnlab" / file.name).symlink_to(file)
+    return root, counts
+
+
+@pytest.fixture
+def small_datasets(small_trees, monkeypatch) -> Path:
+    """The root of `small_trees`, its numbers of pictures taken for the real ones; digits are the real ones."""
+    root, counts = small_trees
+    for name, count in counts.items():
+        monkeypatch.setitem(specs.SPECS, name, replace(SPECS[name], train_size=count, test_size=count))
+    return root
+
+
+def root_of(small: Path, name: str) -> Path:
+    """The `data.root` of a dataset of `small_datasets`."""
+    return small / name if name == "image_folder" else small

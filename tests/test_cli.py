@@ -1,0 +1,111 @@
+"""The command line: help and mistakes at once, each mistake in one clear message."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+WITHOUT_TORCH = """
+import runpy, sys
+sys.argv = ["src/train.py", *sys.argv[1:]]
+sys.path.insert(0, "src")
+try:
+    runpy.run_path("src/train.py", run_name="__main__")
+except SystemExit as end:
+    code = end.code
+else:
+    code = 0
+heavy = sorted({"torch", "lightning", "torchvision", "torchmetrics", "sklearn", "matplotlib"} & set(sys.modules))
+print("HEAVY", heavy)
+sys.exit(code)
+"""
+
+
+def light(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *arguments],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--cfg", "job"),
+        ("model=nonsense",),
+        ("optimizer.lrr=1",),
+        ("data.batch_size=0",),
+    ],
+    ids=" ".join,
+)
+def test_help_and_mistakes_import_nothing_heavy(arguments):
+    done = light(*arguments)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("model=nonsense",)], ids=" ".join)
+def test_help_and_mistakes_answer_within_a_second_and_a_half(arguments):
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "src/train.py", *arguments], cwd=REPOSITORY, capture_output=True, check=False)
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 1.5
+
+
+MISTAKES = {
+    "model=nonsense": "error: unknown choice model=nonsense; model is one of: ",
+    "data=nonsense": "error: unknown choice data=nonsense; data is one of: cifar10, cifar100, digits, ",
+    "experiment=nonsense": "error: unknown choice experiment=nonsense; experiment is one of: ",
+    "optimizer.lrr=1": "error: unknown key optimizer.lrr; optimizer has: lr, ",
+    "epochs=3": "error: unknown key epochs; there are: ",
+    "model=[lenet5,resnet18]": "error: model takes one choice, got [lenet5,resnet18]; to run each of them: -m model=",
+    "model=lenet5,resnet18": "error: several values need a sweep: -m model=lenet5,resnet18",
+    "data.batch_size=0": "error: data.batch_size must be a whole number of at least 1, got 0",
+    "data.val_size=-1": "error: data.val_size must be 0, a share below 1 or a number of images, got -1",
+    "data.val_size=1.5": "error: data.val_size must be 0, a share below 1 or a number of images, got 1.5",
+    "seed=zero": "error: seed must be a whole number of at least 0, got 'zero'",
+    "trainer.precision=8": "error: trainer.precision must be one of ['auto', '32-true', 'bf16-mixed', '16-mixed'], got 8",
+    "trainer.accelerator=tpu": "error: trainer.accelerator must be one of ['auto', 'cpu', 'gpu'], got 'tpu'",
+    "monitor=test/acc": "error: monitor must be one of ['val/acc', 'val/loss', 'train/acc', 'train/loss'], got 'test/acc'",
+    "monitor=val/f1": "error: monitor must be one of ['val/acc', 'val/loss', 'train/acc', 'train/loss'], got 'val/f1'",
+    "data.val_size=0 scheduler=plateau": "error: scheduler=plateau needs validation images",
+    "data.val_size=0 callbacks=early_stopping": "error: callbacks.early_stopping needs validation images",
+    "optimizer.lr=fast": "error: optimizer.lr must be a number of at least 0, got 'fast'",
+}
+
+
+@pytest.mark.parametrize("arguments", MISTAKES)
+def test_a_mistake_is_one_clear_message_and_status_1(arguments):
+    done = light(*arguments.split())
+    assert done.returncode == 1
+    assert done.stderr.startswith(MISTAKES[arguments])
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_missing_argument_is_named():
+    done = subprocess.run(
+        [sys.executable, "src/eval.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: checkpoint must be given: checkpoint=VALUE\n"
+
+
+def test_a_sweep_goes_on_after_a_mistake_and_ends_with_status_1():
+    done = light("-m", "data.batch_size=0,-1")
+    assert done.returncode == 1
+    assert [line[-2:].strip() for line in done.stderr.splitlines()] == ["0", "-1"]
+
+
+def test_hydras_own_variable_shows_the_traceback():
+    done = subprocess.run(
+        [sys.executable, "src/train.py", "seed=-1"],
+        cwd=REPOSITORY, env=os.environ | {"HYDRA_FULL_ERROR": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr

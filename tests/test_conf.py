@@ -1,0 +1,169 @@
+"""Every choice of conf/ composes, builds and runs."""
+
+import re
+
+import lightning as L
+import pytest
+import torch
+import yaml
+
+from cnnlab import build, nets
+from cnnlab.config import CONF, RULES, check, compose
+from cnnlab.runs.identity import NOT_IDENTITY, run_id
+from tests.conftest import root_of
+
+MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
+OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
+GROUPS = ("augment", "loss", "scheduler", "callbacks", "logger", "trainer")
+CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+LARGE = {"resnet18"}  # their pairs take long on a processor
+
+
+def two_steps(cfg) -> L.Trainer:
+    """Two steps of training, with the gradients on the way."""
+    data = build.datamodule(cfg)
+    model = build.classifier(cfg, data)
+    trainer = L.Trainer(
+        accelerator="cpu", devices=1, max_epochs=1, limit_train_batches=2, limit_val_batches=1, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+    )  # fmt: skip
+    trainer.fit(model, datamodule=data)
+    assert trainer.global_step == 2
+    assert torch.isfinite(trainer.callback_metrics["train/loss"])
+    return trainer
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_takes_two_steps_on_every_dataset(model, data, small_datasets):
+    root = root_of(small_datasets, data)
+    size = ["data.image_size=32"] if data == "image_folder" else []
+    two_steps(
+        compose("train", [f"model={model}", f"data={data}", f"data.root={root}", "data.batch_size=4", "data.limit=12", *size])
+    )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_takes_two_steps_with_every_optimizer(model, optimizer, data_root):
+    size = ["data.image_size=16"] if model in LARGE else []
+    arguments = [f"model={model}", f"optimizer={optimizer}", f"data.root={data_root}", "data.batch_size=4", *size]
+    two_steps(compose("train", [*arguments, "data.limit=12"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_the_full_product_takes_two_steps(model, optimizer, data, small_datasets):
+    root = root_of(small_datasets, data)
+    arguments = [f"model={model}", f"optimizer={optimizer}", f"data={data}", f"data.root={root}"]
+    two_steps(compose("train", [*arguments, "data.batch_size=8", "data.limit=16"]))
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
+def test_every_other_choice_takes_two_steps(group, choice, small_datasets):
+    if (group, choice) == ("trainer", "gpu") and not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    arguments = [f"{group}={choice}", "model=lenet5", "data=cifar10", f"data.root={small_datasets}"]
+    cfg = compose("train", [*arguments, "data.batch_size=8", "data.limit=20"])
+    check(cfg)
+    two_steps(cfg)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_adds_no_key_and_says_what_it_is(experiment):
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
+    for word in ("Paper:", "Command:", "Expected:", "Cost:"):
+        assert f"# {word}" in text
+    assert f"experiment={experiment}" in text
+    cfg = compose("train", [f"experiment={experiment}"])
+    check(cfg)
+    plain = compose("train", [f"{key}={value}" for key, value in chosen(text).items()])
+    assert keys(cfg) == keys(plain)
+
+
+def chosen(text: str) -> dict[str, str]:
+    """The groups that an experiment overrides."""
+    return dict(re.findall(r"override /(\w+): (\w+)", text))
+
+
+def keys(node, prefix="") -> set[str]:
+    if not hasattr(node, "items"):
+        return {prefix}
+    return set().union(*(keys(value, f"{prefix}.{key}") for key, value in node.items()), {prefix})
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
+def test_a_choice_is_one_small_file(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= (45 if path.parent == CONF else 14)
+    yaml.safe_load(path.read_text())
+
+
+def test_every_recipe_belongs_to_a_model_and_an_optimizer():
+    pairs = {f"{model}_{optimizer}" for model in MODELS for optimizer in OPTIMIZERS}
+    assert {path.stem for path in (CONF / "recipe").glob("*.yaml")} <= pairs
+
+
+def test_every_model_names_an_exported_network():
+    targets = {yaml.safe_load((CONF / "model" / f"{model}.yaml").read_text())["_target_"] for model in MODELS}
+    assert targets <= {f"cnnlab.nets.{name}" for name in nets.__all__}
+
+
+def test_the_defaults_are_those_of_the_documentation():
+    resnet = compose("train", ["model=resnet18", "data=cifar10"])
+    assert resnet.trainer.max_epochs == 15
+    assert list(resnet.augment) == ["crop", "flip"]
+    assert resnet.scheduler._target_.endswith("Cosine")
+    assert compose("train", ["model=lenet5", "data=mnist"]).trainer.max_epochs == 10
+
+
+def test_the_command_line_wins_over_a_models_and_a_datas_own_choice():
+    cfg = compose("train", ["model=resnet18", "data=cifar10", "optimizer=adam", "augment=none", "optimizer.lr=3"])
+    assert cfg.optimizer._target_ == "torch.optim.Adam"
+    assert cfg.optimizer.lr == 3
+    assert not cfg.augment
+
+
+def test_rules_and_exclusions_name_keys_that_exist():
+    cfg = compose("train", [])
+    for key in [*RULES, *NOT_IDENTITY]:
+        parent, _, last = key.rpartition(".")
+        assert last in (cfg[parent] if parent else cfg), key
+
+
+def identity(*overrides: str) -> str:
+    return run_id(compose("train", list(overrides)), precision="32-true", threads=2)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["seed=1", "model=mlp", "data.limit=50", "optimizer.lr=0.1", "loss=mse", "trainer.max_epochs=2", "augment=mixup"],
+)
+def test_what_can_change_the_weights_changes_the_run_id(override):
+    assert identity(override) != identity()
+
+
+@pytest.mark.parametrize(
+    "override", ["data.root=elsewhere", "logger=none", "fresh=true", "retry=true", "log_dir=x", "data.download=false"]
+)
+def test_what_cannot_change_the_weights_leaves_the_run_id(override):
+    assert identity(override) == identity()
+
+
+def test_precision_and_threads_are_part_of_the_run_id():
+    cfg = compose("train", [])
+    ids = {run_id(cfg, precision, threads) for precision in ("32-true", "bf16-mixed") for threads in (1, 2)}
+    assert len(ids) == 4
+
+
+def test_a_target_outside_the_allowed_packages_is_refused():
+    from omegaconf import OmegaConf
+
+    from cnnlab.errors import UserError
+
+    with pytest.raises(UserError, match=r"optimizer._target_ must begin with one of .* got 'os.system'"):
+        build.make(OmegaConf.create({"_target_": "os.system"}), "optimizer", "true")

@@ -1,0 +1,331 @@
+"""Whole runs: what they leave behind, how they resume, and what they do when something is wrong."""
+
+import csv
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnnlab.config import compose
+from cnnlab.errors import UserError
+from cnnlab.learn.classifier import Diverged, ImageClassifier
+from cnnlab.runs.training import train
+from tests.conftest import REPOSITORY, write_tree
+
+
+@pytest.fixture
+def configure(tmp_path, data_root):
+    """Composes a run with its logs in `tmp_path`."""
+
+    def make(*overrides: str):
+        places = [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
+        return compose("train", [*places, *overrides])
+
+    return make
+
+
+def folder_of(cfg, record) -> Path:
+    return Path(cfg.log_dir) / cfg.name / record["run_id"]
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+QUICK = ("trainer.max_epochs=2", "data.limit=128", "logger=none")
+
+
+def test_lenet5_learns_the_digits_and_leaves_a_whole_folder(configure):
+    cfg = configure("trainer.max_epochs=12")
+    record = train(cfg)
+    assert record["test/acc"] >= 0.95
+    folder = folder_of(cfg, record)
+    for name in (
+        "config.yaml", "overrides.yaml", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "metrics.csv",
+        "figures/curves.png", "train.log", "result.json",
+    ):  # fmt: skip
+        assert (folder / name).stat().st_size > 0, name
+    assert list(folder.glob("events.out.tfevents.*"))
+    assert json.loads((folder / "result.json").read_text()) == record
+    assert [int(row["epoch"]) for row in rows_of(folder)] == list(range(1, 13))
+    assert record["status"] == "done"
+    assert record["parameters"] == 61_706
+    assert record["macs"] == 117_600 + 240_000 + 48_000 + 10_080 + 840
+    assert record["data"] | {"source": "", "fingerprint": ""} == {
+        "name": "digits", "source": "", "fingerprint": "", "train": 1293, "val": 144, "test": 360,
+        "train_size": None, "limit": None,
+    }  # fmt: skip
+    best = max(rows_of(folder), key=lambda row: (float(row["val/acc"]), -float(row["val/loss"])))
+    assert record["best_epoch"] == int(best["epoch"])
+    assert record["val/acc"] == pytest.approx(float(best["val/acc"]))
+
+
+def test_a_checkpoint_is_plain_data_and_rebuilds_its_network(configure):
+    from cnnlab.runs.checkpoint import read_checkpoint
+    from cnnlab.runs.evaluation import trained_network
+
+    cfg = configure("model=mlp", *QUICK)
+    folder = folder_of(cfg, train(cfg))
+    checkpoint = read_checkpoint(folder / "checkpoints" / "best.ckpt")
+    assert checkpoint["cnnlab"]["network"]["name"] == "mlp"
+    assert checkpoint["cnnlab"]["classes"] == list("0123456789")
+    assert trained_network(checkpoint)(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_a_finished_run_is_told_and_not_trained_again(configure, capsys):
+    cfg = configure(*QUICK)
+    first = train(cfg)
+    capsys.readouterr()
+    written = (folder_of(cfg, first) / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    assert train(cfg) == first
+    assert "this run is done; fresh=true trains it again" in capsys.readouterr().out
+    assert (folder_of(cfg, first) / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
+
+
+def test_fresh_trains_again_to_the_same_result_and_another_seed_to_another(configure):
+    cfg = configure(*QUICK)
+    first = train(cfg)
+    again = train(configure(*QUICK, "fresh=true"))
+    assert again["run_id"] == first["run_id"]
+    assert again["test/loss"] == first["test/loss"]
+    assert len(rows_of(folder_of(cfg, again))) == 2
+    assert train(configure(*QUICK, "seed=1"))["test/loss"] != first["test/loss"]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+KILLED = ("model=mlp", "augment=crop_flip", "trainer.max_epochs=4", "trainer.precision=32-true", "callbacks=averaging")
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(configure, data_root, tmp_path):
+    """Dropout, augmentation, averaging: everything that draws, and everything that has a state."""
+    whole = configure(*KILLED)
+    whole_folder = folder_of(whole, train(whole))
+
+    logs = tmp_path / "killed"
+    arguments = [*KILLED, f"log_dir={logs}", f"data.root={data_root}", "data.download=false"]
+    # Steps slow enough to be hit in the middle of the third epoch.
+    script = (
+        "import runpy, sys, time; sys.path.insert(0, 'src')\n"
+        "from cnnlab.learn.classifier import ImageClassifier as C\n"
+        "step = C.training_step\n"
+        "def slow(self, batch, i):\n"
+        "    if self.current_epoch == 2 and i == 3: print('NOW', flush=True); time.sleep(60)\n"
+        "    return step(self, batch, i)\n"
+        "C.training_step = slow\n"
+        f"sys.argv = ['src/train.py'] + {arguments!r}\n"
+        "runpy.run_path('src/train.py', run_name='__main__')\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert any(line.startswith("NOW") for line in process.stdout)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+    resumed = compose("train", arguments)
+    killed_folder = logs / resumed.name / whole_folder.name
+    assert json.loads((killed_folder / "result.json").read_text())["status"] == "running"
+    record = train(resumed)
+    assert record["run_id"] == whole_folder.name
+    for which in ("best", "last"):
+        a, b = (weights(folder / "checkpoints" / f"{which}.ckpt") for folder in (whole_folder, killed_folder))
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[name], b[name]) for name in a)
+    columns = ("epoch", "step", "train/loss", "train/acc", "val/loss", "val/acc", "lr")
+    assert [[row[c] for c in columns] for row in rows_of(killed_folder)] == [
+        [row[c] for c in columns] for row in rows_of(whole_folder)
+    ]
+    assert scalars(killed_folder, "train/loss") == scalars(whole_folder, "train/loss")
+    assert len(scalars(killed_folder, "train/loss")) == 4
+
+
+def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+def test_a_run_cut_off_before_its_test_is_only_tested(configure):
+    cfg = configure(*QUICK)
+    record = train(cfg)
+    folder = folder_of(cfg, record)
+    (folder / "result.json").write_text(json.dumps(record | {"status": "running"}))
+    again = train(cfg)
+    same = ("best_epoch", "val/acc", "test/acc", "test/acc_last", "train_seconds")
+    assert {key: again[key] for key in same} == {key: record[key] for key in same}
+
+
+def test_without_validation_the_last_weights_are_the_result(configure):
+    cfg = configure(*QUICK, "data.val_size=0")
+    record = train(cfg)
+    assert record["best_epoch"] is None
+    assert record["val/acc"] is None
+    assert record["test/acc"] == record["test/acc_last"]
+    assert not (folder_of(cfg, record) / "checkpoints" / "best.ckpt").exists()
+
+
+def test_max_steps_ends_with_a_validation(configure):
+    cfg = configure("trainer.max_steps=3", "logger=none")
+    record = train(cfg)
+    (row,) = rows_of(folder_of(cfg, record))
+    assert row["step"] == "3"
+    assert row["val/acc"]
+    assert float(row["lr"]) < 0.1 * cfg.optimizer.lr  # the schedule ended with the run
+
+
+def test_early_stopping_ends_and_is_tested(configure):
+    cfg = configure("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "optimizer.lr=0", "logger=none")
+    assert train(cfg)["epochs"] == 2
+
+
+def test_a_diverged_run_says_so_keeps_its_last_good_checkpoint_and_is_retried_only_if_asked(
+    configure, capsys, monkeypatch
+):
+    cfg = configure(*QUICK)
+    step = ImageClassifier.training_step
+
+    def breaks(self, batch, batch_idx):
+        if self.current_epoch == 1:
+            torch.nn.init.constant_(self.net.f6.weight, float("nan"))
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageClassifier, "training_step", breaks)
+        with pytest.raises(Diverged, match="the training loss is no longer finite in epoch 2 .*optimizer.lr"):
+            train(cfg)
+    (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
+    assert f"the last good checkpoint is {folder}/checkpoints/last.ckpt" in capsys.readouterr().out
+    assert json.loads((folder / "result.json").read_text())["status"] == "failed"
+    assert all(value.isfinite().all() for value in weights(folder / "checkpoints" / "last.ckpt").values())
+    with pytest.raises(UserError, match="this run failed before: the training loss is no longer finite"):
+        train(cfg)
+    assert train(configure(*QUICK, "retry=true"))["status"] == "done"
+
+
+def test_a_run_at_chance_warns(configure, capsys):
+    train(configure(*QUICK, "optimizer.lr=0"))
+    assert "warning: after one epoch val/acc is" in capsys.readouterr().out
+
+
+def test_reflections_are_left_out_of_digits_and_the_facts_say_so(configure, capsys):
+    train(configure(*QUICK, "augment=crop_flip"))
+    assert "RandomCrop; left out: RandomFlip, as a reflection changes what is shown" in capsys.readouterr().out
+
+
+def test_limits_are_marked_in_facts_and_record(configure, capsys):
+    record = train(configure(*QUICK))
+    assert "115 training, 13 validation, 128 test" not in capsys.readouterr().out  # each set is cut, not their sum
+    assert record["data"]["limit"] == 128
+    assert (record["data"]["train"], record["data"]["val"], record["data"]["test"]) == (128, 128, 128)
+
+
+def test_a_second_process_is_refused_while_the_first_goes_on(configure):
+    cfg = configure(*QUICK)
+    folder = folder_of(cfg, train(cfg))
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match=f"another process is training in {folder}"):
+            train(configure(*QUICK, "fresh=true"))
+    assert (folder / "checkpoints" / "last.ckpt").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(configure, tmp_path):
+    (tmp_path / "logs").write_text("a file in the way")
+    with pytest.raises(UserError, match=r"the run folder .* cannot be written: Not a directory"):
+        train(configure(*QUICK))
+
+
+def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(configure, tmp_path):
+    """The process may not write files larger than 300 kB; a checkpoint of LeNet-5 with Adam's state takes 760 kB."""
+    cfg = configure("trainer.max_epochs=1", "data.limit=128", "logger=none")
+    record = train(cfg)
+    last = folder_of(cfg, record) / "checkpoints" / "last.ckpt"
+    before = last.read_bytes()
+    (last.parents[1] / "result.json").write_text(json.dumps(record | {"status": "running", "trained": False}))
+    limited = (
+        "import resource, runpy, sys, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        f"sys.argv = ['src/train.py', 'trainer.max_epochs=2', 'data.limit=128', 'logger=none', 'log_dir={cfg.log_dir}',\n"
+        f"            'data.root={cfg.data.root}', 'data.download=false']\n"
+        "sys.path.insert(0, 'src'); runpy.run_path('src/train.py', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited], cwd=REPOSITORY, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert last.read_bytes() == before
+    assert not list(Path(cfg.log_dir).rglob("*.part*"))
+
+
+def test_other_pictures_under_the_same_name_are_refused(configure, tmp_path):
+    root = tmp_path / "pictures"
+    write_tree(root, ["dark", "light"], per_class=20, size=(24, 20), mode="RGB")
+    arguments = (*QUICK, "data=image_folder", f"data.root={root}", "data.batch_size=8", "data.image_size=20")
+    cfg = configure(*arguments)
+    record = train(cfg)
+    folder = folder_of(cfg, record)
+    (folder / "result.json").write_text(json.dumps(record | {"status": "interrupted", "trained": False}))
+    (root / "dark" / "0000.png").unlink()
+    with pytest.raises(UserError, match=r"was begun on other pictures .* fresh=true begins anew"):
+        train(cfg)
+
+
+def test_the_curves_are_served_by_tensorboard(configure):
+    cfg = configure("trainer.max_epochs=2", "data.limit=128")
+    record = train(cfg)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tensorboard.main", "--logdir", cfg.log_dir, "--port", "0", "--host", "127.0.0.1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    try:
+        assert server.stderr is not None
+        line = next(line for line in server.stderr if "http://" in line)
+        origin = line[line.index("http://") :].split()[0].rstrip("/")
+        run = f"{cfg.name}/{record['run_id']}"
+        tags = wait_for(f"{origin}/data/plugin/scalars/tags", run)[run]
+        for tag in ("train/loss", "train/acc", "val/loss", "val/acc", "lr", "images_per_second", "final/test/acc"):
+            assert tag in tags
+        query = urllib.parse.urlencode({"run": run, "tag": "val/acc"})
+        points = fetch(f"{origin}/data/plugin/scalars/scalars?{query}")
+        assert [value for _, _, value in points] == pytest.approx(
+            [float(row["val/acc"]) for row in rows_of(folder_of(cfg, record))]
+        )
+        assert "inputs/augmented" in fetch(f"{origin}/data/plugin/images/tags")[run]
+        assert fetch(f"{origin}/data/plugin/graphs/info")[run]["run_graph"]
+        experiment = fetch(f"{origin}/data/plugin/hparams/experiment", b'{"experimentName": ""}')
+        assert {info["name"] for info in experiment["hparamInfos"]} >= {"optimizer/lr", "seed"}
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+
+
+def fetch(url: str, body: bytes | None = None):
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {})
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return json.load(response)
+
+
+def wait_for(url: str, key: str):
+    """The server answers before it has read the logs."""
+    deadline = time.monotonic() + 30
+    while key not in (content := fetch(url)):
+        assert time.monotonic() < deadline, content
+        time.sleep(0.2)
+    return content

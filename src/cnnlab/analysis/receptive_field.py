@@ -137,7 +137,7 @@ def _reach(net: nn.Module, image: Tensor, row: int) -> Tensor:
 
 
 def _positive(net: nn.Module) -> nn.Module:
-    """A copy of `net` in float64 whose filters take means; masks and the like keep their values.
+    """A copy of `net` in float64 whose filters take means; masks and the like keep their values, or are ones on meta.
 
     Each weight is one number seen as many, so that a fully connected layer takes no memory.
     """
@@ -147,6 +147,7 @@ def _positive(net: nn.Module) -> nn.Module:
         constant = torch.full((), value, dtype=torch.float64).expand(parameter.shape)
         memo[id(parameter)] = nn.Parameter(constant, requires_grad=False)
     for buffer in net.buffers():
-        ones = torch.ones(buffer.shape, dtype=torch.float64)
-        memo[id(buffer)] = ones if buffer.is_meta or not buffer.is_floating_point() else buffer.detach().double()
+        kind = torch.float64 if buffer.is_floating_point() else buffer.dtype
+        unknown = torch.full(buffer.shape, int(buffer.is_floating_point()), dtype=kind)
+        memo[id(buffer)] = unknown if buffer.is_meta else buffer.detach().to(kind)
     return copy.deepcopy(net, memo).eval()

@@ -75,10 +75,8 @@ def conv2d(
     """One output needs as many multiply-accumulates as its filter has weights."""
     windows = windows_of(weight.shape[2:], stride, padding, dilation)
     macs = out.numel() * weight[0].numel()
-    if groups == 1:
-        grouping = ""
-    else:
-        grouping = " depthwise" if groups == input.shape[1] else f", {groups} groups"
+    depthwise = groups == input.shape[1]
+    grouping = "" if groups == 1 else " depthwise" if depthwise else f", {groups} groups"
     return Effect(f"conv {described(windows)}{grouping}", windows, macs=macs, multiplications=macs)
 
 

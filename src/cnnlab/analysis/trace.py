@@ -29,7 +29,7 @@ class Row:
         operations: comparisons, additions and multiplications of pooling and normalisation.
         multiplications: those in `macs` or `operations`.
         values: numbers that the result takes anew; 0 for a view, or what is changed in place.
-        depth: convolutions and fully connected layers on the longest way here.
+        depth: convolutions and fully connected layers on the longest way here; gates of single numbers apart.
         field: which pixels a unit sees; None for the whole image.
     """
 
@@ -75,7 +75,8 @@ class Trace:
 
     @property
     def depth(self) -> int:
-        return max((row.depth for row in self.rows), default=0)
+        """Convolutions and fully connected layers on the longest way to the result."""
+        return self.rows[-1].depth
 
     @property
     def last_map(self) -> int | None:
@@ -164,7 +165,8 @@ class Recorder(Calls):
     def _state(self, effect: Effect, inputs: list[Tensor], out: Tensor) -> State:
         """The result's state from its inputs'."""
         before: list[State] = [self._states[tensor] for tensor in inputs]
-        depth = max(state.depth for state in before) + effect.layer
+        same_size = [self._states[tensor] for tensor in inputs if tensor.shape[2:] == out.shape[2:]]
+        depth = max(state.depth for state in same_size or before) + effect.layer
         field = union(state.field for state in before)
         places = max(state.places for state in before)
         if effect.whole or (places > 1 and effect.layer):
@@ -205,6 +207,8 @@ def trace(net: nn.Module, in_channels: int, image_size: int | tuple[int, int]) -
         try:
             ghost(x)
         except RuntimeError as error:
-            raise UserError(f"the network does not take an image of {in_channels} x {height} x {width}: {error}") from error
+            raise UserError(
+                f"the network does not take an image of {in_channels} x {height} x {width}: {error}"
+            ) from error
     parameters = sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
     return Trace((in_channels, height, width), recorder.named_rows(), parameters)

@@ -37,8 +37,8 @@ def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 def plain(cfg: DictConfig) -> DictConfig:
     """`cfg` with its interpolations resolved and Hydra's own part left out."""
-    own = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
-    return OmegaConf.create(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))  # type: ignore[arg-type]
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    return DictConfig(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))
 
 
 def is_int(minimum: int) -> Callable[[Any], bool]:

@@ -98,7 +98,7 @@ def _cache_folder(root: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"neither {beside} nor {folder} can be written, and the data's cache needs one: {error}") from error
+        raise UserError(f"the data's cache can be written neither in {beside} nor in {folder}: {error}") from error
     return folder
 
 
@@ -140,7 +140,7 @@ def _describe(pictures: Pictures, name: str) -> dict[str, Any]:
     spec = SPECS[name]
     digest = hashlib.sha256()
     for tensor in (pictures.train.images, pictures.train.labels, pictures.test.images, pictures.test.labels):
-        digest.update(tensor.numpy())
+        digest.update(tensor.numpy().data)
     mean, covariance = channel_statistics(pictures.train.images)
     return {
         "train_images": pictures.train.images,
@@ -156,7 +156,7 @@ def _describe(pictures: Pictures, name: str) -> dict[str, Any]:
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and covariance (C, C) of the channels over all pixels of uint8 `images` (N, C, H, W), scaled to [0, 1]."""
+    """Mean (C,) and covariance (C, C) of the channels over all pixels of uint8 `images` (N, C, H, W), in [0, 1]."""
     channels, pixels = images.shape[1], images.numel() // images.shape[1]
     total = torch.zeros(channels, dtype=torch.float64)
     products = torch.zeros(channels, channels, dtype=torch.float64)

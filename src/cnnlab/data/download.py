@@ -62,3 +62,5 @@ def _transfer(url: str, partial: Path, timeout: float) -> None:
             while chunk := response.read(CHUNK):
                 stream.write(chunk)
                 progress.advance(task, len(chunk))
+    if (got := partial.stat().st_size) < total:
+        raise OSError(f"the transfer broke off after {got:,} of {total:,} bytes; the same command goes on from there")

@@ -31,7 +31,8 @@ def draw_costs(traces: Mapping[str, Trace], path: Path) -> Path:
     drawn = figure(9.0, 6.0)
     with mpl.rc_context(STYLE):
         axes = drawn.subplots()
-        axes.scatter(*zip(*points, strict=True), c=[colours[name] for name in names], s=24, zorder=3)
+        for (macs, parameters), name in zip(points, names, strict=True):
+            axes.plot(macs, parameters, color=colours[name], marker="o", markersize=5, zorder=3)
         axes.set(xscale="log", yscale="log")
         axes.margins(0.08)
         for axis in (axes.xaxis, axes.yaxis):

@@ -32,7 +32,8 @@ def place_labels(
         extent = text.get_window_extent(renderer)
         box = _free_place(x, y, extent.width, extent.height, taken, axes.get_window_extent(renderer))
         taken.append(box)
-        text.set_position(axes.transAxes.inverted().transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)))
+        centre_x, centre_y = axes.transAxes.inverted().transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
+        text.set_position((centre_x, centre_y))
         text.set_transform(axes.transAxes)
         nearest = (min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1))
         if math.dist((x, y), nearest) > NEAR:

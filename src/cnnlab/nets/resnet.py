@@ -17,7 +17,7 @@ STEMS = ("auto", "imagenet", "small")
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and the shortcut around them (figure 2); a 1x1 projection where the shape changes (option B).
+    """Two 3x3 convolutions and the shortcut around them (figure 2), a 1x1 projection where the shape changes.
 
     (N, in_channels, H, W) to (N, out_channels, H/stride, W/stride).
     """
@@ -82,9 +82,7 @@ class ResNet(nn.Module):
         return self.fc(x)  # (N, 1000)
 
 
-def resnet18(
-    in_channels: int = 3, num_classes: int = 1000, image_size: int = 224, stem: str = "auto"
-) -> ResNet:
+def resnet18(in_channels: int = 3, num_classes: int = 1000, image_size: int = 224, stem: str = "auto") -> ResNet:
     """ResNet-18: 11,689,512 parameters; 11,173,962 with the small stem and 10 classes.
 
     Args:

@@ -68,15 +68,14 @@ def analyze(cfg: DictConfig) -> None:
 
         analyze_trained(cfg)
     else:
-        form, net = _described(cfg, cfg.model)
+        form, net = described(cfg, cfg.model)
         show_network(cfg, cfg.name, net, form)
 
 
-def _described(cfg: DictConfig, node: DictConfig) -> tuple[Form, nn.Module]:
+def described(cfg: DictConfig, node: DictConfig) -> tuple[Form, nn.Module]:
     """The network that a `conf/model` node describes, without values, and what it is built for."""
-    options = OmegaConf.to_container(node)
-    assert isinstance(options, dict)
-    name = str(options.pop("_target_")).rpartition(".")[2]
+    target, options = _arguments(node)
+    name = target.rpartition(".")[2]
     one_of("model._target_", name, nets.__all__)
     builder = getattr(nets, name)
     form = form_of(cfg, builder)
@@ -85,6 +84,14 @@ def _described(cfg: DictConfig, node: DictConfig) -> tuple[Form, nn.Module]:
             return form, builder(**options, **form.arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"{name}: {error}") from error
+
+
+def _arguments(node: DictConfig) -> tuple[str, dict[str, Any]]:
+    """What a node builds, and with which arguments."""
+    options = OmegaConf.to_container(node)
+    assert isinstance(options, dict)
+    plain = {str(key): value for key, value in options.items()}
+    return str(plain.pop("_target_")), plain
 
 
 def form_of(cfg: DictConfig, builder: Callable[..., nn.Module]) -> Form:
@@ -107,9 +114,8 @@ def form_of(cfg: DictConfig, builder: Callable[..., nn.Module]) -> Form:
 
 def memory_of(cfg: DictConfig, net: nn.Module, form: Form) -> TrainingMemory:
     """What training takes at the batch size, precision and optimizer of `cfg`."""
-    options = OmegaConf.to_container(cfg.optimizer)
-    assert isinstance(options, dict)
-    make = hydra.utils.get_object(options.pop("_target_"))
+    target, options = _arguments(cfg.optimizer)
+    make = hydra.utils.get_object(target)
     states = states_of(lambda parameters: make(parameters, **options))
     precision = resolve_precision(cfg.trainer.precision, "cpu")
     return training_memory(net, form.in_channels, form.image_size, cfg.data.batch_size, precision, states)
@@ -180,7 +186,7 @@ def _compare(cfg: DictConfig) -> None:
     """One row a network, and two pictures."""
     traces, records = {}, []
     for name in _models(cfg.models):
-        form, net = _described(cfg, compose("analyze", [f"model={name}"]).model)
+        form, net = described(cfg, compose("analyze", [f"model={name}"]).model)
         traces[name] = trace(net, form.in_channels, form.image_size)
         records.append(_summary(name, form, traces[name], memory_of(cfg, net, form)))
     for_people = cfg.format in READ_BY_PEOPLE

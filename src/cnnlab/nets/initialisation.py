@@ -1,5 +1,6 @@
 """First weights that keep the size of activations and gradients from layer to layer, so that deep networks start."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -19,7 +20,8 @@ def initialise_convolutions(net: nn.Module) -> None:
     """For convolutions with batch norm: He et al., "Delving deep into rectifiers", 2015, backward form (eq. 14)."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            fan_out = module.weight[:, 0].numel() / module.groups  # PyTorch's own leaves out the groups
+            nn.init.normal_(module.weight, std=math.sqrt(2.0) / math.sqrt(fan_out))
 
 
 def initialise_without_norm(net: nn.Module, last: nn.Conv2d | nn.Linear) -> None:

@@ -9,13 +9,13 @@ from torch import Tensor
 from cnnlab.analysis.geometry import Field
 from cnnlab.figures.style import STYLE, figure, save
 
-SHOWN = 3  # classes
+SHOWN = 4  # classes
 
 
 def draw_score_map(
     picture: Tensor, scores: Tensor, field: Field, classes: Sequence[str], title: str, path: Path
 ) -> Path:
-    """Draw where the classes that reach the highest probability are seen.
+    """Draw where the classes that reach the highest scores are seen; what is improbable lets the picture through.
 
     Args:
         picture: (C, H, W) floats in [0, 1], of one or three channels.
@@ -23,10 +23,10 @@ def draw_score_map(
         field: of a score; its start and jump say where a score belongs.
     """
     probabilities = scores.softmax(0)
-    order = probabilities.flatten(1).amax(1).argsort(descending=True)[:SHOWN].tolist()
+    order = scores.flatten(1).amax(1).argsort(descending=True)[:SHOWN].tolist()
     height, width = picture.shape[1:]
     columns = len(order) + 1
-    side = 2.9
+    side = 2.6
     drawn = figure(columns * side + 0.8, side * min(2.0, max(0.4, height / width)) + 0.6)
     top, left = (axis.start - axis.jump / 2 for axis in field.axes)
     bottom = top + field.vertical.jump * scores.shape[1]
@@ -40,13 +40,15 @@ def draw_score_map(
         image = None
         for axes, index in zip(panels[1:], order, strict=True):
             axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
+            shown = probabilities[index].numpy()
             image = axes.imshow(
-                probabilities[index].numpy(), cmap="magma", vmin=0, vmax=1, alpha=0.6, extent=(left, right, bottom, top)
+                shown, cmap="plasma", vmin=0, vmax=1, alpha=0.75 * shown, extent=(left, right, bottom, top)
             )
             axes.set_title(f"{classes[index]}: up to {100 * probabilities[index].max():.0f} %", fontsize=10)
         for axes in panels:
             axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
         if image is not None:
-            drawn.colorbar(image, ax=list(panels), fraction=0.03, pad=0.01, label="probability")
+            bar = drawn.colorbar(image, ax=list(panels), fraction=0.03, pad=0.01, label="probability")
+            bar.solids.set_alpha(1)
         drawn.suptitle(title, fontsize=11)
     return save(drawn, path)

@@ -155,7 +155,8 @@ def _facts_text(
         ("multiply-accumulates", f"{taken.total('macs'):,} an image"),
         ("layers", f"{taken.depth} on the longest way, counting convolutions and fully connected layers"),
         ("receptive field", _field_text(cfg, net, taken)),
-        ("training memory", _memory_text(cfg, memory)),
+        ("training memory", f"{table.memory_text(memory.total)} with {_setting(cfg)}:"),
+        ("", ", ".join(f"{part} {table.memory_text(size)}" for part, size in asdict(memory).items())),
     ]
 
 
@@ -170,11 +171,6 @@ def _field_text(cfg: DictConfig, net: nn.Module, taken: Trace) -> str:
     if measured == taken.field:
         return f"{text}, and the same measured from gradients"
     return f"{text}, but measured from gradients {table.size_of(measured)}"
-
-
-def _memory_text(cfg: DictConfig, memory: TrainingMemory) -> str:
-    parts = ", ".join(f"{name} {table.memory_text(size)}" for name, size in asdict(memory).items())
-    return f"{table.memory_text(memory.total)} with {_setting(cfg)}: {parts}"
 
 
 def _setting(cfg: DictConfig) -> str:

@@ -201,7 +201,7 @@ RULES: dict[str, Callable[..., Effect]] = {
 POINTWISE = {
     "add", "sub", "mul", "div", "neg", "pow", "square", "sqrt", "exp", "abs", "clamp", "maximum", "minimum",
     "relu", "hardtanh", "leaky_relu", "elu", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "softplus",
-    "dropout", "dropout2d", "chunk", "split", "contiguous", "clone", "to", "float", "type", "detach", "stack",
+    "dropout", "dropout2d", "chunk", "split", "contiguous", "clone", "to", "float", "type", "detach",
 }  # fmt: skip
 
 # The values of the input in another arrangement.

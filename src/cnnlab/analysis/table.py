@@ -23,9 +23,9 @@ Record = Mapping[str, Any]
 
 LABELS = {
     "macs": "MACs",
-    "operations": "pool + norm",
+    "operations": "pool+norm",
     "memory": "memory, KiB",
-    "activations": "activations, MiB",
+    "activations": "memory, MiB",
     "training_memory": "training, GiB",
     "share": "share, %",
 }
@@ -92,13 +92,25 @@ def render(records: Sequence[Record], form: str, total: Record | None = None, fa
     rows = [*records, *([total] if total else [])]
     if form == "markdown":
         return _markdown(columns, [_cells(columns, row, exact=True) for row in rows], _numeric(columns, records))
+    numeric = _numeric(columns, records)
     text = ""
     for exact in (True, False):
         cells = [_cells(columns, row, exact) for row in rows]
-        text = _text(columns, cells, _numeric(columns, records), ruled=total is not None)
-        if max(map(len, text.splitlines())) <= WIDEST:
-            break
-    return text
+        text = _text(columns, cells, numeric, ruled=total is not None)
+        if _width(text) <= WIDEST:
+            return text
+    longest = max(len(row[0]) for row in cells) - (_width(text) - WIDEST)
+    shortened = [[_end_of(row[0], longest), *row[1:]] for row in cells]
+    return _text(columns, shortened, numeric, ruled=total is not None)
+
+
+def _width(text: str) -> int:
+    return max(map(len, text.splitlines()))
+
+
+def _end_of(name: str, longest: int) -> str:
+    """The last part of a long name says most."""
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
 def aligned(rows: Sequence[tuple[str, str]]) -> str:
@@ -137,8 +149,7 @@ def rounded(value: float) -> str:
     """Four digits and a unit: 115.6 M."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= 10 * size or (value >= size and unit != "k"):
-            digits = max(0, 3 - len(str(int(value / size))) + 1)
-            return f"{value / size:.{digits}f} {unit}"
+            return f"{value / size:#.4g}".rstrip(".") + f" {unit}"
     return f"{value:,}"
 
 

@@ -174,6 +174,8 @@ class Recorder(Calls):
         if field is not None and effect.windows is not None:
             field = field.through(effect.windows)
         x = inputs[0]
+        if x.ndim == out.ndim == 4 and effect.windows is None and not same_size:
+            raise ValueError(f"a map of {tuple(x.shape[2:])} becomes one of {tuple(out.shape[2:])} without a rule")
         if x.ndim == 4 and out.ndim < 4:
             places = x.shape[2] * x.shape[3]
         return State(field, depth, places)

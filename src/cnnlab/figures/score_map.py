@@ -49,6 +49,7 @@ def draw_score_map(
             axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
         if image is not None:
             bar = drawn.colorbar(image, ax=list(panels), fraction=0.03, pad=0.01, label="probability")
+            assert bar.solids is not None
             bar.solids.set_alpha(1)
         drawn.suptitle(title, fontsize=11)
     return save(drawn, path)

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnnlab import nets
 from cnnlab.analysis.calls import shadow
+from cnnlab.analysis.cost import count_macs
 from cnnlab.analysis.trace import Row, Trace, trace
 from cnnlab.errors import UserError
 from tests.analysis.subjects import MODELS, subject
@@ -73,6 +74,7 @@ def test_multiply_accumulates_are_half_of_the_flop_counters_operations(model):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shadow(net)(x)
     assert 2 * subject(model).trace.total("macs") == counter.get_total_flops()
+    assert subject(model).trace.total("macs") == count_macs(net, form.in_channels, form.image_size)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -305,6 +305,39 @@ def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(configure, monk
     assert json.loads((folder / "result.json").read_text())["status"] == "failed"
 
 
+def test_absent_data_leaves_nothing_behind(configure, tmp_path):
+    with pytest.raises(UserError, match="cifar10 was not found whole"):
+        train(configure("data=cifar10", f"data.root={tmp_path / 'nowhere'}"))
+    with pytest.raises(UserError, match="mnist was not found whole"):
+        train(
+            configure(
+                "data=mnist",
+                f"data.root={tmp_path / 'nowhere'}",
+                "data.download=true",
+                "data.mirror=http://127.0.0.1:9",
+            )
+        )
+    assert not list(tmp_path.iterdir())
+
+
+IMPOSSIBLE = {
+    "data.image_size=8": "lenet5 needs images of at least 12 pixels, got 8",
+    "model=cnn model.blocks=6": "cnn with blocks=6 needs images of at least 64 pixels, got 28",
+    "model=cnn model.blocks=two": "model cannot be made with blocks='two', .*not supported between",
+    "model=resnet18 model.stem=tiny": r"stem must be one of \['auto', 'imagenet', 'small'\], got 'tiny'",
+    "model.activation=gelu": r"activation must be one of \['tanh', 'sigmoid', 'relu'\], got 'gelu'",
+    "data.batch_size=5000": "data.batch_size must be at most the 1,293 training images, got 5,000",
+    "data.val_size=2000": "data.val_size must be below the 1,437 training images of digits, got 2,000",
+}
+
+
+@pytest.mark.parametrize("arguments", IMPOSSIBLE)
+def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(arguments, configure, tmp_path):
+    with pytest.raises(UserError, match=IMPOSSIBLE[arguments]):
+        train(configure(*arguments.split()))
+    assert not list(tmp_path.iterdir())
+
+
 def test_other_pictures_under_the_same_name_are_refused(configure, tmp_path):
     root = tmp_path / "pictures"
     write_tree(root, ["dark", "light"], per_class=20, size=(24, 20), mode="RGB")
@@ -331,7 +364,16 @@ def test_the_curves_are_served_by_tensorboard(configure):
         origin = line[line.index("http://") :].split()[0].rstrip("/")
         run = f"{cfg.name}/{record['run_id']}"
         tags = wait_for(f"{origin}/data/plugin/scalars/tags", run)[run]
-        for tag in ("train/loss", "train/acc", "val/loss", "val/acc", "lr", "images_per_second", "final/test/acc"):
+        for tag in (
+            "train/loss",
+            "train/acc",
+            "val/loss",
+            "val/acc",
+            "lr",
+            "images_per_second",
+            "val/acc_best",
+            "test/acc",
+        ):
             assert tag in tags
         query = urllib.parse.urlencode({"run": run, "tag": "val/acc"})
         points = fetch(f"{origin}/data/plugin/scalars/scalars?{query}")
@@ -341,7 +383,7 @@ def test_the_curves_are_served_by_tensorboard(configure):
         assert "inputs/augmented" in fetch(f"{origin}/data/plugin/images/tags")[run]
         assert fetch(f"{origin}/data/plugin/graphs/info")[run]["run_graph"]
         experiment = fetch(f"{origin}/data/plugin/hparams/experiment", b'{"experimentName": ""}')
-        assert {info["name"] for info in experiment["hparamInfos"]} >= {"optimizer/lr", "seed"}
+        assert {info["name"] for info in experiment["hparamInfos"]} >= {"model", "lr", "seed"}
     finally:
         server.terminate()
         server.communicate(timeout=20)

@@ -43,7 +43,8 @@ def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
     except InstantiationException as error:
         raise UserError(f"{what}: {error.__cause__ or error}") from error
     except (TypeError, ValueError) as error:
-        raise UserError(f"{what}: {error}") from error
+        settings = ", ".join(f"{key!s}={value!r}" for key, value in node.items() if key != "_target_")
+        raise UserError(f"{what} cannot be made with {settings}: {error}") from error
 
 
 def datamodule(cfg: DictConfig, say: Say = print) -> ImageDataModule:

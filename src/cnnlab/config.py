@@ -5,6 +5,7 @@ Nothing here imports torch: a wrong value is told within the first second.
 
 import difflib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,16 @@ PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
 def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration that the command `python src/<config_name>.py <overrides>` would run with."""
+    """The configuration that the command `python src/<config_name>.py <overrides>` would run with.
+
+    A command that is running may compose others.
+    """
     import hydra
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+    running = GlobalHydra.instance().is_initialized()
+    with nullcontext() if running else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = hydra.compose(config_name, list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
     return plain(cfg)
@@ -69,6 +75,11 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "seed": ("a whole number from 0 to 4294967295", is_seed),
     "fresh": ("true or false", is_bool),
     "retry": ("true or false", is_bool),
+    "worked": ("true or false", is_bool),
+    "measure": ("true or false", is_bool),
+    "in_channels": ("null or a whole number of at least 1", or_null(is_int(1))),
+    "num_classes": ("null or a whole number of at least 1", or_null(is_int(1))),
+    "image_size": ("null or a number of pixels", or_null(is_int(1))),
     "data.download": ("true or false", is_bool),
     "data.image_size": ("null or a number of pixels", or_null(is_int(1))),
     "data.batch_size": ("a whole number of at least 1", is_int(1)),

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for all eyes
 
+DPI = 130
+
 STYLE: Any = {
     "font.size": 10,
     "axes.grid": True,
@@ -31,5 +33,5 @@ def save(drawn: Figure, path: Path) -> Path:
     """Write a PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
-        drawn.savefig(path, dpi=130)
+        drawn.savefig(path, dpi=DPI)
     return path

@@ -39,7 +39,8 @@ class ImageClassifier(L.LightningModule):
     """A network with its loss, optimizer, schedule, augmentation and metrics.
 
     Args:
-        net: (N, C, H, W) floats to logits (N, num_classes).
+        net: (N, C, H, W) floats to logits (N, num_classes); in training it may give a tuple, the logits and those of
+            auxiliary heads, whose losses count `net.auxiliary_weight` times.
         loss: of logits and labels (N,) or targets (N, num_classes).
         optimizer: makes the optimizer of a list of parameter groups.
         schedule: the rate's factor over the run.
@@ -91,11 +92,9 @@ class ImageClassifier(L.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
-        x, targets = self.augmentation(
-            images, labels, generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
-        )
-        logits = self.net(x).float()
-        loss = self.loss(logits, targets)
+        generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
+        x, targets = self.augmentation(images, labels, generator)
+        logits, loss = self._scores(x, targets)
         # A card would have to be waited for to see the loss, so it is looked at less often there.
         if (not loss.is_cuda or batch_idx % 20 == 0) and not math.isfinite(loss.item()):
             raise Diverged("the training loss", self.current_epoch, self.global_step)
@@ -104,6 +103,15 @@ class ImageClassifier(L.LightningModule):
             correct = (logits.argmax(1) == wanted).sum()
             self.sums += torch.stack((loss.detach().double() * len(x), correct.double(), correct.new_tensor(len(x))))
         return loss
+
+    def _scores(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and loss; the logits that follow the first ones in a network's result learn too."""
+        output = self.net(x)
+        logits, *auxiliary = (scores.float() for scores in (output if isinstance(output, tuple) else (output,)))
+        loss = self.loss(logits, targets)
+        for scores in auxiliary:
+            loss = loss + self.net.auxiliary_weight * self.loss(scores, targets)
+        return logits, loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.max_steps is not None and self.global_step >= self.max_steps:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
 from cnnlab import build
+from cnnlab.analysis.table import aligned
 from cnnlab.augment.pipeline import normalise
 from cnnlab.augment.step import ImageFacts
 from cnnlab.data.datamodule import ImageDataModule, Subset
@@ -19,7 +20,7 @@ from cnnlab.figures.confusion import MOST_LABELLED, draw_confusion
 from cnnlab.files import write_atomically
 from cnnlab.machine import Machine, prepare
 from cnnlab.runs.checkpoint import read_checkpoint
-from cnnlab.runs.text import aligned, percent
+from cnnlab.runs.text import percent
 
 SPLITS = ("test", "val", "train")
 
@@ -48,7 +49,7 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     checkpoint = read_checkpoint(cfg.checkpoint)
     card = checkpoint["cnnlab"]
     net = trained_network(checkpoint)
-    data = _datamodule(cfg, card)
+    data = datamodule_of(cfg, card)
     subset: Subset = getattr(data, cfg.split)
     if not len(subset):
         raise UserError(f"split={cfg.split} has no images: the network was trained with data.val_size=0")
@@ -78,7 +79,8 @@ def trained_network(checkpoint: dict[str, Any]) -> nn.Module:
     return net.eval().to(memory_format=torch.channels_last)
 
 
-def _datamodule(cfg: DictConfig, card: dict[str, Any]) -> ImageDataModule:
+def datamodule_of(cfg: DictConfig, card: dict[str, Any]) -> ImageDataModule:
+    """The data that a card names, split as for training, and normalised as its network needs it."""
     split = {key: value for key, value in card["data"].items() if key != "fingerprint"}
     options = split | {"image_size": card["image_size"]} | OmegaConf.to_container(cfg.data)  # type: ignore[operator]
     data = build.datamodule(OmegaConf.create({"data": options | {"batch_size": 1}}))

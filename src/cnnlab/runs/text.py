@@ -3,21 +3,15 @@
 import os
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
+from cnnlab.analysis.table import aligned
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.learn.callbacks.display import duration
 from cnnlab.learn.classifier import ImageClassifier
 from cnnlab.runs.folder import Record
-
-
-def aligned(rows: Sequence[tuple[str, str]]) -> str:
-    """Names and values in two columns."""
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
 def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, record: Record, folder: Path) -> str:

@@ -1,0 +1,73 @@
+"""What a trained network's numbers look like, layer by layer: its weights, and its activations on images."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.analysis.calls import Calls, tensors_in
+from cnnlab.analysis.rules import ARRANGING
+from cnnlab.analysis.trace import trace
+
+WEIGHT_COLUMNS = ("weight_mean", "weight_std", "weight_largest")
+LEFT_OUT = ARRANGING | {"dropout"}  # the values of the row before
+
+
+class Activations(Calls):
+    """Keeps the statistics of each call's result."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__(x)
+        self.records: list[dict[str, Any]] = []
+
+    def seen(self, name: str, inputs: list[Tensor], out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.records.append(activation_statistics(next(tensors_in(out))))
+
+
+def activation_statistics(values: Tensor) -> dict[str, Any]:
+    """Of the activations (N, C, ...) of N images.
+
+    `zeros` is the share of exact zeros, `dead` the number of channels that are the same for every image and place.
+    """
+    flat = values.detach().float()
+    channels = flat.transpose(0, 1).flatten(1)
+    dead = (channels == channels[:, :1]).all(1).sum()
+    return {
+        "mean": flat.mean().item(),
+        "std": flat.std(correction=0).item(),
+        "largest": flat.abs().amax().item(),
+        "zeros": (flat == 0).float().mean().item(),
+        "dead": int(dead),
+    }
+
+
+def weight_statistics(weight: Tensor) -> dict[str, Any]:
+    """Of a layer's weights, biases apart."""
+    values = weight.detach().float()
+    return {
+        "weight_mean": values.mean().item(),
+        "weight_std": values.std(correction=0).item(),
+        "weight_largest": values.abs().amax().item(),
+    }
+
+
+def statistics_records(net: nn.Module, images: Tensor) -> list[dict[str, Any]]:
+    """One record for each row of the trace that changes values, from a pass of normalised `images` (N, C, H, W).
+
+    The weights are those of the module that the row is named after.
+    """
+    rows = trace(net, images.shape[1], (images.shape[2], images.shape[3])).rows
+    training = net.training
+    watcher = Activations(images)
+    with torch.no_grad(), watcher.watching(net.eval()):
+        net(images)
+    net.train(training)
+    modules = dict(net.named_modules())
+    records = []
+    for row, activations in zip(rows, watcher.records, strict=True):
+        if row.kind in LEFT_OUT:
+            continue
+        weight = getattr(modules.get(row.name), "weight", None)
+        weights = weight_statistics(weight) if isinstance(weight, Tensor) else dict.fromkeys(WEIGHT_COLUMNS)
+        records.append({"name": row.name, "kind": row.kind} | weights | activations)
+    return records

@@ -100,3 +100,12 @@ def small_datasets(small_trees, monkeypatch) -> Path:
 def root_of(small: Path, name: str) -> Path:
     """The `data.root` of a dataset of `small_datasets`."""
     return small / name if name == "image_folder" else small
+
+
+@pytest.fixture(scope="session")
+def real_root() -> Path:
+    """Where the real datasets lie; tests that ask for it are skipped where they do not."""
+    root = Path(os.environ.get("CNNLAB_DATA", REPOSITORY / "data"))
+    if not (root / "MNIST" / "raw").is_dir():
+        pytest.skip(f"the real datasets are not under {root}")
+    return root

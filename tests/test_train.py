@@ -206,7 +206,7 @@ def test_a_diverged_run_says_so_keeps_its_last_good_checkpoint_and_is_retried_on
 
     with monkeypatch.context() as patch:
         patch.setattr(ImageClassifier, "training_step", breaks)
-        with pytest.raises(Diverged, match="the training loss is no longer finite in epoch 2 .*optimizer.lr"):
+        with pytest.raises(Diverged, match=r"the training loss is no longer finite in epoch 2 .*optimizer.lr"):
             train(cfg)
     (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
     assert f"the last good checkpoint is {folder}/checkpoints/last.ckpt" in capsys.readouterr().out
@@ -250,28 +250,92 @@ def test_a_folder_that_cannot_be_written_is_named(configure, tmp_path):
         train(configure(*QUICK))
 
 
-def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(configure, tmp_path):
+def interrupt_in_the_second_epoch(cfg, monkeypatch) -> None:
+    """As Ctrl-C does."""
+    step = ImageClassifier.training_step
+    handler = signal.getsignal(signal.SIGINT)
+
+    def stops(self, batch, batch_idx):
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageClassifier, "training_step", stops)
+        with pytest.raises(KeyboardInterrupt):
+            train(cfg)
+    signal.signal(signal.SIGINT, handler)  # Lightning leaves it ignored
+
+
+def test_ctrl_c_keeps_the_last_epoch_and_the_same_command_goes_on(configure, capsys, monkeypatch):
+    cfg = configure(*QUICK)
+    interrupt_in_the_second_epoch(cfg, monkeypatch)
+    (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    train(cfg)
+    assert "resuming after epoch 1 of 2" in capsys.readouterr().out
+    assert [row["epoch"] for row in rows_of(folder)] == ["1", "2"]
+
+
+def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(configure, monkeypatch):
     """The process may not write files larger than 300 kB; a checkpoint of LeNet-5 with Adam's state takes 760 kB."""
-    cfg = configure("trainer.max_epochs=1", "data.limit=128", "logger=none")
-    record = train(cfg)
-    last = folder_of(cfg, record) / "checkpoints" / "last.ckpt"
-    before = last.read_bytes()
-    (last.parents[1] / "result.json").write_text(json.dumps(record | {"status": "running", "trained": False}))
+    cfg = configure(*QUICK)
+    interrupt_in_the_second_epoch(cfg, monkeypatch)
+    (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
+    last = folder / "checkpoints" / "last.ckpt"
+    content = last.read_bytes()
+    assert len(content) > 300_000
+    arguments = ["src/train.py", *QUICK, f"log_dir={cfg.log_dir}", f"data.root={cfg.data.root}", "data.download=false"]
     limited = (
-        "import resource, runpy, sys, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "import resource, runpy, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
-        f"sys.argv = ['src/train.py', 'trainer.max_epochs=2', 'data.limit=128', 'logger=none', 'log_dir={cfg.log_dir}',\n"
-        f"            'data.root={cfg.data.root}', 'data.download=false']\n"
-        "sys.path.insert(0, 'src'); runpy.run_path('src/train.py', run_name='__main__')\n"
+        f"sys.argv = {arguments!r}\n"
+        "sys.path.insert(0, 'src')\n"
+        "runpy.run_path('src/train.py', run_name='__main__')\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", limited], cwd=REPOSITORY, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 1
-    assert "cannot be written" in done.stderr
+    assert f"error: {last} cannot be written: [Errno 27] File too large" in done.stderr
     assert "Traceback" not in done.stderr
-    assert last.read_bytes() == before
-    assert not list(Path(cfg.log_dir).rglob("*.part*"))
+    assert last.read_bytes() == content
+    assert not list(folder.rglob("*.part*"))
+    assert json.loads((folder / "result.json").read_text())["status"] == "failed"
+
+
+def test_absent_data_leaves_nothing_behind(configure, tmp_path):
+    with pytest.raises(UserError, match="cifar10 was not found whole"):
+        train(configure("data=cifar10", f"data.root={tmp_path / 'nowhere'}"))
+    with pytest.raises(UserError, match="mnist was not found whole"):
+        train(
+            configure(
+                "data=mnist",
+                f"data.root={tmp_path / 'nowhere'}",
+                "data.download=true",
+                "data.mirror=http://127.0.0.1:9",
+            )
+        )
+    assert not list(tmp_path.iterdir())
+
+
+IMPOSSIBLE = {
+    "data.image_size=8": "lenet5 needs images of at least 12 pixels, got 8",
+    "model=cnn model.blocks=6": "cnn with blocks=6 needs images of at least 64 pixels, got 28",
+    "model=cnn model.blocks=two": "model cannot be made with blocks='two', .*not supported between",
+    "model=resnet18 model.stem=tiny": r"stem must be one of \['auto', 'imagenet', 'small'\], got 'tiny'",
+    "model.activation=gelu": r"activation must be one of \['tanh', 'sigmoid', 'relu'\], got 'gelu'",
+    "data.batch_size=5000": "data.batch_size must be at most the 1,293 training images, got 5,000",
+    "data.val_size=2000": "data.val_size must be below the 1,437 training images of digits, got 2,000",
+}
+
+
+@pytest.mark.parametrize("arguments", IMPOSSIBLE)
+def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(arguments, configure, tmp_path):
+    with pytest.raises(UserError, match=IMPOSSIBLE[arguments]):
+        train(configure(*arguments.split()))
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_pictures_under_the_same_name_are_refused(configure, tmp_path):
@@ -300,7 +364,16 @@ def test_the_curves_are_served_by_tensorboard(configure):
         origin = line[line.index("http://") :].split()[0].rstrip("/")
         run = f"{cfg.name}/{record['run_id']}"
         tags = wait_for(f"{origin}/data/plugin/scalars/tags", run)[run]
-        for tag in ("train/loss", "train/acc", "val/loss", "val/acc", "lr", "images_per_second", "final/test/acc"):
+        for tag in (
+            "train/loss",
+            "train/acc",
+            "val/loss",
+            "val/acc",
+            "lr",
+            "images_per_second",
+            "val/acc_best",
+            "test/acc",
+        ):
             assert tag in tags
         query = urllib.parse.urlencode({"run": run, "tag": "val/acc"})
         points = fetch(f"{origin}/data/plugin/scalars/scalars?{query}")
@@ -310,7 +383,7 @@ def test_the_curves_are_served_by_tensorboard(configure):
         assert "inputs/augmented" in fetch(f"{origin}/data/plugin/images/tags")[run]
         assert fetch(f"{origin}/data/plugin/graphs/info")[run]["run_graph"]
         experiment = fetch(f"{origin}/data/plugin/hparams/experiment", b'{"experimentName": ""}')
-        assert {info["name"] for info in experiment["hparamInfos"]} >= {"optimizer/lr", "seed"}
+        assert {info["name"] for info in experiment["hparamInfos"]} >= {"model", "lr", "seed"}
     finally:
         server.terminate()
         server.communicate(timeout=20)

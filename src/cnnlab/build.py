@@ -1,7 +1,7 @@
 """From the configuration to objects: the only place that calls Hydra's instantiate."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,8 @@ def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
     except InstantiationException as error:
         raise UserError(f"{what}: {error.__cause__ or error}") from error
     except (TypeError, ValueError) as error:
-        raise UserError(f"{what}: {error}") from error
+        settings = ", ".join(f"{key!s}={value!r}" for key, value in node.items() if key != "_target_")
+        raise UserError(f"{what} cannot be made with {settings}: {error}") from error
 
 
 def datamodule(cfg: DictConfig, say: Say = print) -> ImageDataModule:
@@ -67,14 +68,15 @@ def augmentation(node: DictConfig, facts: ImageFacts) -> Augmentation:
     """The steps of `node` in their order; a step that takes `facts` gets them."""
     steps = []
     for name, step in node.items():
-        wants_facts = "facts" in _arguments_of(step)
-        steps.append(make(step, f"augment.{name}", **({"facts": facts} if wants_facts else {})))
+        wants_facts = "facts" in _arguments_of(step["_target_"])
+        steps.append(make(step, f"augment.{name!s}", **({"facts": facts} if wants_facts else {})))
     return Augmentation(steps, facts)
 
 
-def _arguments_of(step: DictConfig) -> tuple[str, ...]:
-    found = hydra.utils.get_object(str(step.get("_target_"))) if str(step.get("_target_")).startswith(ALLOWED) else None
-    return tuple(inspect.signature(found).parameters) if found else ()
+def _arguments_of(target: str) -> Iterable[str]:
+    if not target.startswith(ALLOWED):
+        return ()
+    return inspect.signature(hydra.utils.get_object(target)).parameters
 
 
 def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:

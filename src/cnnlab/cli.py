@@ -86,7 +86,7 @@ def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] =
         return f"several values need a sweep: -m {argument[1] if argument else ''}"
     if isinstance(error, MissingMandatoryValue) and isinstance(error, OmegaConfBaseException):
         return f"{error.full_key} must be given: {error.full_key}=VALUE"
-    return message.split("\nSet the environment variable")[0].strip()
+    return message.split("\nSet the environment variable", maxsplit=1)[0].strip()
 
 
 def _unknown_choice(group: str, choice: str) -> str:

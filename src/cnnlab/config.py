@@ -31,8 +31,8 @@ def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 def plain(cfg: DictConfig) -> DictConfig:
     """`cfg` with its interpolations resolved and Hydra's own part left out."""
-    own = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
-    return OmegaConf.create(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))  # type: ignore[arg-type]
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    return DictConfig(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))
 
 
 def is_int(minimum: int) -> Callable[[Any], bool]:
@@ -41,6 +41,10 @@ def is_int(minimum: int) -> Callable[[Any], bool]:
 
 def or_null(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or rule(value)
+
+
+def is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
 
 
 def is_number(minimum: float) -> Callable[[Any], bool]:
@@ -54,9 +58,9 @@ def is_size(value: Any) -> bool:
 
 RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "seed": ("a whole number of at least 0", is_int(0)),
-    "fresh": ("true or false", lambda value: isinstance(value, bool)),
-    "retry": ("true or false", lambda value: isinstance(value, bool)),
-    "data.download": ("true or false", lambda value: isinstance(value, bool)),
+    "fresh": ("true or false", is_bool),
+    "retry": ("true or false", is_bool),
+    "data.download": ("true or false", is_bool),
     "data.image_size": ("null or a number of pixels", or_null(is_int(1))),
     "data.batch_size": ("a whole number of at least 1", is_int(1)),
     "data.eval_batch_size": ("a whole number of at least 1", is_int(1)),
@@ -69,6 +73,11 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "trainer.max_steps": ("null or a whole number of at least 1", or_null(is_int(1))),
     "trainer.devices": ("1 (several devices are not supported yet)", lambda value: value == 1),
     "trainer.gradient_clip_val": ("null or a number", or_null(is_number(0.0))),
+    "trainer.limit_train_batches": ("null or a number above 0", or_null(is_number(1e-9))),
+    "trainer.limit_eval_batches": ("null or a number above 0", or_null(is_number(1e-9))),
+    "logger.tensorboard": ("true or false", is_bool),
+    "logger.graph": ("true or false", is_bool),
+    "logger.images": ("a whole number of at least 0", is_int(0)),
     "optimizer.lr": ("a number of at least 0", is_number(0.0)),
 }
 

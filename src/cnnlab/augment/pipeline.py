@@ -20,7 +20,7 @@ class Augmentation:
     def __init__(self, steps: Sequence[ImageStep | MixStep], facts: ImageFacts) -> None:
         self.left_out = [step for step in steps if isinstance(step, RandomFlip) and not facts.mirror]
         kept = [step for step in steps if step not in self.left_out]
-        self.image_steps: list[ImageStep] = [step for step in kept if not hasattr(step, "mix")]  # type: ignore[misc]
+        self.image_steps: list[ImageStep] = [step for step in kept if not hasattr(step, "mix")]
         self.mix_steps: list[MixStep] = [step for step in kept if hasattr(step, "mix")]  # type: ignore[misc]
         self.facts = facts
 

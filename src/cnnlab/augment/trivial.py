@@ -1,4 +1,4 @@
-"""TrivialAugment, wide: Müller and Hutter, "TrivialAugment: tuning-free yet state-of-the-art data augmentation", 2021."""
+"""TrivialAugment, wide: Müller and Hutter, "TrivialAugment: tuning-free yet state-of-the-art", 2021."""
 
 import math
 

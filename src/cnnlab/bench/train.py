@@ -28,9 +28,7 @@ def bench_train(cfg: DictConfig) -> str:
     machine = prepare(cfg.trainer)
     spec = SPECS[cfg.data.name]
     size = cfg.data.image_size or spec.image_size
-    facts = ImageFacts(
-        len(spec.classes), size, spec.mean, spec.std, torch.eye(spec.in_channels), mirror=spec.mirror
-    )
+    facts = ImageFacts(len(spec.classes), size, spec.mean, spec.std, torch.eye(spec.in_channels), mirror=spec.mirror)
     net = build.network(cfg.model, facts).to(machine.device)
     images = torch.randn(cfg.data.batch_size, spec.in_channels, size, size, device=machine.device)
     labels = torch.randint(len(spec.classes), (cfg.data.batch_size,), device=machine.device)
@@ -52,7 +50,7 @@ def step_of(
     net: nn.Module, images: torch.Tensor, labels: torch.Tensor, dtype: torch.dtype, memory_format: torch.memory_format
 ) -> Callable[[], None]:
     """One training step on a copy of `net`."""
-    own = copy.deepcopy(net).to(memory_format=memory_format)  # type: ignore[call-overload]
+    own = copy.deepcopy(net).to(memory_format=memory_format)
     batch = images.contiguous(memory_format=memory_format)
     optimizer = torch.optim.SGD(own.parameters(), lr=0.01, momentum=0.9)
 

@@ -1,8 +1,10 @@
 """A dataset read once, then mapped: one file beside the data holds its tensors and says what they were made from."""
 
+import getpass
 import hashlib
 import os
 import pickle
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,18 +66,17 @@ def load(
     spec = SPECS[name]
     side = (image_size if name == "image_folder" else None) or spec.image_size
     reasons, skipped = [], []
-    with FileLock(_cache_folder(root) / f"{name}.lock"):
-        for source in sources(spec, root, download, mirror, side, say):
-            try:
-                dataset = _map_or_read(source, _cache_folder(root) / f"{name}-{side}.pt", name, say)
-            except SourceError as error:
-                reasons.append(f"  {source.name}: {error}")
-                if not error.absent:
-                    skipped.append(f"skipped {source.name}: {error}")
-                continue
-            for line in skipped:
-                say(line)
-            return dataset
+    for source in sources(spec, root, download, mirror, side, say):
+        try:
+            dataset = _map_or_read(source, root, f"{name}-{side}.pt", name, say)
+        except SourceError as error:
+            reasons.append(f"  {source.name}: {error}")
+            if not error.absent:
+                skipped.append(f"skipped {source.name}: {error}")
+            continue
+        for line in skipped:
+            say(line)
+        return dataset
     ways = "put the files there" if name != "image_folder" else "name the folder with data.root=FOLDER"
     if not download and name not in ("digits", "image_folder"):
         ways += ", or allow data.download=true"
@@ -84,39 +85,50 @@ def load(
     raise UserError("\n".join([f"{name} was not found whole in any of these places; {ways}:", *reasons]))
 
 
-def _cache_folder(root: Path) -> Path:
-    """Beside the data; where that cannot be written, a folder of the user's cache that belongs to `root` alone."""
-    beside = root / ".cnnlab"
-    try:
-        beside.mkdir(parents=True, exist_ok=True)
-        if os.access(beside, os.W_OK):
-            return beside
-    except OSError:
-        pass
+def _user_folder(root: Path) -> Path:
+    """A folder of the user's cache that belongs to `root` alone."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "cnnlab" / hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"neither {beside} nor {folder} can be written, and the data's cache needs one: {error}") from error
-    return folder
+    return base / "cnnlab" / _digest_of(root)
 
 
-def _map_or_read(source: Source, cache: Path, name: str, say: Callable[[str], None]) -> Dataset:
+def _digest_of(root: Path) -> str:
+    return hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
+
+
+def _lock(root: Path, file: str) -> FileLock:
+    """One process at a time reads a dataset; apart from the data, so that a failed search leaves nothing there."""
+    return FileLock(Path(tempfile.gettempdir()) / f"cnnlab-{getpass.getuser()}-{_digest_of(root)}-{file}.lock")
+
+
+def _map_or_read(source: Source, root: Path, file: str, name: str, say: Callable[[str], None]) -> Dataset:
+    """The dataset from a current cache, beside the data or in the user's folder, else from `source`."""
+    places = [folder / file for folder in (root / ".cnnlab", _user_folder(root))]
     stamp = _stamp(source)
-    if (stored := _open(cache)) is not None and stored["stamp"] == stamp:
-        return _dataset(stored)
-    pictures = source.read()
-    stored = _describe(pictures, name) | {"stamp": _stamp(source), "source": source.name}
-    partial = cache.with_suffix(f".{os.getpid()}.part")
+    with _lock(root, file):
+        for place in places:
+            if (stored := _open(place)) is not None and stored["stamp"] == stamp:
+                return _dataset(stored)
+        stored = _describe(source.read(), name) | {"stamp": _stamp(source), "source": source.name}
+        failures = []
+        for place in places:
+            try:
+                _write(stored, place)
+            except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+                failures.append(f"{place}: {error}")
+            else:
+                return _dataset(_open(place) or stored)
+    say(f"the pictures could not be cached, so the next run reads them again; {'; '.join(failures)}")
+    return _dataset(stored)
+
+
+def _write(stored: dict[str, Any], place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = place.with_suffix(f".{os.getpid()}.part")
     try:
         torch.save(stored, partial)
-        os.replace(partial, cache)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        os.replace(partial, place)
+    finally:
         partial.unlink(missing_ok=True)
-        say(f"the data's cache {cache} was not written, so the next run reads all pictures again: {error}")
-        return _dataset(stored)
-    return _dataset(_open(cache) or stored)
 
 
 def _stamp(source: Source) -> str:
@@ -140,7 +152,7 @@ def _describe(pictures: Pictures, name: str) -> dict[str, Any]:
     spec = SPECS[name]
     digest = hashlib.sha256()
     for tensor in (pictures.train.images, pictures.train.labels, pictures.test.images, pictures.test.labels):
-        digest.update(tensor.numpy())
+        digest.update(tensor.numpy().data)
     mean, covariance = channel_statistics(pictures.train.images)
     return {
         "train_images": pictures.train.images,
@@ -156,7 +168,7 @@ def _describe(pictures: Pictures, name: str) -> dict[str, Any]:
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and covariance (C, C) of the channels over all pixels of uint8 `images` (N, C, H, W), scaled to [0, 1]."""
+    """Mean (C,) and covariance (C, C) of the channels over all pixels of uint8 `images` (N, C, H, W), in [0, 1]."""
     channels, pixels = images.shape[1], images.numel() // images.shape[1]
     total = torch.zeros(channels, dtype=torch.float64)
     products = torch.zeros(channels, channels, dtype=torch.float64)

@@ -20,7 +20,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Subset(TorchDataset[Batch]):
-    """Some images of a split, fetched a batch at a time: positions (B,) to uint8 images (B, C, H, W) and labels (B,)."""
+    """Some images of a split, a batch at a time: positions (B,) to uint8 images (B, C, H, W) and labels (B,)."""
 
     def __init__(self, split: Split, indices: Tensor) -> None:
         self.split, self.indices = split, indices
@@ -54,6 +54,7 @@ class ImageDataModule(L.LightningDataModule):
     train: Subset
     val: Subset
     test: Subset
+    name: str
 
     def __init__(
         self,

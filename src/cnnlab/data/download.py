@@ -6,7 +6,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from filelock import FileLock
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from cnnlab.errors import UserError
@@ -31,15 +30,13 @@ def fetch(url: str, target: Path, md5: str, timeout: float = 20.0) -> None:
     """
     partial = target.with_name(target.name + ".part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(target.name + ".lock")):
-            if target.exists() and md5_of(target) == md5:
-                return
-            _transfer(url, partial, timeout)
-            if (got := md5_of(partial)) != md5:
-                partial.unlink()
-                raise UserError(f"{url}: the checksum must be {md5}, got {got}")
-            os.replace(partial, target)
+        if target.exists() and md5_of(target) == md5:
+            return
+        _transfer(url, partial, timeout)
+        if (got := md5_of(partial)) != md5:
+            partial.unlink()
+            raise UserError(f"{url}: the checksum must be {md5}, got {got}")
+        os.replace(partial, target)
     except OSError as error:
         raise UserError(f"{url}: {getattr(error, 'reason', error)}") from error
 
@@ -54,6 +51,7 @@ def _transfer(url: str, partial: Path, timeout: float) -> None:
             return
         raise
     with response:
+        partial.parent.mkdir(parents=True, exist_ok=True)
         resumed = response.status == 206
         total = int(response.headers.get("Content-Length") or 0) + (start if resumed else 0)
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -62,3 +60,5 @@ def _transfer(url: str, partial: Path, timeout: float) -> None:
             while chunk := response.read(CHUNK):
                 stream.write(chunk)
                 progress.advance(task, len(chunk))
+    if (got := partial.stat().st_size) < total:
+        raise OSError(f"the transfer broke off after {got:,} of {total:,} bytes; the same command goes on from there")

@@ -39,7 +39,8 @@ def _trees(root: Path) -> list[Path]:
     """The training tree, and the test tree where there is one."""
     if not (root / "train").is_dir():
         return [root]
-    return [root / "train"] + [root / name for name in ("test", "val") if (root / name).is_dir()][:1]
+    held_out = [root / name for name in ("test", "val") if (root / name).is_dir()]
+    return [root / "train", *held_out[:1]]
 
 
 def _class_files(tree: Path) -> list[tuple[str, list[Path]]]:
@@ -96,9 +97,7 @@ def _check_memory(size: int, what: str) -> None:
         )
 
 
-def _decode(
-    tree: list[tuple[str, list[Path]]], labels_of: dict[str, int], in_channels: int, image_size: int
-) -> Split:
+def _decode(tree: list[tuple[str, list[Path]]], labels_of: dict[str, int], in_channels: int, image_size: int) -> Split:
     files = [path for _, paths in tree for path in paths]
     labels = torch.tensor([labels_of[name] for name, paths in tree for _ in paths])
     images = torch.empty(len(files), in_channels, image_size, image_size, dtype=torch.uint8)
@@ -123,13 +122,8 @@ def decode_picture(path: Path, mode: str, image_size: int) -> Tensor:
         SourceError: the file is no picture, or a broken one.
     """
     try:
-        with Image.open(path) as picture:
-            if picture.mode.startswith("I;16"):  # 16 bits: Pillow would cut them off, not scale them
-                picture = Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
-            if "A" in picture.mode or "transparency" in picture.info:
-                above = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
-            picture = picture.convert(mode)
+        with Image.open(path) as opened:
+            picture = _in_mode(opened, mode)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise SourceError(f"{path}: not a readable picture ({error})") from error
     if picture.size != (image_size, image_size):
@@ -140,3 +134,12 @@ def decode_picture(path: Path, mode: str, image_size: int) -> Tensor:
         picture = picture.crop((left, top, left + image_size, top + image_size))
     pixels = torch.from_numpy(np.array(picture))
     return pixels.unsqueeze(0) if mode == "L" else pixels.permute(2, 0, 1)
+
+
+def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    if picture.mode.startswith("I;16"):  # Pillow would cut 16 bits off, not scale them
+        picture = Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
+    if "A" in picture.mode or "transparency" in picture.info:
+        above = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
+    return picture.convert(mode)

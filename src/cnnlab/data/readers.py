@@ -115,7 +115,9 @@ def _read_official(spec: DatasetSpec, root: Path) -> Pictures:
 
 def _check_idx(path: Path) -> None:
     """The header says how many bytes follow: four a dimension, then one an element."""
-    header = np.frombuffer(path.read_bytes()[:16], dtype=">u4")
+    with path.open("rb") as stream:
+        start = stream.read(16)
+    header = np.frombuffer(start[: len(start) // 4 * 4], dtype=">u4")
     dimensions = 3 if "images" in path.name else 1
     if len(header) < 1 + dimensions or header[0] != 0x800 + dimensions:
         raise SourceError(f"{path}: not an IDX file of bytes in {dimensions} dimensions")

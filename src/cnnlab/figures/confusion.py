@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from torch import Tensor
@@ -26,7 +27,9 @@ def draw_confusion(counts: Tensor, classes: Sequence[str], title: str, path: Pat
         axes.set_ylabel("true")
         axes.set_title(title, fontsize=10)
         if n <= MOST_LABELLED:
-            turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, classes)) > 3 else {}
+            turned: Any = (
+                {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, classes)) > 3 else {}
+            )
             axes.set_xticks(range(n), classes, **turned)
             axes.set_yticks(range(n), classes)
             for row in range(n):

@@ -1,18 +1,20 @@
 """The look that all figures share: matplotlib without a screen, one palette, light axes."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.figure import Figure
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for all eyes
 
-STYLE = {
+STYLE: Any = {
     "font.size": 10,
     "axes.grid": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
     "legend.frameon": False,

@@ -66,7 +66,7 @@ class ImageClassifier(L.LightningModule):
         card: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(memory_format=torch.channels_last)
         self.loss = loss
         self.make_optimizer = optimizer
         self.schedule = schedule
@@ -158,7 +158,9 @@ class ImageClassifier(L.LightningModule):
         optimizer = self.make_optimizer(param_groups(self.net))
         schedule = self.schedule
         if isinstance(schedule, Plateau):
-            plateau = ReduceLROnPlateau(optimizer, mode_of(self.monitor), factor=schedule.factor, patience=schedule.patience)
+            plateau = ReduceLROnPlateau(
+                optimizer, mode_of(self.monitor), factor=schedule.factor, patience=schedule.patience
+            )
             config = {"scheduler": plateau, "interval": "epoch", "monitor": self.monitor}
             return {"optimizer": optimizer, "lr_scheduler": config}
         total = self.total_steps()

@@ -41,7 +41,7 @@ class SquaredError(ClassLoss):
 
 
 class Focal(ClassLoss):
-    """-sum_c t_c (1 - p_c)^gamma log p_c: Lin et al., "Focal loss for dense object detection", 2017; mean over the batch.
+    """-sum_c t_c (1 - p_c)^gamma log p_c: Lin et al., "Focal loss", 2017; mean over the batch.
 
     Args:
         gamma: how much less weight an image gets that is classified well already; 0 is cross-entropy.

@@ -64,7 +64,10 @@ def table(records: Sequence[Record], form: str = "table") -> str:
     rows = [list(COLUMNS), *(cells(record) for record in records)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     aligned = [
-        [f"{cell:<{w}}" if name in LEFT_ALIGNED else f"{cell:>{w}}" for cell, w, name in zip(row, widths, COLUMNS, strict=True)]
+        [
+            f"{cell:<{w}}" if name in LEFT_ALIGNED else f"{cell:>{w}}"
+            for cell, w, name in zip(row, widths, COLUMNS, strict=True)
+        ]
         for row in rows
     ]
     if form == "table":

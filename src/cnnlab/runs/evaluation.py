@@ -75,7 +75,7 @@ def trained_network(checkpoint: dict[str, Any]) -> nn.Module:
     except RuntimeError as error:
         name = checkpoint["cnnlab"]["network"]["name"]
         raise UserError(f"the checkpoint's weights are not those of its network {name}: {error}") from error
-    return net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.eval().to(memory_format=torch.channels_last)
 
 
 def _datamodule(cfg: DictConfig, card: dict[str, Any]) -> ImageDataModule:
@@ -104,8 +104,10 @@ def predict_logits(net: nn.Module, data: ImageDataModule, subset: Subset, machin
 
 
 def score(logits: Tensor, labels: Tensor, num_classes: int) -> Evaluation:
-    """Compare logits (N, num_classes) with labels (N,). Top-5 accuracy is None where there are five classes or fewer."""
-    top5 = multiclass_accuracy(logits, labels, num_classes, average="micro", top_k=5).item() if num_classes > 5 else None
+    """Compare logits (N, num_classes) with labels (N,); no top-5 accuracy where there are five classes or fewer."""
+    top5 = (
+        multiclass_accuracy(logits, labels, num_classes, average="micro", top_k=5).item() if num_classes > 5 else None
+    )
     accuracy = multiclass_accuracy(logits, labels, num_classes, average="micro").item()
     return Evaluation(accuracy, top5, multiclass_confusion_matrix(logits, labels, num_classes))
 

@@ -30,9 +30,9 @@ def run_id(cfg: DictConfig, precision: str, threads: int) -> str:
     for key in NOT_IDENTITY:
         node, *rest = key.split(".")
         if rest:
-            content.get(node, {}).pop(rest[0], None)  # type: ignore[union-attr]
+            content.get(node, {}).pop(rest[0], None)
         else:
             content.pop(node, None)
-    content["trainer"] |= {"precision": precision, "threads": threads}  # type: ignore[operator]
+    content["trainer"] |= {"precision": precision, "threads": threads}
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]

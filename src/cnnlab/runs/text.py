@@ -33,8 +33,8 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
         ("images", f"{len(data.train):,} training, {validation}{len(data.test):,} test{_limits(record['data'])}"),
         ("input", f"{len(facts.mean)} x {facts.image_size} x {facts.image_size}, {facts.num_classes} classes"),
         ("augment", steps + (f"; left out: {left_out}, as a reflection changes what is shown" if left_out else "")),
-        ("optimizer", f"{_target(cfg.optimizer)}, rate {cfg.optimizer.lr:g}, {schedule}; "
-         f"loss {_target(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
+        ("optimizer", f"{target_name(cfg.optimizer)}, rate {cfg.optimizer.lr:g}, {schedule}; "
+         f"loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
         ("device", f"{record['device']}, {record['threads']} threads, {record['precision']}"),
         ("run folder", str(folder)),
     ]  # fmt: skip
@@ -45,7 +45,8 @@ def _name(step: object) -> str:
     return type(step).__name__
 
 
-def _target(node: DictConfig) -> str:
+def target_name(node: DictConfig) -> str:
+    """The class or function that a part of the configuration names."""
     return str(node["_target_"]).rpartition(".")[2]
 
 

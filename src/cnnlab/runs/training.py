@@ -4,7 +4,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,7 +28,7 @@ from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.folder import Record, RunFolder, git_state
 from cnnlab.runs.identity import run_id
 from cnnlab.runs.log import Log
-from cnnlab.runs.text import facts_block, result_table
+from cnnlab.runs.text import facts_block, result_table, target_name
 
 
 def train(cfg: DictConfig) -> Record:
@@ -64,10 +64,6 @@ def train(cfg: DictConfig) -> Record:
     with folder.hold():
         if cfg.fresh:
             folder.empty()
-        log.open(folder.log)
-        log(facts_block(cfg, data, model, record, folder.path))
-        OmegaConf.save(cfg, folder.path / "config.yaml")
-        OmegaConf.save(OmegaConf.create(record["overrides"]), folder.path / "overrides.yaml")
         return Run(cfg, machine, data, model, record, folder, log).execute()
 
 
@@ -128,8 +124,8 @@ class Run:
 
     def execute(self) -> Record:
         """Train and test; whatever happens, the record says it."""
-        self.folder.write(self.record)
         try:
+            self._begin()
             with _without_advice():
                 trainer = build.trainer(
                     self.cfg, self.machine, self.folder.path, self.history, self.checkpoints, self.log
@@ -141,10 +137,20 @@ class Run:
             self.folder.write(self.record | {"status": "interrupted"})
             self.log("interrupted; the same command goes on after the last whole epoch")
             raise KeyboardInterrupt from None
+        except OSError as error:
+            self._record_failure(error)
+            raise UserError(f"the run in {self.folder.path} cannot go on: {error}") from error
         except Exception as error:
             self._record_failure(error)
             raise
         return self.record
+
+    def _begin(self) -> None:
+        self.log.open(self.folder.log)
+        self.log(facts_block(self.cfg, self.data, self.model, self.record, self.folder.path))
+        OmegaConf.save(self.cfg, self.folder.path / "config.yaml")
+        OmegaConf.save(OmegaConf.create(self.record["overrides"]), self.folder.path / "overrides.yaml")
+        self.folder.write(self.record)
 
     def _fit(self, trainer: L.Trainer) -> None:
         """Train, after the last whole epoch where there is one; not at all where only the test was missing."""
@@ -180,6 +186,7 @@ class Run:
         self.record |= {
             "status": "done",
             "epochs": len(rows),
+            "steps": rows[-1]["step"],
             "monitor": self.checkpoints.monitor,
             "best_epoch": best_epoch,
             "val/acc": best["val/acc"],
@@ -196,21 +203,29 @@ class Run:
 
     def _record_failure(self, error: Exception) -> None:
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        self.folder.write(self.record | {"status": "failed", "error": message})
-        self.log(f"failed: {message}")
-        if self.checkpoints.last_path.exists():
-            self.log(f"the last good checkpoint is {self.checkpoints.last_path}")
+        with suppress(OSError):  # a full disk takes neither record nor log; the error itself still reaches the user
+            self.folder.write(self.record | {"status": "failed", "error": message})
+            if self.checkpoints.last_path.exists():
+                self.log(f"the last good checkpoint is {self.checkpoints.last_path}")
 
 
 def _log_hyperparameters(trainer: L.Trainer, cfg: DictConfig, record: Record) -> None:
     """Once, with the final metrics, so that TensorBoard's HPARAMS tab compares runs."""
-    final = {f"final/{name}": record[name] for name in ("val/acc", "val/loss", "test/acc", "test/loss")}
-    metrics = {name: value for name, value in final.items() if value is not None}
-    parts = ("model", "data", "augment", "loss", "optimizer", "scheduler", "trainer")
-    parameters = {part: OmegaConf.to_container(cfg[part]) for part in parts} | {"seed": cfg.seed}
+    metrics = {"val/acc_best": record["val/acc"], **{name: record[name] for name in ("test/acc", "test/loss")}}
+    parameters = {
+        "model": record["network"]["name"],
+        "data": cfg.data.name,
+        "augment": " ".join(cfg.augment) or "none",
+        "batch_size": cfg.data.batch_size,
+        "epochs": record["epochs"],
+        "seed": cfg.seed,
+        **{part: target_name(cfg[part]) for part in ("loss", "optimizer", "scheduler")},
+        **{key: value for key, value in cfg.optimizer.items() if isinstance(value, int | float)},
+    }
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(parameters, metrics)
+            known = {name: value for name, value in metrics.items() if value is not None}
+            logger.log_hyperparams(parameters, known, step=record["steps"])
             logger.finalize("success")
 
 

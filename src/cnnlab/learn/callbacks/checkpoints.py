@@ -14,7 +14,7 @@ from cnnlab.learn.classifier import Diverged
 
 
 class Checkpoints(Checkpoint):
-    """Saves after each epoch whose metrics are finite; each file is replaced in one move, so a whole one is always there.
+    """Saves after each epoch whose metrics are finite; each file is replaced in one move.
 
     Args:
         folder: of the two files.

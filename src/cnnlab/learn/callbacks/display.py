@@ -97,7 +97,9 @@ def epoch_line(row: Row, epochs: int, left: float) -> str:
     parts = [f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"]
     for stage in ("train", "val"):
         if row[f"{stage}/loss"] is not None:
-            parts.append(f"{stage} loss {row[f'{stage}/loss']:6.4f} acc {100 * (row[f'{stage}/acc'] or 0):6.2f} %")
+            loss = row[f"{stage}/loss"] or 0.0
+            shown = f"{loss:6.4f}" if loss < 1e4 else f"{loss:.1e}"
+            parts.append(f"{stage} loss {shown} acc {100 * (row[f'{stage}/acc'] or 0):6.2f} %")
     parts += [f"lr {row['lr']:.2e}", f"{row['images_per_second']:7,.0f} images/s", f"{duration(left)} left"]
     return "  ".join(parts)
 

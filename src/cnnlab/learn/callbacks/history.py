@@ -11,9 +11,8 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from cnnlab.files import write_atomically
 
-COLUMNS = (
-    "epoch", "step", "train/loss", "train/acc", "val/loss", "val/acc", "lr", "images_per_second", "seconds",
-)  # fmt: skip
+CURVES = ("train/loss", "train/acc", "val/loss", "val/acc", "lr", "images_per_second")
+COLUMNS = ("epoch", "step", *CURVES, "seconds")
 
 Row = dict[str, float | int | None]
 
@@ -71,6 +70,6 @@ class History(Checkpoint):
 
     @staticmethod
     def _log(trainer: L.Trainer, row: Row) -> None:
-        scalars = {name: float(value) for name, value in row.items() if name != "step" and value is not None}
+        scalars = {name: float(value) for name in CURVES if (value := row[name]) is not None}
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step=int(row["step"] or 0))

@@ -1,0 +1,235 @@
+"""Each step against torchvision's, element by element, from the same numbers; and that each image draws its own."""
+
+import math
+
+import pytest
+import torch
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as tv
+
+from cnnlab.augment import (
+    Augmentation,
+    ColourShift,
+    CutMix,
+    Cutout,
+    ImageFacts,
+    MixUp,
+    RandomCrop,
+    RandomFlip,
+    TrivialAugment,
+)
+from cnnlab.augment.mix import one_hot
+from cnnlab.augment.pipeline import denormalise, normalise
+from cnnlab.augment.trivial import OPERATIONS, operate
+from cnnlab.errors import UserError
+
+SHAPES = [(5, 3, 32, 32), (5, 1, 28, 28)]
+
+
+def noise(shape) -> torch.Tensor:
+    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def smooth(shape) -> torch.Tensor:
+    """Pictures with wide areas, on which the nearest pixel's rounding matters little."""
+    small = noise((*shape[:2], 4, 4)).float()
+    return torch.nn.functional.interpolate(small, shape[2:], mode="bilinear").to(torch.uint8)
+
+
+def facts(channels: int = 3, size: int = 32, mirror: bool = True) -> ImageFacts:
+    return ImageFacts(10, size, (0.4,) * channels, (0.2,) * channels, 0.05 * torch.eye(channels) + 0.01, mirror)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_random_crop_is_padding_and_cropping(shape):
+    images, step = noise(shape), RandomCrop(0.125)
+    padding = round(0.125 * shape[-1])
+    draws = {"top": torch.tensor([0, 1, 2, 5, 2 * padding]), "left": torch.tensor([2 * padding, 3, 2, 0, 1])}
+    for image, out, top, left in zip(images, step.apply(images, draws), draws["top"], draws["left"], strict=True):
+        assert torch.equal(out, tv.crop(tv.pad(image, [padding] * 4), int(top), int(left), *shape[2:]))
+
+
+def test_random_crop_draws_every_place():
+    draws = RandomCrop(0.125).draw(noise((4000, 1, 32, 32)), torch.Generator().manual_seed(0))
+    assert draws["top"].unique().tolist() == draws["left"].unique().tolist() == list(range(9))
+    assert (draws["top"] != draws["left"]).any()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_random_flip_reflects_the_drawn_images(shape):
+    images = noise(shape)
+    flip = torch.tensor([True, False, True, True, False])
+    out = RandomFlip().apply(images, {"flip": flip})
+    for image, flipped, turned in zip(images, out, flip, strict=True):
+        assert torch.equal(flipped, tv.horizontal_flip(image) if turned else image)
+    share = RandomFlip().draw(noise((4000, 1, 4, 4)), torch.Generator().manual_seed(0))["flip"].float().mean()
+    assert share == pytest.approx(0.5, abs=0.03)
+
+
+def test_cutout_erases_a_square_that_may_reach_over_the_border():
+    images = torch.full((3, 3, 32, 32), 9, dtype=torch.uint8)
+    out = Cutout(0.5).apply(images, {"y": torch.tensor([16, 0, 31]), "x": torch.tensor([16, 0, 16])})
+    assert torch.equal(out[0], tv.erase(images[0], 8, 8, 16, 16, torch.zeros(1, 1, 1, dtype=torch.uint8)))
+    assert (out[1] == 0).sum() == 3 * 8 * 8
+    assert (out[2] == 0).sum() == 3 * 9 * 16
+
+
+def test_colour_shift_moves_along_the_principal_components():
+    """Two perfectly correlated channels and an independent one: their components are known without a solver."""
+    covariance = torch.tensor([[0.04, 0.04, 0.0], [0.04, 0.04, 0.0], [0.0, 0.0, 0.01]])
+    step = ColourShift(0.1, ImageFacts(10, 8, (0.5,) * 3, (0.2,) * 3, covariance, True))
+    images = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
+    out = step.apply(images, {"alpha": torch.tensor([[0.0, 0.0, 1.0]])})  # the largest eigenvalue is the last, 0.08
+    shift = 255 * 0.08 / math.sqrt(2)
+    assert (out[0, :2].float() - 100).abs().unique().tolist() == [round(shift)]
+    assert out[0, 2].unique().tolist() == [100]
+
+
+# TrivialAugment against torchvision's functions
+
+
+def oracle(name: str, image: torch.Tensor, strength: float) -> torch.Tensor:
+    affine = {
+        "angle": 0.0,
+        "translate": [0, 0],
+        "scale": 1.0,
+        "shear": [0.0, 0.0],
+        "interpolation": InterpolationMode.NEAREST,
+    }
+    degrees = math.degrees(math.atan(strength))
+    return {
+        "identity": lambda: image,
+        "shear_x": lambda: tv.affine(image, **affine | {"shear": [degrees, 0.0], "center": [0, 0]}),
+        "shear_y": lambda: tv.affine(image, **affine | {"shear": [0.0, degrees], "center": [0, 0]}),
+        "translate_x": lambda: tv.affine(image, **affine | {"translate": [int(strength), 0]}),
+        "translate_y": lambda: tv.affine(image, **affine | {"translate": [0, int(strength)]}),
+        "rotate": lambda: tv.rotate(image, strength),
+        "brightness": lambda: tv.adjust_brightness(image, 1 + strength),
+        "colour": lambda: tv.adjust_saturation(image, 1 + strength),
+        "contrast": lambda: tv.adjust_contrast(image, 1 + strength),
+        "sharpness": lambda: tv.adjust_sharpness(image, 1 + strength),
+        "posterize": lambda: tv.posterize(image, 8 - round(strength)),
+        "solarize": lambda: tv.solarize(image, 255 - strength),
+        "autocontrast": lambda: tv.autocontrast(image),
+        "equalize": lambda: tv.equalize(image),
+    }[name]()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_trivial_augments_operations_are_torchvisions(name, shape):
+    images = smooth(shape)
+    largest, signed = OPERATIONS[name]
+    strength = largest * torch.tensor([0.0, 0.3, 0.5, 0.77, 1.0])
+    if signed:
+        strength *= torch.tensor([1, -1, 1, -1, 1])
+    out = operate(name, images, strength) if name != "identity" else images
+    for image, ours, s in zip(images, out, strength, strict=True):
+        difference = (ours.int() - oracle(name, image, s.item()).int()).abs()
+        assert (difference > 1).float().mean() <= (0.03 if name in ("shear_x", "shear_y", "rotate") else 0)
+
+
+def test_trivial_augment_applies_to_each_image_its_own_operation():
+    images = smooth((600, 3, 32, 32))
+    step = TrivialAugment()
+    draws = step.draw(images, torch.Generator().manual_seed(0))
+    assert draws["operation"].unique().tolist() == list(range(len(OPERATIONS)))
+    out = step.apply(images, draws)
+    for i in (0, 1, 2, 3):
+        name = list(OPERATIONS)[draws["operation"][i]]
+        alone = images[i : i + 1]
+        if name != "identity":
+            alone = operate(name, alone, draws["strength"][i : i + 1])
+        assert torch.equal(out[i : i + 1], alone)
+
+
+# Mixing
+
+
+def test_mixup_is_the_weighted_mean_of_images_and_targets():
+    x, targets = torch.randn(4, 3, 8, 8), one_hot(torch.arange(4), 10)
+    draws = {"share": torch.tensor([1.0, 0.25, 0.5, 0.0]), "partner": torch.tensor([1, 2, 3, 0])}
+    mixed, blended = MixUp(0.2).mix(x, targets, draws)
+    for i, (share, partner) in enumerate(zip(draws["share"], draws["partner"], strict=True)):
+        torch.testing.assert_close(mixed[i], share * x[i] + (1 - share) * x[partner])
+        torch.testing.assert_close(blended[i], share * targets[i] + (1 - share) * targets[partner])
+
+
+def test_cutmix_pastes_the_partners_box_and_shares_the_label_by_pixels():
+    x = torch.arange(2.0)[:, None, None, None].expand(2, 3, 16, 16).contiguous()
+    centres = {"y": torch.tensor([8, 0]), "x": torch.tensor([8, 0])}
+    draws = {"share": torch.tensor([0.75, 0.75]), "partner": torch.tensor([1, 0])} | centres
+    mixed, blended = CutMix(1.0).mix(x, one_hot(torch.tensor([0, 1]), 2), draws)
+    assert mixed[0].sum() == 3 * 8 * 8
+    assert blended[0].tolist() == [0.75, 0.25]
+    assert (mixed[1] == 0).sum() == 3 * 4 * 4  # cut off at the corner
+    assert blended[1].tolist() == [1 / 16, 15 / 16]
+
+
+@pytest.mark.parametrize("step", [MixUp(0.2), CutMix(1.0)])
+def test_mixing_draws_for_every_image_and_targets_stay_distributions(step):
+    images = noise((64, 3, 32, 32))
+    augment = Augmentation([step], facts())
+    _, targets = augment(images, torch.arange(64) % 10, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(targets.sum(1), torch.ones(64))
+    draws = step.draw(images, torch.Generator().manual_seed(0))
+    assert len(draws["share"].unique()) > 32
+    assert sorted(draws["partner"].tolist()) == list(range(64))
+
+
+# The pipeline
+
+
+STEPS = {
+    "crop": RandomCrop(0.125), "flip": RandomFlip(), "cutout": Cutout(0.5), "colour": ColourShift(0.1, facts()),
+    "trivial": TrivialAugment(), "mixup": MixUp(0.2), "cutmix": CutMix(1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
+def test_a_step_is_decided_by_its_generator_leaves_its_input_and_draws_for_every_image(step):
+    images, labels = smooth((1, 3, 32, 32)).expand(32, -1, -1, -1).contiguous(), torch.arange(32) % 10
+    before = images.clone()
+    augment = Augmentation([step], facts())
+    first, _ = augment(images, labels, torch.Generator().manual_seed(1))
+    again, _ = augment(images, labels, torch.Generator().manual_seed(1))
+    other, _ = augment(images, labels, torch.Generator().manual_seed(2))
+    assert torch.equal(first, again)
+    assert torch.equal(images, before)
+    if step not in (STEPS["mixup"], STEPS["cutmix"]):  # which see nothing but equal images here
+        assert not torch.equal(first, other)
+        assert len({image.sum().item() for image in first}) > 1
+
+
+def test_normalising_gives_the_published_scale_and_back():
+    images = noise((4, 3, 32, 32))
+    x = normalise(images, facts())
+    torch.testing.assert_close(x, (images / 255 - 0.4) / 0.2, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(denormalise(x, facts()), images / 255, rtol=1e-5, atol=1e-5)
+    assert x.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_images_are_resized_to_what_the_network_takes():
+    images = noise((2, 1, 28, 28))
+    x = normalise(images, facts(channels=1, size=32))
+    expected = (tv.resize(images / 255, [32, 32], antialias=True) - 0.4) / 0.2
+    torch.testing.assert_close(x, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_reflections_are_left_out_where_the_data_forbids_them():
+    augment = Augmentation([RandomCrop(0.1), RandomFlip()], facts(mirror=False))
+    assert [type(step) for step in augment.image_steps] == [RandomCrop]
+    assert [type(step) for step in augment.left_out] == [RandomFlip]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RandomCrop(2), "padding must be a share of the side between 0 and 1, got 2"),
+        (lambda: Cutout(0), "cutout's size must be a share of the side above 0 and at most 1, got 0"),
+        (lambda: MixUp(0), "alpha must be above 0, got 0"),
+    ],
+)
+def test_impossible_arguments_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make()

@@ -1,0 +1,164 @@
+"""Losses, schedules, parameter groups, and that what is learned goes down."""
+
+import lightning as L
+import pytest
+import torch
+import torch.nn.functional as F
+from torchvision.ops import sigmoid_focal_loss
+
+from cnnlab import build, nets
+from cnnlab.config import CONF, compose
+from cnnlab.errors import UserError
+from cnnlab.learn.losses import CrossEntropy, Focal, SquaredError
+from cnnlab.learn.param_groups import param_groups
+from cnnlab.learn.schedules import Constant, Cosine, MultiStep, Plateau, Step
+from tests.conftest import root_of
+
+LOGITS = torch.randn(7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+LABELS = torch.tensor([0, 1, 2, 3, 4, 0, 1])
+LOSSES = [CrossEntropy(), SquaredError(), Focal()]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_labels_and_their_one_hot_targets_give_the_same_loss(loss):
+    torch.testing.assert_close(loss(LOGITS, LABELS), loss(LOGITS, F.one_hot(LABELS, 5).double()))
+
+
+@pytest.mark.parametrize("make", [CrossEntropy, SquaredError, Focal])
+def test_smoothing_is_a_loss_on_smoothed_targets(make):
+    smoothed = 0.8 * F.one_hot(LABELS, 5) + 0.2 / 5
+    torch.testing.assert_close(make(label_smoothing=0.2)(LOGITS, LABELS), make()(LOGITS, smoothed.double()))
+
+
+def test_squared_error_is_its_definition():
+    expected = sum(((LOGITS[i] - F.one_hot(LABELS, 5)[i]) ** 2).sum() for i in range(7)) / 7
+    torch.testing.assert_close(SquaredError()(LOGITS, LABELS), expected)
+
+
+def test_focal_without_gamma_is_cross_entropy_and_equals_torchvisions_for_two_classes():
+    torch.testing.assert_close(Focal(gamma=0)(LOGITS, LABELS), F.cross_entropy(LOGITS, LABELS))
+    z, y = LOGITS[:, 0], (LABELS > 1).long()
+    ours = Focal(gamma=2.0)(torch.stack((torch.zeros_like(z), z), dim=1), y)
+    torch.testing.assert_close(ours, sigmoid_focal_loss(z, y.double(), alpha=-1, gamma=2.0, reduction="mean"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CrossEntropy(1.0), "loss.label_smoothing must be at least 0 and below 1, got 1.0"),
+        (lambda: Focal(gamma=-1), "loss.gamma must be at least 0, got -1"),
+        (lambda: Cosine(warmup=2), "scheduler.warmup must be a share between 0 and 1, got 2"),
+        (lambda: Step(period=0), "scheduler.period must be a share above 0 and at most 1, got 0"),
+        (lambda: Plateau(factor=1), "scheduler.factor must be above 0 and below 1, got 1"),
+    ],
+)
+def test_impossible_arguments_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shares", "factors"),
+    [
+        (Constant(), (0, 0.5, 1), (1, 1, 1)),
+        (Constant(warmup=0.5), (0, 0.25, 0.5, 1), (0, 0.5, 1, 1)),
+        (Step(period=0.3), (0, 0.29, 0.3, 0.6, 0.9), (1, 1, 0.1, 0.01, 0.001)),
+        (MultiStep(milestones=[0.5, 0.75]), (0, 0.5, 0.75, 1), (1, 0.1, 0.01, 0.01)),
+        (Cosine(), (0, 0.5, 1), (1, 0.5, 0)),
+        (Cosine(final=0.2, warmup=0.2, initial=0.1), (0, 0.1, 0.2, 0.6, 1), (0.1, 0.55, 1, 0.6, 0.2)),
+    ],
+)
+def test_schedules_at_known_points(schedule, shares, factors):
+    assert [schedule(share) for share in shares] == pytest.approx(list(factors))
+
+
+def test_weight_decay_reaches_weights_alone():
+    net = nets.resnet18(3, 10, 32)
+    decayed, rest = param_groups(net)
+    assert {p.ndim for p in decayed["params"]} == {2, 4}
+    assert {p.ndim for p in rest["params"]} == {1}
+    assert "weight_decay" not in decayed
+    assert rest["weight_decay"] == 0.0
+    assert sum(p.numel() for group in (decayed, rest) for p in group["params"]) == 11_173_962
+
+
+def quick_trainer(**options) -> L.Trainer:
+    return L.Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, num_sanity_val_steps=0, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["cnn", "lenet5", "mlp", "resnet18"])
+@pytest.mark.parametrize("data", ["digits", "cifar10"])
+def test_every_models_loss_falls_with_its_default_recipe(model, data, small_datasets):
+    steps = {"resnet18": 12}.get(model, 120)
+    size = ["data.image_size=16"] if model == "resnet18" else []
+    arguments = [f"model={model}", f"data={data}", f"data.root={root_of(small_datasets, data)}", "data.val_size=0"]
+    cfg = compose("train", [*arguments, "data.batch_size=16", f"trainer.max_steps={steps}", "augment=none", *size])
+    module = build.datamodule(cfg)
+    model = build.classifier(cfg, module)
+    losses: list[float] = []
+
+    class Keep(L.Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            losses.append(outputs["loss"].item())
+
+    trainer = quick_trainer(max_epochs=1000, limit_val_batches=0, callbacks=[Keep()])
+    trainer.fit(model, datamodule=module)
+    assert len(losses) == steps
+    assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+
+
+def flat_weights(module: L.LightningModule) -> torch.Tensor:
+    return torch.cat([p.detach().reshape(-1) for p in module.parameters()])
+
+
+def test_the_rate_follows_the_schedule_and_gradients_are_clipped(data_root):
+    cfg = compose(
+        "train", [f"data.root={data_root}", "optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=false",
+                  "optimizer.weight_decay=0", "trainer.max_steps=10", "scheduler=multistep", "scheduler.warmup=0"]
+    )  # fmt: skip
+    module = build.datamodule(cfg)
+    model = build.classifier(cfg, module)
+    rates, lengths = [], []
+
+    class Watch(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+            self.before = flat_weights(pl_module)
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            lengths.append((flat_weights(pl_module) - self.before).norm().item())
+
+    trainer = quick_trainer(max_epochs=1, gradient_clip_val=0.01, callbacks=[Watch()])
+    trainer.fit(model, datamodule=module)
+    assert rates == pytest.approx([0.05] * 5 + [0.005] * 2 + [0.0005] * 3)
+    assert all(length <= 1.001 * 0.01 * rate for length, rate in zip(lengths, rates, strict=True))
+
+
+def test_plateau_lowers_the_rate_when_validation_stands_still(data_root):
+    arguments = [
+        f"data.root={data_root}",
+        "data.limit=64",
+        "optimizer.lr=0",
+        "scheduler=plateau",
+        "scheduler.patience=0",
+    ]
+    cfg = compose("train", arguments)
+    module = build.datamodule(cfg)
+    model = build.classifier(cfg, module)
+    trainer = quick_trainer(max_epochs=3)
+    trainer.fit(model, datamodule=module)
+    scheduler = trainer.lr_scheduler_configs[0].scheduler
+    assert scheduler.num_bad_epochs == 0
+    assert scheduler.last_epoch == 3
+    assert scheduler.best == trainer.callback_metrics["val/acc"]
+
+
+def test_every_optimizer_of_the_configuration_is_torchs():
+    for path in (CONF / "optimizer").glob("*.yaml"):
+        optimizer = build.make(
+            compose("train", [f"optimizer={path.stem}"]).optimizer, "optimizer", param_groups(nets.lenet5())
+        )
+        assert isinstance(optimizer, torch.optim.Optimizer)

@@ -1,0 +1,107 @@
+"""The README: its commands are ones that work, its numbers and names those of records and code."""
+
+import json
+import re
+import shlex
+import subprocess
+from collections import defaultdict
+from statistics import mean, stdev
+
+import pytest
+
+from cnnlab.config import CONF, check, compose
+from tests.conftest import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text()
+COMMANDS = [
+    line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines() if line.strip()
+]
+RESULTS = [json.loads(path.read_text()) for path in sorted((REPOSITORY / "docs" / "results").glob("*.json"))]
+
+
+def overrides_of(command: str) -> tuple[str, list[str]]:
+    """The configuration's name and the overrides of a `python src/X.py ...` command."""
+    words = shlex.split(command)
+    return words[1].removeprefix("src/").removesuffix(".py"), words[2:]
+
+
+def test_every_command_is_of_a_known_form():
+    assert len(COMMANDS) > 8
+    for command in COMMANDS:
+        assert command.startswith(("make ", "python src/")), command
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
+def test_make_commands_have_a_target_and_arguments_that_compose(command):
+    words = shlex.split(command)
+    targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    assert words[1] in targets
+    for word in words[2:]:
+        check(compose("train", shlex.split(word.removeprefix("ARGS="))))
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python ")])
+def test_python_commands_compose(command):
+    name, overrides = overrides_of(command)
+    assert (REPOSITORY / "src" / f"{name}.py").exists()
+    if overrides == ["--help"]:
+        return
+    if overrides[:1] == ["-m"]:
+        overrides = [override.split(",")[0] for override in overrides[1:]]
+    check(compose(name, overrides))
+
+
+def test_the_sweep_of_the_readme_runs_each_job(command, tmp_path):
+    (sweep,) = [c for c in COMMANDS if " -m " in c]
+    name, overrides = overrides_of(sweep)
+    done = command(f"src/{name}.py", *overrides, "trainer=smoke", "logger=none")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "logs").glob("*/*/result.json"))) == 6
+
+
+def test_make_help_lists_every_target():
+    shown = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for target in ("setup", "train", "eval", "test", "check", "bench", "table", "tensorboard", "clean", "help"):
+        assert f"make {target}" in shown
+
+
+@pytest.mark.parametrize(
+    "group", ["model", "data", "augment", "loss", "optimizer", "scheduler", "callbacks", "trainer"]
+)
+def test_the_tables_of_choices_are_those_of_the_configuration(group):
+    (row,) = re.findall(rf"^\| `{group}=` \| (.*) \|$", README, re.MULTILINE)
+    named = set(re.findall(r"`([a-z0-9_]+)`", row))
+    assert named == {path.stem for path in (CONF / group).glob("*.yaml")}
+
+
+def results_table() -> str:
+    """The table of results, from the records in docs/results."""
+    runs = defaultdict(list)
+    for record in RESULTS:
+        assert record["status"] == "done"
+        assert record["data"]["limit"] is record["data"]["train_size"] is None
+        command = " ".join(word for word in record["overrides"] if not word.startswith(("seed=", "log_dir=")))
+        runs[command or "(none)"].append(record)
+    lines = ["| arguments | test accuracy | n | minutes | device |", "| --- | --- | --- | --- | --- |"]
+    for command, records in runs.items():
+        accuracies = [100 * record["test/acc"] for record in records]
+        spread = f" ± {stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
+        minutes = mean(record["train_seconds"] for record in records) / 60
+        device = "{device}, {threads} threads, {precision}".format(**records[0])
+        cells = (f"`{command}`", f"{mean(accuracies):.2f}{spread}", len(records), f"{minutes:.1f}", device)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def test_the_results_are_those_of_the_records():
+    assert RESULTS
+    assert results_table() in README
+
+
+def test_the_transcript_is_the_records():
+    (record,) = [r for r in RESULTS if r["name"] == "lenet5-digits" and r["seed"] == 0]
+    (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    assert f"test accuracy        {100 * record['test/acc']:.2f} %" in shown
+    assert f"validation accuracy  {100 * record['val/acc']:.2f} %" in shown
+    assert record["run_id"] in shown
+    assert record["test/acc"] >= 0.97

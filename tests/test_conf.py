@@ -22,7 +22,8 @@ OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 GROUPS = ("augment", "loss", "scheduler", "callbacks", "logger", "trainer")
 CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-LARGE = {"resnet18"}  # their pairs take long on a processor
+QUICK = {"alexnet", "cnn", "lenet5", "lenet5_1998", "mlp", "nin", "resnet20"}  # the others take long on a processor
+TIMED = [model if model in QUICK else pytest.param(model, marks=pytest.mark.slow) for model in MODELS]
 
 
 def two_steps(cfg) -> L.Trainer:
@@ -40,7 +41,7 @@ def two_steps(cfg) -> L.Trainer:
 
 
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TIMED)
 def test_every_model_takes_two_steps_on_every_dataset(model, data, small_datasets):
     root = root_of(small_datasets, data)
     size = ["data.image_size=32"] if data == "image_folder" else []
@@ -53,10 +54,9 @@ def test_every_model_takes_two_steps_on_every_dataset(model, data, small_dataset
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TIMED)
 def test_every_model_takes_two_steps_with_every_optimizer(model, optimizer, data_root):
-    size = ["data.image_size=16"] if model in LARGE else []
-    arguments = [f"model={model}", f"optimizer={optimizer}", f"data.root={data_root}", "data.batch_size=4", *size]
+    arguments = [f"model={model}", f"optimizer={optimizer}", f"data.root={data_root}", "data.batch_size=4"]
     two_steps(compose("train", [*arguments, "data.limit=12"]))
 
 

@@ -43,7 +43,7 @@ def initialise_squashed(net: nn.Module) -> None:
         nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="linear")
 
 
-def initialise_sigmoid(net: nn.Module) -> None:
-    """Four times the deviation of Glorot and Bengio, 2010: a sigmoid's slope is a quarter of tanh's."""
+def initialise_sigmoid(net: nn.Module, last: nn.Linear) -> None:
+    """Four times the deviation of Glorot and Bengio, 2010, as a sigmoid is flatter than tanh; not for `last`."""
     for layer in _weighted(net):
-        nn.init.xavier_uniform_(layer.weight, gain=4.0)
+        nn.init.xavier_uniform_(layer.weight, gain=1.0 if layer is last else 4.0)

@@ -63,7 +63,7 @@ class LeNet5(nn.Module):
         self.f6 = nn.Linear(120, 84)
         self.output = nn.Linear(84, num_classes)
         if activation == "sigmoid":
-            initialise_sigmoid(self)
+            initialise_sigmoid(self, last=self.output)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 1, 28, 28)
         x = self.activation(self.c1(x))  # (N, 6, 28, 28)

@@ -2,7 +2,7 @@
 
 Differs from the paper: batch norm is an option; weights start as He et al. 2015, where the paper first trained a
 shallower network; `stem="small"`, for images below 64 pixels, keeps the convolutions, rounds the poolings up and has
-512 units in fc6 and fc7, as is usual for CIFAR.
+512 units without dropout in fc6 and fc7, as is usual for CIFAR.
 """
 
 from collections import OrderedDict
@@ -33,7 +33,7 @@ class VGG(nn.Module):
         image_size: int,
         depths: tuple[int, ...],
         batch_norm: bool,
-        dropout: float,
+        dropout: float | None,
         stem: str,
     ) -> None:
         super().__init__()
@@ -41,6 +41,8 @@ class VGG(nn.Module):
         small = self.stem == "small"
         side = -(-image_size // 32) if small else image_size // 32
         hidden = 512 if small else 4096
+        if dropout is None:
+            dropout = 0.0 if small else 0.5
         if side < 1:
             raise UserError(f"vgg with stem={self.stem} needs images of at least 32 pixels, got {image_size}")
         self.conv1 = self._stage(1, in_channels, WIDTHS[0], depth=depths[0], batch_norm=batch_norm)
@@ -93,14 +95,15 @@ def vgg11(
     num_classes: int = 1000,
     image_size: int = 224,
     batch_norm: bool = False,
-    dropout: float = 0.5,
+    dropout: float | None = None,
     stem: str = "auto",
 ) -> VGG:
     """VGG-11: 132,863,336 parameters.
 
     Args:
         batch_norm: whether batch norm follows each convolution.
-        dropout: the share of units of fc6 and fc7 that is left out in training.
+        dropout: the share of units of fc6 and fc7 that is left out in training; None for the paper's 0.5 in its own
+            form, and 0 in the small one, whose 512 units it would keep from starting to learn.
         stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
     """
     return VGG(
@@ -119,7 +122,7 @@ def vgg13(
     num_classes: int = 1000,
     image_size: int = 224,
     batch_norm: bool = False,
-    dropout: float = 0.5,
+    dropout: float | None = None,
     stem: str = "auto",
 ) -> VGG:
     """VGG-13: 133,047,848 parameters. The arguments are those of `vgg11`."""
@@ -139,7 +142,7 @@ def vgg16(
     num_classes: int = 1000,
     image_size: int = 224,
     batch_norm: bool = False,
-    dropout: float = 0.5,
+    dropout: float | None = None,
     stem: str = "auto",
 ) -> VGG:
     """VGG-16: 138,357,544 parameters, 138,365,992 with batch norm. The arguments are those of `vgg11`."""
@@ -159,7 +162,7 @@ def vgg19(
     num_classes: int = 1000,
     image_size: int = 224,
     batch_norm: bool = False,
-    dropout: float = 0.5,
+    dropout: float | None = None,
     stem: str = "auto",
 ) -> VGG:
     """VGG-19: 143,667,240 parameters. The arguments are those of `vgg11`."""

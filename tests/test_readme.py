@@ -111,7 +111,7 @@ def results_table() -> str:
         assert len({(record["device"], record["threads"], record["precision"]) for record in records}) == 1
         accuracies = [100 * record["test/acc"] for record in records]
         minutes = mean(record["train_seconds"] for record in records) / 60
-        device = "{device}, {threads} threads, {precision}".format(**records[0])
+        device = "{device}, {threads} thread{s}, {precision}".format(**records[0], s="s" * (records[0]["threads"] > 1))
         cells = (
             f"`{command}`",
             f"{mean(accuracies):.2f} ± {stdev(accuracies):.2f}",

@@ -32,7 +32,7 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
         ("augment", steps + (f"; left out: {left_out}, as a reflection changes what is shown" if left_out else "")),
         ("optimizer", f"{target_name(cfg.optimizer)}, rate {cfg.optimizer.lr:g}, {schedule}; "
          f"loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
-        ("device", f"{record['device']}, {record['threads']} threads, {record['precision']}"),
+        ("device", f"{record['device']}, {record['threads']} thread{'s' * (record['threads'] > 1)}, {record['precision']}"),
         ("code", f"commit {commit[:10]}{'' if record['git_clean'] else ', with changes'}" if commit else "no commit"),
         ("run folder", str(folder)),
     ]  # fmt: skip

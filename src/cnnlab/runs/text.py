@@ -18,6 +18,7 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
     """What is about to be trained, on what, where."""
     facts, augmentation = data.facts, model.augmentation
     commit = record["git_commit"]
+    threads = "1 thread" if record["threads"] == 1 else f"{record['threads']} threads"
     stem = getattr(model.net, "stem", None)
     left_out = ", ".join(_name(step) for step in augmentation.left_out)
     steps = ", ".join(_name(step) for step in (*augmentation.image_steps, *augmentation.mix_steps)) or "none"
@@ -32,7 +33,7 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
         ("augment", steps + (f"; left out: {left_out}, as a reflection changes what is shown" if left_out else "")),
         ("optimizer", f"{target_name(cfg.optimizer)}, rate {cfg.optimizer.lr:g}, {schedule}; "
          f"loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
-        ("device", f"{record['device']}, {record['threads']} thread{'s' * (record['threads'] > 1)}, {record['precision']}"),
+        ("device", f"{record['device']}, {threads}, {record['precision']}"),
         ("code", f"commit {commit[:10]}{'' if record['git_clean'] else ', with changes'}" if commit else "no commit"),
         ("run folder", str(folder)),
     ]  # fmt: skip

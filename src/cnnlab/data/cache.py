@@ -135,7 +135,7 @@ def _stamp(source: Source, name: str) -> str:
     """A hash of what the cache was made from: the dataset's facts, and the files' names, sizes and times."""
     digest = hashlib.sha256(f"{FORMAT} {source.place} {SPECS[name]}".encode())
     for path in source.files():
-        status = path.stat()
+        status = os.stat(path)
         digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 

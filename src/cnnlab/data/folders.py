@@ -22,14 +22,14 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 TEST_SHARE = 0.2  # a fixed stratified fifth becomes the test set of a tree that has none
 
 
-def tree_files(tree: Path) -> list[Path]:
+def tree_files(tree: Path) -> list[str]:
     for split in ("train", "test"):
         if not (tree / split).is_dir():
             raise SourceError(f"{split}/ is not there", absent=not tree.exists() or split == "train")
     return folder_files(tree)
 
 
-def folder_files(root: Path) -> list[Path]:
+def folder_files(root: Path) -> list[str]:
     if not root.is_dir():
         raise SourceError("not there", absent=True)
     return [path for tree in _trees(root) for _, files in _class_files(tree) for path in files]
@@ -43,13 +43,14 @@ def _trees(root: Path) -> list[Path]:
     return [root / "train", *held_out[:1]]
 
 
-def _class_files(tree: Path) -> list[tuple[str, list[Path]]]:
-    """Each class folder's name and pictures, both in alphabetical order."""
+def _class_files(tree: Path) -> list[tuple[str, list[str]]]:
+    """Each class folder's name and pictures, both in alphabetical order. Strings: 60,000 Paths take half a second."""
     folders = sorted(entry.name for entry in os.scandir(tree) if entry.is_dir() and not entry.name.startswith("."))
     found = []
     for name in folders:
         names = sorted(entry.name for entry in os.scandir(tree / name) if entry.is_file())
-        files = [tree / name / file for file in names if Path(file).suffix.lower() in SUFFIXES]
+        prefix = str(tree / name) + os.sep
+        files = [prefix + file for file in names if os.path.splitext(file)[1].lower() in SUFFIXES]
         if not files:
             raise SourceError(
                 f"{tree / name}: a class folder must hold pictures ({', '.join(sorted(SUFFIXES))}), and has none"
@@ -121,7 +122,7 @@ def _check_memory(size: int, what: str) -> None:
         )
 
 
-def _decode(tree: list[tuple[str, list[Path]]], labels_of: dict[str, int], in_channels: int, image_size: int) -> Split:
+def _decode(tree: list[tuple[str, list[str]]], labels_of: dict[str, int], in_channels: int, image_size: int) -> Split:
     files = [path for _, paths in tree for path in paths]
     labels = torch.tensor([labels_of[name] for name, paths in tree for _ in paths])
     images = torch.empty(len(files), in_channels, image_size, image_size, dtype=torch.uint8)
@@ -137,7 +138,7 @@ def _decode(tree: list[tuple[str, list[Path]]], labels_of: dict[str, int], in_ch
     return Split(images, labels)
 
 
-def decode_picture(path: Path, mode: str, image_size: int) -> Tensor:
+def decode_picture(path: str | Path, mode: str, image_size: int) -> Tensor:
     """The picture in `mode` (`L` or `RGB`) as uint8 (C, image_size, image_size): shorter side, then centre crop.
 
     Transparent parts become white.

@@ -6,7 +6,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class Source:
     """
 
     name: str
-    files: Callable[[], list[Path]]
+    files: Callable[[], Sequence[str | Path]]
     read: Callable[[], Pictures]
     place: str
 
@@ -69,7 +69,7 @@ def sources(
         )
 
 
-def _source(name: str, files: Callable[[], list[Path]], read: Callable[[], Pictures]) -> Source:
+def _source(name: str, files: Callable[[], Sequence[str | Path]], read: Callable[[], Pictures]) -> Source:
     return Source(name, files, read, place=name)
 
 

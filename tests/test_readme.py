@@ -74,6 +74,14 @@ def test_evaluation_table_and_benchmark_run_as_commands(command, tmp_path):
         assert done.stderr == ""
 
 
+def test_the_table_of_networks_is_what_analyze_prints(command, tmp_path):
+    output = tmp_path / "networks.md"
+    done = command("src/analyze.py", "models=all", "format=markdown", f"output={output}", f"figures={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    table = "\n".join(line for line in output.read_text().splitlines() if line.startswith("|"))
+    assert table in README
+
+
 def test_make_help_lists_every_target():
     shown = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     for target in ("setup", "train", "eval", "test", "check", "bench", "table", "tensorboard", "clean", "help"):

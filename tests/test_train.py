@@ -423,3 +423,16 @@ def wait_for(url: str, key: str):
         assert time.monotonic() < deadline, content
         time.sleep(0.2)
     return content
+
+
+@pytest.mark.realdata
+def test_lenet5_reaches_its_accuracy_on_mnist_in_five_epochs(configure, real_root):
+    arguments = ("model=lenet5", "data=mnist", f"data.root={real_root}", "trainer.max_epochs=5", "logger=none")
+    assert train(configure(*arguments))["test/acc"] >= 0.985
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_resnet18_reaches_its_accuracy_on_cifar10_in_three_epochs(configure, real_root):
+    arguments = ("model=resnet18", "data=cifar10", f"data.root={real_root}", "trainer.max_epochs=3", "logger=none")
+    assert train(configure(*arguments))["val/acc"] >= 0.75

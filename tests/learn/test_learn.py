@@ -138,7 +138,9 @@ def test_the_rate_follows_the_schedule_and_gradients_are_clipped(data_root):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
-@pytest.mark.parametrize("model", ["cnn", "lenet5", "mlp", pytest.param("resnet18", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "model", ["lenet5", "mlp", *(pytest.param(m, marks=pytest.mark.slow) for m in ("cnn", "resnet18"))]
+)
 def test_every_model_learns_the_digits_with_every_optimizer(model, optimizer, data_root):
     cfg = compose(
         "train", [f"model={model}", f"optimizer={optimizer}", f"data.root={data_root}", "trainer.max_steps=120"]

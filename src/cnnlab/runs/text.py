@@ -75,7 +75,10 @@ def result_table(record: Record, folder: Path) -> str:
 
 def _tensorboard() -> str:
     """How TensorBoard is called here: by its name only where an environment is active."""
-    return "tensorboard" if shutil.which("tensorboard") else f"{os.path.relpath(sys.executable)} -m tensorboard.main"
+    if shutil.which("tensorboard"):
+        return "tensorboard"
+    python = os.path.relpath(sys.executable)
+    return f"{'python' if python.startswith('..') else python} -m tensorboard.main"
 
 
 def percent(share: float) -> str:

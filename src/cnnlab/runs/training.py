@@ -38,11 +38,12 @@ def train(cfg: DictConfig) -> Record:
         UserError: the configuration, the data or the folder does not allow it; the message says what.
     """
     log = Log()
-    machine = prepare(cfg.trainer)
     data = build.datamodule(cfg, log)
+    model = build.classifier(cfg, data)
+    macs = count_macs(model.net, len(data.facts.mean), data.facts.image_size)
+    machine = prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size)
     identity = run_id(cfg, machine.precision, machine.threads, data.dataset.fingerprint)
     folder = RunFolder(Path(cfg.log_dir) / cfg.name / identity)
-    model = build.classifier(cfg, data)
     with folder.hold():
         if cfg.fresh:
             folder.empty()
@@ -59,7 +60,7 @@ def train(cfg: DictConfig) -> Record:
             )
         if earlier is not None:
             log(f"this run was begun before{_commits(earlier, git)}")
-        record = _first_record(cfg, data, model, machine, folder) | git
+        record = _first_record(cfg, data, model, machine, folder) | git | {"macs": macs}
         record["earlier_commits"] = [*earlier["earlier_commits"], earlier["git_commit"]] if earlier else []
         return Run(cfg, machine, data, model, record, folder, log).execute()
 
@@ -77,7 +78,6 @@ def _commits(earlier: Record, git: dict[str, Any]) -> str:
 def _first_record(
     cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, machine: Machine, folder: RunFolder
 ) -> Record:
-    facts = data.facts
     limits = {f"data.{key}": cfg.data[key] for key in ("train_size", "limit")}
     limits |= {f"trainer.{key}": cfg.trainer[key] for key in ("limit_train_batches", "limit_eval_batches", "max_steps")}
     return {
@@ -93,7 +93,6 @@ def _first_record(
         "network": model.card["network"],
         "stem": getattr(model.net, "stem", None),
         "parameters": count_parameters(model.net),
-        "macs": count_macs(model.net, len(facts.mean), facts.image_size),
         "data": {
             "name": data.name,
             "source": data.dataset.source,

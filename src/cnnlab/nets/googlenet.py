@@ -143,7 +143,7 @@ class GoogLeNet(nn.Module):
         if auxiliary:
             self.auxiliary1 = Auxiliary(self.inception_4a.out_channels, num_classes, side, batch_norm)
             self.auxiliary2 = Auxiliary(self.inception_4d.out_channels, num_classes, side, batch_norm)
-        initialise_without_norm(self, last=self.fc)
+        initialise_without_norm(self)
 
     def _add_inceptions(self, batch_norm: bool) -> None:
         self.inception_3a = Inception(192, INCEPTIONS["3a"], batch_norm)

@@ -24,17 +24,18 @@ def initialise_convolutions(net: nn.Module) -> None:
             nn.init.normal_(module.weight, std=math.sqrt(2.0) / math.sqrt(fan_out))
 
 
-def initialise_without_norm(net: nn.Module, last: nn.Conv2d | nn.Linear) -> None:
+def initialise_without_norm(net: nn.Module, last: nn.Linear | None = None) -> None:
     """For rectified layers without batch norm: He et al., 2015, in its forward form (eq. 10); biases are zero.
 
     Nothing rescales what such a layer gives, so a deviation of 0.01, which the papers of 2012 and 2014 used, shrinks
-    the image layer by layer until all images look alike. The weights of `last`, which gives the scores, are a tenth of
-    He's, so that no class is favoured at first.
+    the image layer by layer until all images look alike. The weights of `last`, which gives scores that no pooling has
+    averaged, are a tenth of He's, so that no class is favoured at first.
     """
     for layer in _weighted(net):
         nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
-    with torch.no_grad():
-        last.weight.mul_(0.1)
+    if last is not None:
+        with torch.no_grad():
+            last.weight.mul_(0.1)
 
 
 def initialise_squashed(net: nn.Module) -> None:

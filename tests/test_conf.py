@@ -22,7 +22,7 @@ OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 GROUPS = ("augment", "loss", "scheduler", "callbacks", "logger", "trainer")
 CHOICES = [(group, path.stem) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-QUICK = {"cnn", "lenet5", "mlp", "resnet20"}  # the others take long on a processor
+QUICK = {"cnn", "lenet5", "mlp"}  # the others take long on a processor
 TIMED = [model if model in QUICK else pytest.param(model, marks=pytest.mark.slow) for model in MODELS]
 
 

@@ -92,7 +92,7 @@ def quick_trainer(**options) -> L.Trainer:
 @pytest.mark.parametrize("model", ["cnn", "lenet5", "mlp", "resnet18"])
 @pytest.mark.parametrize("data", ["digits", "cifar10"])
 def test_every_models_loss_falls_with_its_default_recipe(model, data, small_datasets):
-    steps = {"resnet18": 12}.get(model, 120)
+    steps = {"resnet18": 12}.get(model, 60)
     size = ["data.image_size=16"] if model == "resnet18" else []
     arguments = [f"model={model}", f"data={data}", f"data.root={root_of(small_datasets, data)}", "data.val_size=0"]
     cfg = compose("train", [*arguments, "data.batch_size=16", f"trainer.max_steps={steps}", "augment=none", *size])

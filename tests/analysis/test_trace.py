@@ -110,9 +110,9 @@ def test_small_images_are_taken_apart_too(model, data):
 def test_the_largest_network_takes_under_two_seconds():
     slowest = max(MODELS, key=lambda model: len(subject(model).trace.rows))
     net, form = subject(slowest).net, subject(slowest).form
-    began = time.perf_counter()
+    began = time.process_time()  # of this process, whatever else the machine does
     trace(net, form.in_channels, form.image_size)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 class Functions(nn.Module):

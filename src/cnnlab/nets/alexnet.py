@@ -10,9 +10,9 @@ fc7.
 import torch
 from torch import Tensor, nn
 
-from cnnlab.errors import UserError
 from cnnlab.nets.initialisation import initialise_without_norm
-from cnnlab.nets.stem import choose_stem
+from cnnlab.nets.stem import check_size, choose_stem
+from cnnlab.ops.size import out_size, size_through
 
 WIDTHS = {
     "alexnet": (64, 192, 384, 256, 256),
@@ -46,19 +46,14 @@ class AlexNet(nn.Module):
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size)
+        check_size(f"alexnet with stem={self.stem}", image_size, smallest=15 if self.stem == "small" else 63)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, widths[0], kernel_size=5, padding=2)
             side, hidden = image_size, 1024
         else:
             self.conv1 = nn.Conv2d(in_channels, widths[0], kernel_size=11, stride=4, padding=2)
-            side, hidden = (image_size + 4 - 11) // 4 + 1, 4096
-        for _ in range(3):
-            side = (side - 3) // 2 + 1
-        if side < 1:
-            smallest = 15 if self.stem == "small" else 63
-            raise UserError(
-                f"alexnet with stem={self.stem} needs images of at least {smallest} pixels, got {image_size}"
-            )
+            side, hidden = out_size(image_size, 11, stride=4, padding=2), 4096
+        side = size_through(side, *[(3, 2, 0)] * 3)  # pool1, pool2, pool5
         self.norm1 = ResponseNorm() if response_norm else nn.Identity()
         self.pool1 = nn.MaxPool2d(kernel_size=3, stride=2)
         self.conv2 = nn.Conv2d(widths[0], widths[1], kernel_size=5, padding=2, groups=towers)

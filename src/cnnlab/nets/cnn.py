@@ -6,6 +6,8 @@ Differs from the paper: there is none; batch norm is an option, and the width do
 from torch import Tensor, nn
 
 from cnnlab.errors import UserError
+from cnnlab.nets.stem import check_size
+from cnnlab.ops.size import size_through
 
 
 class Block(nn.Module):
@@ -29,9 +31,8 @@ class CNN(nn.Module):
         super().__init__()
         if blocks < 1 or width < 1:
             raise UserError(f"blocks and width must be at least 1, got blocks={blocks}, width={width}")
-        side = image_size >> blocks
-        if side < 1:
-            raise UserError(f"cnn with blocks={blocks} needs images of at least {2**blocks} pixels, got {image_size}")
+        check_size(f"cnn with blocks={blocks}", image_size, smallest=2**blocks)
+        side = size_through(image_size, *[(2, 2, 0)] * blocks)
         widths = [width * 2**i for i in range(blocks)]
         self.blocks = nn.Sequential(
             *(Block(before, after, batch_norm) for before, after in zip([in_channels, *widths], widths, strict=False))

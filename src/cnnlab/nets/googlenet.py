@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cnnlab.nets.alexnet import ResponseNorm
 from cnnlab.nets.initialisation import initialise_without_norm
 from cnnlab.nets.stem import choose_stem
+from cnnlab.ops.size import out_size
 
 # The columns of table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool proj.
 INCEPTIONS = {
@@ -84,7 +85,7 @@ class Auxiliary(nn.Module):
     def __init__(self, in_channels: int, num_classes: int, side: int, batch_norm: bool) -> None:
         super().__init__()
         window = min(5, side)  # 5 in the paper, where the side is 14
-        pooled = (side - window) // 3 + 1
+        pooled = out_size(side, window, stride=3)
         self.pool = nn.AvgPool2d(kernel_size=window, stride=3)
         self.conv = Conv(in_channels, 128, kernel_size=1, batch_norm=batch_norm)
         self.fc1 = nn.Linear(128 * pooled * pooled, 1024)

@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import one_of
 from cnnlab.nets.initialisation import initialise_sigmoid, initialise_squashed
+from cnnlab.nets.stem import check_size
+from cnnlab.ops.size import size_through
 
 ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "relu": torch.relu}
 POOLINGS = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d}
@@ -34,10 +36,8 @@ def side_after_s4(image_size: int, padding: int) -> int:
     Raises:
         UserError: nothing is left of the image.
     """
-    side = ((image_size + 2 * padding - 4) // 2 - 4) // 2
-    if side < 1:
-        raise UserError(f"lenet5 needs images of at least 12 pixels, got {image_size}")
-    return side
+    check_size("lenet5", image_size, smallest=12)
+    return size_through(image_size, (5, 1, padding), (2, 2, 0), (5, 1, 0), (2, 2, 0))  # c1, s2, c3, s4
 
 
 class LeNet5(nn.Module):
@@ -104,12 +104,14 @@ class PartialConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(len(pairs), 5, 5) / fan_in.sqrt()[:, None, None])
         self.bias = nn.Parameter(torch.zeros(len(inputs)))
         self.shape = (len(inputs), in_channels, 5, 5)
+        self.kernel_size = (5, 5)
+        self.correlate = F.conv2d  # which an exchange of convolutions replaces
         self.register_buffer("pairs", torch.tensor(pairs).T.contiguous(), persistent=False)
         self.pairs: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         kernels = self.weight.new_zeros(self.shape).index_put((self.pairs[0], self.pairs[1]), self.weight)
-        return F.conv2d(x, kernels, self.bias)
+        return self.correlate(x, kernels, self.bias)
 
 
 class Radial(nn.Module):

@@ -10,9 +10,9 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from cnnlab.errors import UserError
 from cnnlab.nets.initialisation import initialise_without_norm
-from cnnlab.nets.stem import choose_stem
+from cnnlab.nets.stem import check_size, choose_stem
+from cnnlab.ops.size import out_size
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = {
@@ -39,12 +39,13 @@ class VGG(nn.Module):
         super().__init__()
         self.stem = choose_stem(stem, image_size)
         small = self.stem == "small"
-        side = -(-image_size // 32) if small else image_size // 32
+        check_size(f"vgg with stem={self.stem}", image_size, smallest=1 if small else 32)
+        side = image_size
+        for _ in range(5):
+            side = out_size(side, 2, stride=2, ceil_mode=small)
         hidden = 512 if small else 4096
         if dropout is None:
             dropout = 0.0 if small else 0.5
-        if side < 1:
-            raise UserError(f"vgg with stem={self.stem} needs images of at least 32 pixels, got {image_size}")
         self.conv1 = self._stage(1, in_channels, WIDTHS[0], depth=depths[0], batch_norm=batch_norm)
         self.pool1 = nn.MaxPool2d(kernel_size=2, ceil_mode=small)
         self.conv2 = self._stage(2, WIDTHS[0], WIDTHS[1], depth=depths[1], batch_norm=batch_norm)

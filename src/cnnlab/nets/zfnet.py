@@ -7,10 +7,10 @@ pixels, has convolutions of stride 1 (3x3 first, then 5x5 with padding) and 1,02
 import torch
 from torch import Tensor, nn
 
-from cnnlab.errors import UserError
 from cnnlab.nets.alexnet import ResponseNorm
 from cnnlab.nets.initialisation import initialise_without_norm
-from cnnlab.nets.stem import choose_stem
+from cnnlab.nets.stem import check_size, choose_stem
+from cnnlab.ops.size import size_through
 
 
 class ZFNet(nn.Module):
@@ -21,16 +21,16 @@ class ZFNet(nn.Module):
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size)
+        check_size(f"zfnet with stem={self.stem}", image_size, smallest=9 if self.stem == "small" else 53)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, 96, kernel_size=3, padding=1)
             self.conv2 = nn.Conv2d(96, 256, kernel_size=5, padding=2)
-            side, hidden, smallest = (((image_size + 1) // 2 + 1) // 2 - 3) // 2 + 1, 1024, 9
+            side, hidden = size_through(image_size, (3, 2, 1), (3, 2, 1), (3, 2, 0)), 1024  # pool1, pool2, pool5
         else:
             self.conv1 = nn.Conv2d(in_channels, 96, kernel_size=7, stride=2, padding=1)
             self.conv2 = nn.Conv2d(96, 256, kernel_size=5, stride=2)
-            side, hidden, smallest = self._side(image_size), 4096, 53
-        if side < 1:
-            raise UserError(f"zfnet with stem={self.stem} needs images of at least {smallest} pixels, got {image_size}")
+            # conv1, pool1, conv2, pool2, pool5
+            side, hidden = size_through(image_size, (7, 2, 1), (3, 2, 1), (5, 2, 0), (3, 2, 1), (3, 2, 0)), 4096
         self.pool1 = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.norm1 = ResponseNorm() if response_norm else nn.Identity()
         self.pool2 = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
@@ -45,15 +45,6 @@ class ZFNet(nn.Module):
         self.dropout7 = nn.Dropout(dropout)
         self.fc8 = nn.Linear(hidden, num_classes)
         initialise_without_norm(self, last=self.fc8)
-
-    @staticmethod
-    def _side(image_size: int) -> int:
-        """Of pool5's maps, with the paper's strides."""
-        conv1 = (image_size + 2 - 7) // 2 + 1
-        pool1 = (conv1 + 2 - 3) // 2 + 1
-        conv2 = (pool1 - 5) // 2 + 1
-        pool2 = (conv2 + 2 - 3) // 2 + 1
-        return (pool2 - 3) // 2 + 1
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
         x = torch.relu(self.conv1(x))  # (N, 96, 110, 110)

@@ -1,0 +1,252 @@
+"""Convolution in one and two dimensions, with PyTorch's signatures and its gradient written out.
+
+What networks call convolution is the cross-correlation: the kernel slides over the input as it is. The true convolution
+turns the kernel by 180 degrees first, which makes it commute; a network that learns its kernels need not care.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from cnnlab.ops.layout import Layout, turn
+from cnnlab.ops.methods import METHODS
+from cnnlab.ops.size import Pair, extent, pair, sides
+
+
+class CrossCorrelation(torch.autograd.Function):
+    """y = w * x + b for a fixed method, and its gradients given e, the loss's gradient by y.
+
+    By the chain rule, every output number hands its e back to what it was made of:
+
+        of b[o]              the sum of e[:, o] over images and positions
+        of w[o, c, u, v]     the sum of e[n, o, i, j] x[n, c, i s + u d, j s + v d]: x correlated with e
+        of x[n, c, p, q]     the sum of e[n, o, i, j] w[o, c, u, v] where i s + u d = p, j s + v d = q: e truly
+                             convolved with w
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, layout: Layout, method: str) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.layout, ctx.method = layout, METHODS[method]
+        y = ctx.method.forward(x, weight, layout)
+        return y if bias is None else y + bias[:, None, None]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
+        sizes, kernel_size = (x.shape[2], x.shape[3]), (weight.shape[2], weight.shape[3])
+        return (
+            ctx.method.input_gradient(gradient, weight, sizes, ctx.layout) if for_x else None,
+            ctx.method.weight_gradient(x, gradient, kernel_size, ctx.layout) if for_weight else None,
+            gradient.sum((0, 2, 3)) if for_bias else None,
+            None,
+            None,
+        )
+
+
+class Adjoint(torch.autograd.Function):
+    """x = w' * y, the input gradient of a cross-correlation taken as an operator of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, weight: Tensor, sizes: Pair, layout: Layout, method: str) -> Tensor:
+        ctx.save_for_backward(y, weight)
+        ctx.layout, ctx.method = layout, METHODS[method]
+        return ctx.method.input_gradient(y, weight, sizes, layout)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        y, weight = ctx.saved_tensors
+        kernel_size = (weight.shape[2], weight.shape[3])
+        for_y = ctx.method.forward(gradient, weight, ctx.layout)
+        for_weight = ctx.method.weight_gradient(gradient, y, kernel_size, ctx.layout)
+        return for_y, for_weight, None, None, None
+
+
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair | str = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+    method: str = "im2col",
+) -> Tensor:
+    """Cross-correlate each image with each kernel: (N, C, H, W) to (N, O, H', W'), or both without N.
+
+    Args:
+        weight: (O, C/groups, U, V).
+        bias: (O,), added to every pixel of a channel.
+        padding: `valid` (none), `same` (keeps the size), `full` (every overlap), or the zeros added to each side.
+        groups: output channels in so many equal parts, each of which sees its part of the input channels only;
+            as many as channels make the convolution depthwise.
+        method: one of METHODS.
+
+    Raises:
+        ValueError: shapes that do not go together, or what the method does not support.
+    """
+    batch = _with_batch(x, 4)
+    layout = make_layout((weight.shape[-2], weight.shape[-1]), stride, padding, dilation, groups)
+    _check_shapes(batch, weight, bias, groups)
+    layout.out_sizes((batch.shape[2], batch.shape[3]), (weight.shape[2], weight.shape[3]))
+    _check_method(method, weight, layout)
+    batch, weight, bias = _autocast(batch, weight, bias)
+    y = CrossCorrelation.apply(batch, weight, bias, layout, method)
+    return y if x.ndim == batch.ndim else y[0]
+
+
+def conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int = 1,
+    padding: int | str = 0,
+    dilation: int = 1,
+    groups: int = 1,
+    method: str = "im2col",
+) -> Tensor:
+    """The same along one axis: (N, C, L) and (O, C/groups, V) to (N, O, L'), as on an image of one row."""
+    horizontal = padding if isinstance(padding, str) else (0, padding)
+    batch = _with_batch(x, 3)
+    if weight.ndim != 3:
+        raise ValueError(f"weight must have 3 dimensions, got {weight.ndim}")
+    y = conv2d(
+        batch.unsqueeze(2), weight.unsqueeze(2), bias, (1, stride), horizontal, (1, dilation), groups, method
+    ).squeeze(2)  # fmt: skip
+    return y if x.ndim == batch.ndim else y[0]
+
+
+def true_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair | str = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+    method: str = "im2col",
+) -> Tensor:
+    """The convolution of mathematics, which turns the kernel; arguments and shapes as for `conv2d`."""
+    return conv2d(x, turn(weight), bias, stride, padding, dilation, groups, method)
+
+
+def true_conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int = 1,
+    padding: int | str = 0,
+    dilation: int = 1,
+    groups: int = 1,
+    method: str = "im2col",
+) -> Tensor:
+    """The convolution of mathematics along one axis; arguments and shapes as for `conv1d`."""
+    return conv1d(x, weight.flip(-1), bias, stride, padding, dilation, groups, method)
+
+
+def conv_transpose2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    output_padding: int | Pair = 0,
+    groups: int = 1,
+    dilation: int | Pair = 1,
+    method: str = "im2col",
+) -> Tensor:
+    """The adjoint of `conv2d` with the same weight: (N, O, H', W') back to (N, C, H, W), or both without N.
+
+    Args:
+        weight: (O, C/groups, U, V): O of its input, C of its result.
+        output_padding: rows and columns that the forward convolution would have left over, at the end.
+
+    Raises:
+        ValueError: shapes that do not go together, or what the method does not support.
+    """
+    batch = _with_batch(x, 4)
+    kernel_size = (weight.shape[-2], weight.shape[-1])
+    layout = make_layout(kernel_size, stride, padding, dilation, groups)
+    if weight.ndim != 4 or batch.shape[1] != len(weight):
+        raise ValueError(f"the input has {batch.shape[1]} channels, the weight is for {len(weight)}")
+    _check_groups(len(weight), groups)
+    _check_method(method, weight, layout)
+    extra = pair(output_padding)
+    for axis in (0, 1):
+        if not 0 <= extra[axis] < max(layout.stride[axis], layout.dilation[axis]):
+            raise ValueError(
+                f"output_padding must be below stride or dilation, got {extra[axis]} at stride {layout.stride[axis]}"
+            )
+    height, width = (
+        (batch.shape[2 + axis] - 1) * layout.stride[axis]
+        + extent(kernel_size[axis], layout.dilation[axis])
+        - sum(layout.padding[axis])
+        + extra[axis]
+        for axis in (0, 1)
+    )
+    batch, weight, bias = _autocast(batch, weight, bias)
+    y = Adjoint.apply(batch, weight, (height, width), layout, method)
+    y = y if bias is None else y + bias[:, None, None]
+    return y if x.ndim == batch.ndim else y[0]
+
+
+def make_layout(
+    kernel_size: Pair, stride: int | Pair, padding: int | Pair | str, dilation: int | Pair, groups: int
+) -> Layout:
+    """The layout that PyTorch's arguments describe.
+
+    Raises:
+        ValueError: a value that has no meaning.
+    """
+    for name, value in (("stride", stride), ("dilation", dilation), ("groups", groups)):
+        if min(pair(value)) < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    steps, gaps = pair(stride), pair(dilation)
+    return Layout(steps, sides(padding, kernel_size, steps, gaps), gaps, groups)
+
+
+def _with_batch(x: Tensor, dimensions: int) -> Tensor:
+    if x.ndim not in (dimensions - 1, dimensions):
+        raise ValueError(f"the input must have {dimensions - 1} or {dimensions} dimensions, got {x.ndim}")
+    return x if x.ndim == dimensions else x.unsqueeze(0)
+
+
+def _check_groups(out_channels: int, groups: int) -> None:
+    if out_channels % groups:
+        raise ValueError(f"groups must divide the {out_channels} output channels, got {groups}")
+
+
+def _check_shapes(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
+    if weight.ndim != 4:
+        raise ValueError(f"weight must have 4 dimensions, got {weight.ndim}")
+    if x.shape[1] != weight.shape[1] * groups:
+        raise ValueError(
+            f"the input has {x.shape[1]} channels, the kernels are for {weight.shape[1]} in each of {groups} groups"
+        )
+    _check_groups(len(weight), groups)
+    if bias is not None and bias.shape != (len(weight),):
+        raise ValueError(f"bias must have {len(weight)} numbers, one a kernel, got {tuple(bias.shape)}")
+
+
+def _check_method(method: str, weight: Tensor, layout: Layout) -> None:
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {list(METHODS)}, got {method!r}")
+    if not METHODS[method].supports((weight.shape[2], weight.shape[3]), layout):
+        raise ValueError(
+            f"method {method} does not support {weight.shape[2]}x{weight.shape[3]} kernels with stride {layout.stride} "
+            f"and dilation {layout.dilation}"
+        )
+
+
+def _autocast(*tensors: Tensor | None) -> tuple[Any, ...]:
+    """The tensors in the precision that autocast asks for, as it would make those of PyTorch's own convolution."""
+    device = next(tensor for tensor in tensors if tensor is not None).device.type
+    if not torch.is_autocast_enabled(device):
+        return tensors
+    dtype = torch.get_autocast_dtype(device)
+    return tuple(tensor if tensor is None else tensor.to(dtype) for tensor in tensors)

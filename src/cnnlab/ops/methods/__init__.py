@@ -1,0 +1,9 @@
+"""Ways to compute one and the same cross-correlation, and the two gradients of it.
+
+A method is a module with `supports(kernel_size, layout)`, `forward(x, weight, layout)`,
+`input_gradient(gradient, weight, sizes, layout)` and `weight_gradient(x, gradient, kernel_size, layout)`.
+"""
+
+from cnnlab.ops.methods import fft, im2col, loop, shifted, winograd
+
+METHODS = {"loop": loop, "shifted": shifted, "im2col": im2col, "fft": fft, "winograd": winograd}

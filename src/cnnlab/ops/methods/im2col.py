@@ -1,0 +1,92 @@
+"""Cross-correlation as one product of matrices: the windows of the input, laid out as rows, times the kernels.
+
+After Chellapilla, Puri and Simard, "High performance convolutional neural networks for document processing", 2006. A
+row holds a window with its channels innermost, which is how `channels_last` tensors lie in memory, so that whole runs
+of channels are copied and the product itself is a `channels_last` result. It supports everything. It needs U V times
+the input's memory while it works (nothing of that is kept for the backward pass), and wins where maps are small and
+channels many, as there the product is large and the copies are small.
+"""
+
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from cnnlab.ops.layout import Layout, crop, exchange, pad, padded_size, turn
+from cnnlab.ops.size import Pair
+
+
+def supports(kernel_size: Pair, layout: Layout) -> bool:
+    return True
+
+
+def im2col(x: Tensor, kernel_size: Pair, layout: Layout) -> Tensor:
+    """The windows of `x` (N, C, H, W) as rows: (N, H', W', U, V, C), a copy only if it has to be one."""
+    out = layout.out_sizes((x.shape[2], x.shape[3]), kernel_size)
+    x = pad(x, layout.padding).contiguous(memory_format=torch.channels_last)
+    image, channel, row, column = x.stride()
+    (down, right), (rows, columns) = layout.stride, layout.dilation
+    return x.as_strided(
+        (len(x), *out, *kernel_size, x.shape[1]),
+        (image, row * down, column * right, row * rows, column * columns, channel),
+    )
+
+
+def col2im(columns: Tensor, sizes: Pair, layout: Layout) -> Tensor:
+    """The adjoint of `im2col`: every pixel gets the sum of its places in the rows: to (N, C, *sizes)."""
+    n, height, width, u, v, channels = columns.shape
+    result = columns.new_zeros(n, *padded_size(sizes, layout.padding), channels).permute(0, 3, 1, 2)
+    for element in product(range(u), range(v)):
+        rows, cols = layout.slices(element, (height, width))
+        result[:, :, rows, cols] += columns[:, :, :, element[0], element[1]].permute(0, 3, 1, 2)
+    return crop(result, layout.padding)
+
+
+def rows_of(x: Tensor, kernel_size: Pair, layout: Layout) -> Tensor:
+    """(N, C, H, W) to (groups, N H' W', U V C/groups)."""
+    groups = layout.groups
+    columns = im2col(x, kernel_size, layout)
+    n, height, width, u, v, channels = columns.shape
+    split = columns.reshape(n * height * width, u * v, groups, channels // groups)
+    return split.permute(2, 0, 1, 3).reshape(groups, n * height * width, u * v * channels // groups)
+
+
+def kernels_of(weight: Tensor, groups: int) -> Tensor:
+    """(O, C/groups, U, V) to (groups, U V C/groups, O/groups)."""
+    out_channels, group_channels, u, v = weight.shape
+    split = weight.reshape(groups, out_channels // groups, group_channels, u * v)
+    return split.permute(0, 3, 2, 1).reshape(groups, u * v * group_channels, out_channels // groups)
+
+
+def pixels_of(y: Tensor, groups: int) -> Tensor:
+    """(N, O, H', W') to (groups, N H' W', O/groups)."""
+    return y.permute(0, 2, 3, 1).reshape(-1, groups, y.shape[1] // groups).transpose(0, 1)
+
+
+def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
+    """(N, C, H, W) and (O, C/groups, U, V) to (N, O, H', W')."""
+    kernel_size = (weight.shape[2], weight.shape[3])
+    out = layout.out_sizes((x.shape[2], x.shape[3]), kernel_size)
+    y = rows_of(x, kernel_size, layout) @ kernels_of(weight, layout.groups)  # (groups, N H' W', O/groups)
+    return y.transpose(0, 1).reshape(len(x), *out, len(weight)).permute(0, 3, 1, 2)
+
+
+def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout) -> Tensor:
+    """At stride 1 the turned kernels slide over the gradient; else its rows are added up: to (N, C, *sizes)."""
+    kernel_size = (weight.shape[2], weight.shape[3])
+    if layout.stride == (1, 1):
+        return forward(gradient, exchange(turn(weight), layout.groups), layout.adjoint(kernel_size))
+    rows = pixels_of(gradient, layout.groups) @ kernels_of(weight, layout.groups).mT
+    n, _, height, width = gradient.shape
+    split = rows.reshape(layout.groups, n, height, width, *kernel_size, weight.shape[1])
+    columns = split.permute(1, 2, 3, 4, 5, 0, 6).flatten(5)
+    return col2im(columns, sizes, layout)
+
+
+def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layout) -> Tensor:
+    """The rows, transposed, times the output's gradient: to (O, C/groups, *kernel_size)."""
+    groups, out_channels = layout.groups, gradient.shape[1]
+    group_channels = x.shape[1] // groups
+    result = rows_of(x, kernel_size, layout).mT @ pixels_of(gradient, groups)  # (groups, U V C/groups, O/groups)
+    split = result.reshape(groups, *kernel_size, group_channels, out_channels // groups)
+    return split.permute(0, 4, 3, 1, 2).reshape(out_channels, group_channels, *kernel_size)

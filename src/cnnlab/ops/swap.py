@@ -1,0 +1,57 @@
+"""The operators of any network exchanged for the project's own, its parameters and state dict unchanged."""
+
+from collections import Counter
+from typing import Any
+
+from torch import nn
+
+from cnnlab.errors import one_of
+from cnnlab.ops import modules
+from cnnlab.ops.convolution import make_layout
+from cnnlab.ops.methods import METHODS
+
+CHOICES = ("torch", *METHODS)
+FALLBACK = "im2col"  # supports everything
+
+
+def swap_convolutions(net: nn.Module, method: str) -> Counter[str]:
+    """Let each convolution of `net` compute by `method`, in place; where that does not support it, by im2col.
+
+    Returns:
+        How many layers compute by which method; `torch` leaves the network as it is.
+
+    Raises:
+        UserError: there is no such method.
+    """
+    one_of("conv", method, CHOICES)
+    counts: Counter[str] = Counter()
+    for module in net.modules():
+        if type(module) in (nn.Conv2d, modules.Conv2d):
+            chosen = method if method == "torch" else _supported(module, method)
+            counts[chosen] += 1
+            _become(module, nn.Conv2d if chosen == "torch" else modules.Conv2d)
+            if chosen != "torch":
+                module.method = chosen  # type: ignore[assignment]
+    return counts
+
+
+def swap_poolings(net: nn.Module) -> int:
+    """Let each max and average pooling of `net` compute by ours, in place; the number of them."""
+    count = 0
+    for module in net.modules():
+        own = {nn.MaxPool2d: modules.MaxPool2d, nn.AvgPool2d: modules.AvgPool2d}.get(type(module))
+        if own is not None:
+            _become(module, own)
+            count += 1
+    return count
+
+
+def _supported(module: nn.Module, method: str) -> str:
+    layer: Any = module
+    layout = make_layout(layer.kernel_size, layer.stride, 0, layer.dilation, layer.groups)
+    return method if METHODS[method].supports(layer.kernel_size, layout) else FALLBACK
+
+
+def _become(module: nn.Module, kind: type[nn.Module]) -> None:
+    """A module of another class with the same parameters, hooks and place in its network."""
+    module.__class__ = kind

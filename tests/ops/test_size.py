@@ -1,0 +1,46 @@
+"""The arithmetic of sizes: the textbook's examples, torch's results, and both notations of padding."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnlab import ops
+from cnnlab.ops.size import full_padding, size_through
+
+
+def test_the_textbooks_examples():
+    assert ops.out_size(32, 3) == 30
+    assert ops.out_size(8, 3, stride=2, padding=1) == 4
+    assert ops.out_size(224, 11, stride=4, padding=2) == 55
+    assert size_through(28, (5, 1, 2), (2, 2, 0), (5, 1, 0), (2, 2, 0)) == 5
+
+
+@given(
+    size=st.integers(1, 40), kernel=st.integers(1, 7), stride=st.integers(1, 5),
+    padding=st.integers(0, 6), dilation=st.integers(1, 3),
+)  # fmt: skip
+def test_it_is_torchs_size(size, kernel, stride, padding, dilation):
+    x, weight = torch.empty(1, 1, size, device="meta"), torch.empty(1, 1, kernel, device="meta")
+    try:
+        expected = F.conv1d(x, weight, stride=stride, padding=padding, dilation=dilation).shape[2]
+    except RuntimeError:
+        with pytest.raises(ValueError, match=r"the kernel covers \d+ pixels, the padded input has \d+"):
+            ops.out_size(size, kernel, stride, padding, dilation)
+    else:
+        assert ops.out_size(size, kernel, stride, padding, dilation) == expected
+
+
+@given(size=st.integers(7, 40), kernel=st.integers(1, 7), stride=st.integers(1, 5), total=st.integers(0, 9))
+def test_the_total_notation_is_the_same_number(size, kernel, stride, total):
+    assert ops.out_size(size, kernel, stride, padding=(total // 2, total - total // 2)) == (
+        (size - kernel + total + stride) // stride
+    )
+
+
+@given(size=st.integers(1, 40), kernel=st.integers(1, 7), dilation=st.integers(1, 3))
+def test_same_keeps_the_size_and_full_is_every_overlap(size, kernel, dilation):
+    assert ops.out_size(size, kernel, padding=ops.same_padding(kernel, dilation), dilation=dilation) == size
+    overlaps = size + dilation * (kernel - 1)
+    assert ops.out_size(size, kernel, padding=full_padding(kernel, dilation), dilation=dilation) == overlaps

@@ -17,6 +17,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 
 MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")
 ACCELERATORS = ("auto", "cpu", "gpu")
+CONVOLUTIONS = ("torch", "loop", "shifted", "im2col", "fft", "winograd")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
@@ -103,7 +104,12 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-CHOICES = {"monitor": MONITORS, "trainer.accelerator": ACCELERATORS, "trainer.precision": PRECISIONS}
+CHOICES = {
+    "monitor": MONITORS,
+    "conv": CONVOLUTIONS,
+    "trainer.accelerator": ACCELERATORS,
+    "trainer.precision": PRECISIONS,
+}
 
 
 def check(cfg: DictConfig) -> None:

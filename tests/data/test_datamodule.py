@@ -55,6 +55,11 @@ def test_train_size_and_limit_are_stratified(digits):
     assert (module.train.labels.bincount() - 10).abs().max() <= 1
 
 
+def test_fewer_images_than_a_batch_are_one_batch_where_they_were_limited(digits):
+    (batch,) = digits(limit=40, batch_size=128).train_dataloader()
+    assert len(batch[1]) == 40
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

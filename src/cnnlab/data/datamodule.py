@@ -43,7 +43,8 @@ class ImageDataModule(L.LightningDataModule):
     Args:
         root, download, mirror: where it is looked for; see `data/cache.py`.
         image_size: the side that the network takes; None for the dataset's own.
-        batch_size, eval_batch_size: images a batch, in training and in evaluation.
+        batch_size, eval_batch_size: images a batch, in training and in evaluation; where `limit` or `train_size` leaves
+            fewer than `batch_size`, these are the batch.
         val_size: validation images taken out of the training set: a share below 1, or a number; 0 for none.
         split_seed: draws the validation images; apart from `seed`, so that runs of several seeds share them.
         train_size: a stratified subset of the training images that are left; None for all.
@@ -122,6 +123,8 @@ class ImageDataModule(L.LightningDataModule):
         self.train = self._cut(split, train, self.train_size)
         self.val = self._cut(split, val)
         self.test = self._cut(self.dataset.test, test)
+        if self.limit is not None or self.train_size is not None:
+            self.batch_size = min(self.batch_size, len(self.train))
         if self.batch_size > len(self.train):
             raise UserError(
                 f"data.batch_size must be at most the {len(self.train):,} training images, got {self.batch_size:,}"

@@ -7,10 +7,11 @@ turns the kernel by 180 degrees first, which makes it commute; a network that le
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from cnnlab.ops.layout import Layout, turn
+from cnnlab.ops.layout import Layout, pad, turn
 from cnnlab.ops.methods import METHODS
 from cnnlab.ops.size import Pair, extent, pair, sides
 
@@ -96,7 +97,10 @@ def conv2d(
     layout.out_sizes((batch.shape[2], batch.shape[3]), (weight.shape[2], weight.shape[3]))
     _check_method(method, weight, layout)
     batch, weight, bias = _autocast(batch, weight, bias)
-    y = CrossCorrelation.apply(batch, weight, bias, layout, method)
+    if torch.jit.is_tracing():  # a graph shows one convolution, not each step of a method
+        y = F.conv2d(pad(batch, layout.padding), weight, bias, layout.stride, 0, layout.dilation, groups)
+    else:
+        y = CrossCorrelation.apply(batch, weight, bias, layout, method)
     return y if x.ndim == batch.ndim else y[0]
 
 

@@ -1,13 +1,15 @@
 """The operators of any network exchanged for the project's own, its parameters and state dict unchanged."""
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
+import torch.nn.functional as F
 from torch import nn
 
 from cnnlab.errors import one_of
 from cnnlab.ops import modules
-from cnnlab.ops.convolution import make_layout
+from cnnlab.ops.convolution import conv2d, make_layout
 from cnnlab.ops.methods import METHODS
 
 CHOICES = ("torch", *METHODS)
@@ -17,8 +19,10 @@ FALLBACK = "im2col"  # supports everything
 def swap_convolutions(net: nn.Module, method: str) -> Counter[str]:
     """Let each convolution of `net` compute by `method`, in place; where that does not support it, by im2col.
 
+    A layer that makes its kernels, and so is no nn.Conv2d, has the operator in its attribute `correlate`.
+
     Returns:
-        How many layers compute by which method; `torch` leaves the network as it is.
+        How many layers compute by which method; `torch` puts PyTorch's own back.
 
     Raises:
         UserError: there is no such method.
@@ -27,11 +31,15 @@ def swap_convolutions(net: nn.Module, method: str) -> Counter[str]:
     counts: Counter[str] = Counter()
     for module in net.modules():
         if type(module) in (nn.Conv2d, modules.Conv2d):
-            chosen = method if method == "torch" else _supported(module, method)
-            counts[chosen] += 1
+            chosen = _supported(module, method)
             _become(module, nn.Conv2d if chosen == "torch" else modules.Conv2d)
-            if chosen != "torch":
-                module.method = chosen  # type: ignore[assignment]
+            module.method = chosen  # type: ignore[assignment]
+        elif hasattr(module, "correlate"):
+            chosen = _supported(module, method)
+            module.correlate = F.conv2d if chosen == "torch" else partial(conv2d, method=chosen)  # type: ignore[assignment]
+        else:
+            continue
+        counts[chosen] += 1
     return counts
 
 
@@ -47,8 +55,11 @@ def swap_poolings(net: nn.Module) -> int:
 
 
 def _supported(module: nn.Module, method: str) -> str:
+    if method == "torch":
+        return method
     layer: Any = module
-    layout = make_layout(layer.kernel_size, layer.stride, 0, layer.dilation, layer.groups)
+    stride, dilation = getattr(layer, "stride", 1), getattr(layer, "dilation", 1)
+    layout = make_layout(layer.kernel_size, stride, 0, dilation, groups=1)
     return method if METHODS[method].supports(layer.kernel_size, layout) else FALLBACK
 
 

@@ -27,6 +27,7 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
     rows = [
         ("network", f"{model.card['network']['name']}{f' (stem: {stem})' if stem else ''}, "
          f"{record['parameters']:,} parameters, {record['macs'] / 1e6:,.1f} M multiply-accumulates an image"),
+        *_convolutions(record),
         ("data", f"{data.name} from {data.dataset.source}"),
         ("images", f"{len(data.train):,} training, {validation}{len(data.test):,} test{_limits(record)}"),
         ("input", f"{len(facts.mean)} x {facts.image_size} x {facts.image_size}, {facts.num_classes} classes"),
@@ -38,6 +39,15 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
         ("run folder", str(folder)),
     ]  # fmt: skip
     return aligned(rows)
+
+
+def _convolutions(record: Record) -> list[tuple[str, str]]:
+    """How many layers are computed by which method, where not all are PyTorch's."""
+    counts = record["convolutions"]
+    if set(counts) <= {"torch"}:
+        return []
+    layers = sum(counts.values())
+    return [("convolutions", f"{', '.join(f'{method} in {n}' for method, n in counts.items())} of {layers} layers")]
 
 
 def _name(step: object) -> str:

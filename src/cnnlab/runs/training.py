@@ -24,6 +24,7 @@ from cnnlab.figures.curves import draw_curves
 from cnnlab.learn.callbacks import Checkpoints, History
 from cnnlab.learn.classifier import ImageClassifier
 from cnnlab.machine import Machine, device_name, peak_memory, prepare
+from cnnlab.ops.swap import swap_convolutions
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.folder import Record, RunFolder, git_state
 from cnnlab.runs.identity import run_id
@@ -41,6 +42,7 @@ def train(cfg: DictConfig) -> Record:
     data = build.datamodule(cfg, log)
     model = build.classifier(cfg, data)
     macs = count_macs(model.net, len(data.facts.mean), data.facts.image_size)
+    convolutions = swap_convolutions(model.net, cfg.conv)
     machine = prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size)
     identity = run_id(cfg, machine.precision, machine.threads, data.dataset.fingerprint)
     folder = RunFolder(Path(cfg.log_dir) / cfg.name / identity)
@@ -60,7 +62,8 @@ def train(cfg: DictConfig) -> Record:
             )
         if earlier is not None:
             log(f"this run was begun before{_commits(earlier, git)}")
-        record = _first_record(cfg, data, model, machine, folder) | git | {"macs": macs}
+        record = _first_record(cfg, data, model, machine, folder) | git
+        record |= {"macs": macs, "convolutions": dict(convolutions)}
         record["earlier_commits"] = [*earlier["earlier_commits"], earlier["git_commit"]] if earlier else []
         return Run(cfg, machine, data, model, record, folder, log).execute()
 

@@ -43,7 +43,7 @@ check: $(VENV)/stamp-dev ## lint and types
 bench: $(VENV)/stamp ## time training here: ARGS="bench=train model=resnet18"
 	@$(PY) src/benchmark.py $(ARGS)
 
-table: $(VENV)/stamp ## a table of all finished runs below logs/
+table: $(VENV)/stamp ## a table of all runs below logs/, mean and spread over seeds
 	@$(PY) src/report.py $(ARGS)
 
 tensorboard: $(VENV)/stamp ## the curves of all runs on http://localhost:6006

@@ -1,4 +1,4 @@
-"""A table of the runs below a folder: `python src/report.py log_dir=logs format=markdown`."""
+"""A table of the runs below a folder, by what they differ in: `python src/report.py log_dir=logs sort=-test/acc`."""
 
 from omegaconf import DictConfig
 
@@ -7,7 +7,7 @@ from cnnlab.cli import command
 
 @command("report")
 def main(cfg: DictConfig) -> None:
-    from cnnlab.runs.collecting import report
+    from cnnlab.runs.report import report
 
     report(cfg)
 

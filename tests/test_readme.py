@@ -67,7 +67,7 @@ def test_evaluation_table_and_benchmark_run_as_commands(command, tmp_path):
     assert "top-5 accuracy" in evaluation.stdout
     assert (checkpoint.parents[1] / "figures" / "confusion_test.png").exists()
     table = command("src/report.py")
-    assert table.stdout.splitlines()[1].startswith("lenet5-digits/")
+    assert table.stdout.splitlines()[2].split()[:3] == ["lenet5", "digits", "1"]
     benchmark = command("src/benchmark.py", "rounds=1", "data.batch_size=8", logs=False)
     assert "bf16-mixed, channels_last" in benchmark.stdout
     for done in (evaluation, table, benchmark):

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from cnnlab.config import CONF, check, compose, keys_of, plain
+from cnnlab.config import CONF, check, compose, keys_of, plain, quoted
 from cnnlab.errors import UserError
 
 Task = Callable[[DictConfig], None]
@@ -34,6 +34,7 @@ def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
             failures: list[Exception] = []
             try:
                 _refuse_lists_of_choices(sys.argv[1:])
+                sys.argv[1:] = quoted(sys.argv[1:])
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(
                     lambda cfg: _run_job(task, cfg, failures)
                 )()

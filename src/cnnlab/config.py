@@ -32,9 +32,20 @@ def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
 
     running = GlobalHydra.instance().is_initialized()
     with nullcontext() if running else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = hydra.compose(config_name, list(overrides), return_hydra_config=True)
+        cfg = hydra.compose(config_name, quoted(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
     return plain(cfg)
+
+
+def quoted(overrides: Sequence[str]) -> list[str]:
+    """The value of `where=`, which is conditions, in the quotes that Hydra's grammar wants around their signs."""
+    marks = ("where='", 'where="', "where=[", "where=null")
+    return [
+        f"where='{override.removeprefix('where=')}'"
+        if override.startswith("where=") and not override.startswith(marks)
+        else override
+        for override in overrides
+    ]
 
 
 def plain(cfg: DictConfig) -> DictConfig:

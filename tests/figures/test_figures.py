@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from PIL import Image
 
 from cnnlab.figures.confusion import draw_confusion
 from cnnlab.figures.curves import draw_curves
+from cnnlab.figures.groups import curve_of, draw_groups
 
 ROW = {"train/loss": 1.0, "train/acc": 0.5, "val/loss": 1.1, "val/acc": 0.4, "lr": 0.1}
 
@@ -32,3 +34,41 @@ def test_a_confusion_matrix_is_drawn_for_few_and_for_many_classes(tmp_path):
             torch.eye(n, dtype=torch.long), [f"class {i}" for i in range(n)], "title", tmp_path / f"{n}.png"
         )
         assert min(size_of(path)) > 300
+
+
+def rows_of(epochs: int, **columns: float) -> list[dict[str, float | None]]:
+    return [ROW | {"epoch": epoch, "train/loss": 1.0 / epoch} | columns for epoch in range(1, epochs + 1)]
+
+
+def test_a_groups_curve_is_the_mean_over_the_runs_that_reached_the_epoch():
+    short = [{"epoch": 1.0, "val/acc": 0.5}]
+    long = [{"epoch": 1.0, "val/acc": 0.7}, {"epoch": 2.0, "val/acc": 0.9}, {"epoch": 3.0, "val/acc": None}]
+    first, second = curve_of([short, long], "val/acc")
+    assert first == pytest.approx((1, 0.6, 0.02**0.5))
+    assert second == (2, 0.9, 0)
+
+
+def test_groups_are_drawn_whatever_they_hold(tmp_path):
+    plain = draw_groups({"one": [rows_of(3)]}, tmp_path / "one.png")
+    many = {f"resnet{n}, SGD, lr=0.1": [rows_of(30), rows_of(20)] for n in range(8)}
+    without_validation = {"val/loss": None, "val/acc": None}
+    for name, groups in {
+        "many": many,
+        "point": {"a": [rows_of(1)], "b": [rows_of(1)]},
+        "without": {"a": [rows_of(3, **without_validation)]},
+        "without_both": {name: [rows_of(3, **without_validation)] for name in "abcd"},
+        "nothing": {"a": [[{"epoch": 1.0}]]},
+    }.items():
+        path = draw_groups(groups, tmp_path / f"{name}.png")
+        assert size_of(path)[0] == size_of(plain)[0]
+
+
+def test_gradients_have_a_panel_of_their_own_where_they_were_measured(tmp_path):
+    gradients = {f"gradient/layer{i}": 10.0**-i for i in range(5)}
+    plain = draw_groups({"a": [rows_of(3)]}, tmp_path / "plain.png")
+    for name, groups in {
+        "all": {"a": [rows_of(3, **gradients)]},
+        "some": {"a": [rows_of(3, **gradients)], "b": [rows_of(3)]},
+        "zero": {"a": [rows_of(3, **dict.fromkeys(gradients, 0.0))]},
+    }.items():
+        assert size_of(draw_groups(groups, tmp_path / f"{name}.png"))[0] > size_of(plain)[0]

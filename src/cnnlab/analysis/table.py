@@ -1,22 +1,30 @@
-"""Traces as tables: aligned text, Markdown, CSV and JSON.
+"""Records as tables, those of traces among them: aligned text, Markdown, CSV and JSON.
 
 Text and Markdown are for reading: separators between thousands, nothing where there is nothing. CSV and JSON hold plain
-numbers.
+numbers. Importing this does not import torch.
 """
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
 
 from cnnlab.analysis.geometry import Field
-from cnnlab.analysis.trace import Row, Trace
-from cnnlab.errors import one_of
+from cnnlab.errors import UserError, one_of
+from cnnlab.files import write_atomically
+
+if TYPE_CHECKING:
+    from cnnlab.analysis.trace import Row, Trace
 
 FORMATS = ("table", "markdown", "csv", "json")
+READ_BY_PEOPLE = ("table", "markdown")
 FLOAT_BYTES = 4
 WIDEST = 120  # columns of text, above which large numbers are rounded
+SHORTEST = 8  # to which a first column is shortened
 WHOLE = "whole image"
 
 Record = Mapping[str, Any]
@@ -44,7 +52,7 @@ def _both(field: Field, name: str) -> Any:
     return vertical if vertical == horizontal else f"{vertical}x{horizontal}"
 
 
-def record_of(row: Row) -> dict[str, Any]:
+def record_of(row: "Row") -> dict[str, Any]:
     """A row of a trace in plain values; memory is that of the result, in bytes, at 32 bits a number."""
     seen = row.field
     return {
@@ -62,7 +70,7 @@ def record_of(row: Row) -> dict[str, Any]:
     }
 
 
-def records_of(trace: Trace) -> list[dict[str, Any]]:
+def records_of(trace: "Trace") -> list[dict[str, Any]]:
     return [record_of(row) for row in trace.rows]
 
 
@@ -72,8 +80,16 @@ def total_of(records: Sequence[Record]) -> dict[str, Any]:
     return {"name": "total", "kind": f"{len(records)} rows"} | sums
 
 
-def render(records: Sequence[Record], form: str, total: Record | None = None, facts: Record | None = None) -> str:
+def render(
+    records: Sequence[Record],
+    form: str,
+    total: Record | None = None,
+    facts: Record | None = None,
+    numbers: Collection[str] = (),
+) -> str:
     """`records`, which have the same keys, as one text; `facts` stand in JSON beside them.
+
+    Columns of numbers are aligned to the right, and so are those of text that `numbers` names.
 
     Raises:
         UserError: `form` is none of FORMATS.
@@ -90,16 +106,16 @@ def render(records: Sequence[Record], form: str, total: Record | None = None, fa
         writer.writerows(records)
         return stream.getvalue().rstrip("\n")
     rows = [*records, *([total] if total else [])]
+    numeric = [column in numbers or _is_numeric(column, records) for column in columns]
     if form == "markdown":
-        return _markdown(columns, [_cells(columns, row, exact=True) for row in rows], _numeric(columns, records))
-    numeric = _numeric(columns, records)
+        return _markdown(columns, [_cells(columns, row, exact=True) for row in rows], numeric)
     text = ""
     for exact in (True, False):
         cells = [_cells(columns, row, exact) for row in rows]
         text = _text(columns, cells, numeric, ruled=total is not None)
         if _width(text) <= WIDEST:
             return text
-    longest = max(len(row[0]) for row in cells) - (_width(text) - WIDEST)
+    longest = max(SHORTEST, max(len(row[0]) for row in cells) - (_width(text) - WIDEST))
     shortened = [[_end_of(row[0], longest), *row[1:]] for row in cells]
     return _text(columns, shortened, numeric, ruled=total is not None)
 
@@ -119,8 +135,27 @@ def aligned(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
-def _numeric(columns: Sequence[str], records: Sequence[Record]) -> list[bool]:
-    return [any(isinstance(record[column], int | float) for record in records) for column in columns]
+def show(cfg: DictConfig, text: str, suffix: str = "") -> None:
+    """Print `text`, or write it to `output`; with a suffix `table.md` becomes `table_suffix.md`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    if cfg.output is None:
+        print(text)
+        return
+    path = Path(cfg.output)
+    path = path.with_stem(f"{path.stem}_{suffix}") if suffix else path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text + "\n")
+    except OSError as error:
+        raise UserError(f"output={path} cannot be written: {error.strerror}") from error
+    print(f"written: {path}")
+
+
+def _is_numeric(column: str, records: Sequence[Record]) -> bool:
+    return any(isinstance(record[column], int | float) for record in records)
 
 
 def _cells(columns: Sequence[str], record: Record, exact: bool) -> list[str]:
@@ -154,7 +189,8 @@ def rounded(value: float) -> str:
 
 
 def _labels(columns: Sequence[str]) -> list[str]:
-    return [LABELS.get(column, column.replace("_", " ")) for column in columns]
+    """Headings; a key of the configuration, which has a dot, stands as it is typed."""
+    return [LABELS.get(column, column if "." in column else column.replace("_", " ")) for column in columns]
 
 
 def _text(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool], ruled: bool) -> str:

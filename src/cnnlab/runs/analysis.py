@@ -22,11 +22,9 @@ from cnnlab.config import CONF, compose
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, one_of
 from cnnlab.figures.comparison import draw_costs, draw_fields
-from cnnlab.files import write_atomically
 from cnnlab.machine import resolve_precision
 
 FORM = ("in_channels", "num_classes", "image_size")
-READ_BY_PEOPLE = ("table", "markdown")
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def analyze(cfg: DictConfig) -> None:
     if cfg.picture is not None and cfg.checkpoint is None:
         raise UserError("picture needs a trained network: checkpoint=PATH")
     if cfg.worked:
-        show(cfg, table.render(worked_records(), cfg.format))
+        table.show(cfg, table.render(worked_records(), cfg.format))
     elif cfg.models is not None:
         _compare(cfg)
     elif cfg.checkpoint is not None:
@@ -132,16 +130,16 @@ def show_network(
     memory = memory_of(cfg, net, form)
     records = table.records_of(taken)
     total = table.total_of(records)
-    if cfg.format in READ_BY_PEOPLE:
+    if cfg.format in table.READ_BY_PEOPLE:
         print(table.aligned(_facts_text(cfg, name, net, form, taken, memory)) + "\n")
-        show(cfg, table.render(records, cfg.format, total))
+        table.show(cfg, table.render(records, cfg.format, total))
         return
     facts = {"network": name, **form.arguments, "parameters": taken.parameters, "unused_parameters": taken.unused}
     facts |= {"depth": taken.depth, "field": table.size_of(taken.field), "training_memory": asdict(memory)}
     by_name = {record["name"]: record for record in statistics}
     columns = dict.fromkeys(key for record in statistics for key in record)
     records = [record | {**columns, **by_name.get(record["name"], {}), **record} for record in records]
-    show(cfg, table.render(records, cfg.format, total if cfg.format == "json" else None, facts))
+    table.show(cfg, table.render(records, cfg.format, total if cfg.format == "json" else None, facts))
 
 
 def _facts_text(
@@ -185,10 +183,10 @@ def _compare(cfg: DictConfig) -> None:
         form, net = described(cfg, compose("analyze", [f"model={name}"]).model)
         traces[name] = trace(net, form.in_channels, form.image_size)
         records.append(_summary(name, form, traces[name], memory_of(cfg, net, form)))
-    for_people = cfg.format in READ_BY_PEOPLE
+    for_people = cfg.format in table.READ_BY_PEOPLE
     heads = {record["network"]: record.pop("unused_parameters") for record in records if for_people}
     facts = {"batch_size": cfg.data.batch_size, "precision": cfg.trainer.precision, "optimizer": cfg.optimizer._target_}
-    show(cfg, table.render(records, cfg.format, facts=facts))
+    table.show(cfg, table.render(records, cfg.format, facts=facts))
     if for_people:
         notes = [f"{name}: {count:,} more parameters that only training uses" for name, count in heads.items() if count]
         notes.append(f"training: memory with {_setting(cfg)}")
@@ -224,18 +222,3 @@ def _models(asked: Any) -> list[str]:
     for name in names:
         one_of("models", name, ["all", *every])
     return names
-
-
-def show(cfg: DictConfig, text: str, suffix: str = "") -> None:
-    """Print `text`, or write it to `output`; with a suffix `table.md` becomes `table_suffix.md`."""
-    if cfg.output is None:
-        print(text)
-        return
-    path = Path(cfg.output)
-    path = path.with_stem(f"{path.stem}_{suffix}") if suffix else path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text + "\n")
-    except OSError as error:
-        raise UserError(f"output={path} cannot be written: {error.strerror}") from error
-    print(f"written: {path}")

@@ -17,7 +17,7 @@ from cnnlab.augment.step import ImageFacts
 from cnnlab.errors import UserError
 from cnnlab.figures.score_map import draw_score_map
 from cnnlab.machine import prepare
-from cnnlab.runs.analysis import FORM, READ_BY_PEOPLE, Form, show, show_network
+from cnnlab.runs.analysis import FORM, Form, show_network
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.evaluation import datamodule_of, trained_network
 
@@ -42,9 +42,9 @@ def analyze_trained(cfg: DictConfig) -> None:
     images, which = _images(cfg, card)
     records = statistics_records(net, images)
     show_network(cfg, card["network"]["name"], net, form, records)
-    if cfg.format in READ_BY_PEOPLE:
+    if cfg.format in table.READ_BY_PEOPLE:
         print(f"\nweights, and activations on {len(images):,} {which} images\n")
-        show(cfg, table.render(records, cfg.format), suffix="statistics")
+        table.show(cfg, table.render(records, cfg.format), suffix="statistics")
 
 
 def _images(cfg: DictConfig, card: dict) -> tuple[Tensor, str]:

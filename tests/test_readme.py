@@ -52,7 +52,7 @@ def test_python_commands_compose(command):
 
 
 def test_the_sweep_of_the_readme_runs_each_job(command, tmp_path):
-    (sweep,) = [c for c in COMMANDS if " -m " in c]
+    (sweep,) = [c for c in COMMANDS if " -m model=" in c]
     name, overrides = overrides_of(sweep)
     done = command(f"src/{name}.py", *overrides, "trainer=smoke", "logger=none")
     assert done.returncode == 0, done.stderr

@@ -77,6 +77,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "retry": ("true or false", is_bool),
     "worked": ("true or false", is_bool),
     "measure": ("true or false", is_bool),
+    "explain": ("true or false", is_bool),
     "in_channels": ("null or a whole number of at least 1", or_null(is_int(1))),
     "num_classes": ("null or a whole number of at least 1", or_null(is_int(1))),
     "image_size": ("null or a number of pixels", or_null(is_int(1))),

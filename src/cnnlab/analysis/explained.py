@@ -66,9 +66,9 @@ EXPLANATIONS = {
         },
         other="alexnet",
         other_title="In one tower",
-        difference='The form of Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014, as '
-        "it is mostly built today: every convolution sees all maps of the one before, the first two make fewer of "
-        "them, and there is no local response normalisation. These layers differ:",
+        difference='The form of Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014, '
+        "as it is mostly built today: every convolution sees all maps of the one before, conv1, conv2 and conv4 make "
+        "fewer, and there is no local response normalisation. These layers differ:",
     )
 }
 

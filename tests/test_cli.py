@@ -100,6 +100,14 @@ def test_a_sweep_goes_on_after_a_mistake_and_ends_with_status_1():
     assert [line[-2:].strip() for line in done.stderr.splitlines()] == ["0", "-1"]
 
 
+def test_an_experiment_brings_its_own_sweep():
+    """The mistake shows which job it is, and costs no training: plain18 has no shortcuts, resnet18 has the B ones."""
+    done = light("-m", "experiment=residual_mnist", "seed=${model.shortcut}")
+    assert [line.rpartition("got ")[2] for line in done.stderr.splitlines()] == ["'B'", "'none'"]
+    alone = light("experiment=residual_mnist", "seed=${model.shortcut}")
+    assert alone.stderr.endswith("got 'B'\n")
+
+
 def test_hydras_own_variable_shows_the_traceback():
     done = subprocess.run(
         [sys.executable, "src/train.py", "seed=-1"],

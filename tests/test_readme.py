@@ -10,6 +10,7 @@ from statistics import mean, stdev
 import pytest
 
 from cnnlab.config import CONF, check, compose
+from cnnlab.runs.training import train
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text()
@@ -52,15 +53,15 @@ def test_python_commands_compose(command):
 
 
 def test_the_sweep_of_the_readme_runs_each_job(command, tmp_path):
-    (sweep,) = [c for c in COMMANDS if " -m " in c]
+    (sweep,) = [c for c in COMMANDS if " -m model=" in c]
     name, overrides = overrides_of(sweep)
     done = command(f"src/{name}.py", *overrides, "trainer=smoke", "logger=none")
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "logs").glob("*/*/result.json"))) == 6
 
 
-def test_evaluation_table_and_benchmark_run_as_commands(command, tmp_path):
-    assert command("src/train.py", "trainer=smoke", "logger=none").returncode == 0
+def test_evaluation_table_and_benchmark_run_as_commands(command, tmp_path, data_root):
+    train(compose("train", ["trainer=smoke", "logger=none", f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}"]))
     (checkpoint,) = (tmp_path / "logs").rglob("best.ckpt")
     evaluation = command("src/eval.py", f"checkpoint={checkpoint}", logs=False)
     assert evaluation.returncode == 0, evaluation.stderr

@@ -19,7 +19,7 @@ from cnnlab import nets
 from cnnlab.augment import Augmentation, ImageFacts
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.errors import UserError, one_of
-from cnnlab.learn.callbacks import Checkpoints, Display, History, InputPictures
+from cnnlab.learn.callbacks import Checkpoints, Display, GradientNorms, History, InputPictures
 from cnnlab.learn.classifier import ImageClassifier, mode_of
 from cnnlab.machine import Machine
 
@@ -150,6 +150,8 @@ def trainer(
         callbacks.append(EarlyStopping(cfg.monitor, mode=mode_of(cfg.monitor), **cfg.callbacks.early_stopping))
     if cfg.callbacks.averaging is not None:
         callbacks.append(EMAWeightAveraging(**cfg.callbacks.averaging))
+    if cfg.callbacks.gradient_norms is not None:
+        callbacks.append(GradientNorms(**cfg.callbacks.gradient_norms))
     logger = Curves(folder.parent, name="", version=folder.name, default_hp_metric=False)
     return L.Trainer(
         accelerator=machine.accelerator,

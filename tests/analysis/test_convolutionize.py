@@ -12,7 +12,7 @@ from tests.analysis.subjects import MODELS
 
 FLAT = [
     ("lenet5", 1, 28), ("lenet5", 1, 32), ("lenet5_1998", 1, 32), ("cnn", 3, 32), ("mlp", 1, 28), ("alexnet", 3, 32),
-    ("alexnet_2012", 3, 32), ("zfnet", 3, 32), ("vgg11", 3, 32), ("vgg11", 3, 64),
+    ("alexnet_2012", 3, 32), ("zfnet", 3, 32), ("vgg11", 3, 32), pytest.param("vgg11", 3, 64, marks=pytest.mark.slow),
     pytest.param("alexnet", 3, 224, marks=pytest.mark.slow), pytest.param("zfnet", 3, 224, marks=pytest.mark.slow),
     pytest.param("vgg16", 3, 224, marks=pytest.mark.slow),
 ]  # fmt: skip

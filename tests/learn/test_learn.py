@@ -89,7 +89,7 @@ def quick_trainer(**options) -> L.Trainer:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("model", ["cnn", "lenet5", "mlp", "resnet18"])
+@pytest.mark.parametrize("model", ["cnn", "lenet5", "mlp", pytest.param("resnet18", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("data", ["digits", "cifar10"])
 def test_every_models_loss_falls_with_its_default_recipe(model, data, small_datasets):
     steps = {"resnet18": 12}.get(model, 60)
@@ -139,7 +139,7 @@ def test_the_rate_follows_the_schedule_and_gradients_are_clipped(data_root):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
 @pytest.mark.parametrize(
-    "model", ["lenet5", "mlp", *(pytest.param(m, marks=pytest.mark.slow) for m in ("cnn", "resnet18"))]
+    "model", ["lenet5", *(pytest.param(m, marks=pytest.mark.slow) for m in ("cnn", "mlp", "resnet18"))]
 )
 def test_every_model_learns_the_digits_with_every_optimizer(model, optimizer, data_root):
     cfg = compose(

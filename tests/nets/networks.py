@@ -11,7 +11,7 @@ from cnnlab import build, nets
 from cnnlab.config import CONF
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
-# The smallest of each family; what these tests do with the values of the others is slow.
+# The smallest of each family; what takes time for each network is slow for the others.
 FAST = {
     "alexnet", "cnn", "googlenet_bn", "lenet5", "lenet5_1998", "mlp", "mobilenet_v1", "mobilenet_v2", "nin",
     "preact_resnet18", "resnet20", "resnext29_32x4d", "se_resnet18", "vgg11", "zfnet",
@@ -20,9 +20,9 @@ FAST = {
 REDUCED = {"wrn_28_10": {"depth": 10, "width": 2}}
 
 
-def marked(models=MODELS):
-    """The parameters of a test that needs values: those outside FAST are slow."""
-    return [model if model in FAST else pytest.param(model, marks=pytest.mark.slow) for model in models]
+def marked(models=MODELS, fast=frozenset(FAST)):
+    """The parameters of a test that takes time for each network: those outside `fast` are slow."""
+    return [model if model in fast else pytest.param(model, marks=pytest.mark.slow) for model in models]
 
 
 def arguments(model: str) -> dict:

@@ -16,7 +16,7 @@ def logits_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:
     return output[0] if isinstance(output, tuple) else output
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", marked())
 def test_the_papers_input_gives_a_score_for_each_class(model):
     with torch.device("meta"):
         x = paper_input(model)
@@ -25,7 +25,7 @@ def test_the_papers_input_gives_a_score_for_each_class(model):
 
 
 @pytest.mark.parametrize(("channels", "side"), SIZES)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", marked())
 def test_every_datasets_images_give_a_score_for_each_class(model, channels, side):
     with torch.device("meta"):
         net = make_for(model, channels, side, num_classes=7)
@@ -105,7 +105,7 @@ def overfit(net: nn.Module, side: int = 32, steps: int = 60, lr: float = 1e-3) -
     return missing
 
 
-@pytest.mark.parametrize("model", marked())
+@pytest.mark.parametrize("model", marked(fast=FAST - {"zfnet"}))  # its steps take longest, and are AlexNet's
 def test_one_batch_is_learned_by_heart(model):
     torch.manual_seed(0)
     net = without_dropout(make_for(model, 3, 32)).train()

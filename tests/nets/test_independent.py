@@ -26,7 +26,7 @@ TORCHVISION = {
     "vgg19": (tv.vgg19, nets.vgg19, {}),
     "vgg19_bn": (tv.vgg19_bn, nets.vgg19, {"batch_norm": True}),
 }
-SLOW = {"vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "resnet34"}
+SLOW = {"vgg11", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "resnet34"}
 
 
 def theirs_of(module: str, name: str):

@@ -9,11 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
+from cnnlab.analysis.explained import EXPLANATIONS
 from cnnlab.config import check, compose
 from cnnlab.errors import UserError
 from cnnlab.runs.analysis import analyze
 from cnnlab.runs.training import train
-from tests.analysis.subjects import MODELS
+from tests.analysis.subjects import MODELS, subject
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,18 @@ def test_the_worked_examples_are_shown(shown):
     assert "120,422,400" in text
 
 
+def test_alexnet_in_words_is_the_committed_page(shown):
+    assert shown("model=alexnet_2012", "explain=true") == (REPOSITORY / "docs" / "alexnet.md").read_text()
+
+
+@pytest.mark.parametrize("model", EXPLANATIONS)
+def test_an_explanation_is_of_layers_that_are_there_and_leaves_numbers_to_the_trace(model):
+    names = {row.name for row in subject(model).trace.rows}
+    for layer, why in EXPLANATIONS[model].why.items():
+        assert layer in names
+        assert not [word for word in re.findall(r"\w*\d\w*", why) if word not in names]
+
+
 def test_a_trained_network_has_statistics_of_weights_and_activations(shown, checkpoint):
     text = shown(f"checkpoint={checkpoint}")
     assert "1 x 28 x 28, 10 classes (trained on digits)" in text
@@ -128,6 +142,15 @@ def test_a_trained_networks_scores_are_drawn_over_a_picture(shown, checkpoint, t
         (["format=xml"], r"format must be one of \['table', 'markdown', 'csv', 'json'\], got 'xml'"),
         (["worked=true", "models=all"], "analyze shows one thing at a time, got models and worked"),
         (["picture=a.png"], "picture needs a trained network: checkpoint=PATH"),
+        (["explain=true"], r"explain=true: model must be one of \['alexnet_2012'\], got 'lenet5'"),
+        (
+            ["explain=true", "model=alexnet_2012", "format=csv"],
+            r"explain=true: format must be one of \['table', 'markdown'\], got 'csv'",
+        ),
+        (
+            ["explain=true", "model=alexnet_2012", "data=cifar10", "model.dropout=0", "image_size=99"],
+            "explain=true is about the network as published, so model, image_size, data cannot be changed",
+        ),
         (["data=image_folder"], "the folders of data=image_folder name its classes: num_classes=N must be given"),
         (["image_size=0"], "image_size must be null or a number of pixels, got 0"),
         (["measure=1"], "measure must be true or false, got 1"),

@@ -175,6 +175,11 @@ def hardtanh(out: Tensor, input: Tensor, min_val: float = -1, max_val: float = 1
     return Effect("relu6" if (min_val, max_val) == (0, 6) else "hardtanh")
 
 
+def dropout(out: Tensor, input: Tensor, p: float = 0.5, *args: Any, **kwargs: Any) -> Effect:
+    """Does nothing in evaluation; the row says the share that training leaves out."""
+    return Effect(f"dropout {p:g}")
+
+
 def named(kind: str) -> Callable[..., Effect]:
     return lambda out, *args, **kwargs: Effect(kind)
 
@@ -195,6 +200,7 @@ RULES: dict[str, Callable[..., Effect]] = {
     "slice": take,
     "cat": named("concat"),
     "hardtanh": hardtanh,
+    "dropout": dropout,
 }
 
 # A unit of the result reads the same place of each input, whatever its channels.

@@ -15,6 +15,7 @@ from torch import nn
 from cnnlab import nets
 from cnnlab.analysis import table
 from cnnlab.analysis.cost import TrainingMemory, states_of, training_memory
+from cnnlab.analysis.explained import EXPLANATIONS, document
 from cnnlab.analysis.receptive_field import measured_field
 from cnnlab.analysis.trace import Trace, trace
 from cnnlab.analysis.worked import worked_records
@@ -52,13 +53,15 @@ def analyze(cfg: DictConfig) -> None:
         UserError: two things are asked for at once, or what is asked for is not there.
     """
     one_of("format", cfg.format, table.FORMATS)
-    asked = [key for key in ("models", "checkpoint", "worked") if cfg[key]]
+    asked = [key for key in ("models", "checkpoint", "worked", "explain") if cfg[key]]
     if len(asked) > 1:
         raise UserError(f"analyze shows one thing at a time, got {' and '.join(asked)}")
     if cfg.picture is not None and cfg.checkpoint is None:
         raise UserError("picture needs a trained network: checkpoint=PATH")
     if cfg.worked:
         table.show(cfg, table.render(worked_records(), cfg.format))
+    elif cfg.explain:
+        _explain(cfg)
     elif cfg.models is not None:
         _compare(cfg)
     elif cfg.checkpoint is not None:
@@ -174,6 +177,23 @@ def _field_text(cfg: DictConfig, net: nn.Module, taken: Trace) -> str:
 def _setting(cfg: DictConfig) -> str:
     optimizer = str(cfg.optimizer._target_).rpartition(".")[2]
     return f"batch {cfg.data.batch_size}, {cfg.trainer.precision}, {optimizer}"
+
+
+def _explain(cfg: DictConfig) -> None:
+    """The network in words, which are about its published form and no other."""
+    one_of("explain=true: model", cfg.name, EXPLANATIONS)
+    one_of("explain=true: format", cfg.format, table.READ_BY_PEOPLE)
+    published = compose("analyze", [f"model={cfg.name}"])
+    changed = [key for key in ("model", *FORM) if cfg[key] != published[key]]
+    changed += ["data"] if cfg.data.name is not None else []
+    if changed:
+        raise UserError(f"explain=true is about the network as published, so {', '.join(changed)} cannot be changed")
+    other = compose("analyze", [f"model={EXPLANATIONS[cfg.name].other}"]).model
+    taken, others = (
+        trace(net, form.in_channels, form.image_size)
+        for form, net in (described(cfg, node) for node in (cfg.model, other))
+    )
+    table.show(cfg, document(cfg.name, taken, others, f"python src/analyze.py model={cfg.name} explain=true"))
 
 
 def _compare(cfg: DictConfig) -> None:

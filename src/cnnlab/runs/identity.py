@@ -10,6 +10,7 @@ NOT_IDENTITY = (
     "name",
     "log_dir",
     "logger",
+    "callbacks.gradient_norms",
     "fresh",
     "retry",
     "data.root",

@@ -2,7 +2,8 @@
 
 from cnnlab.learn.callbacks.checkpoints import Checkpoints
 from cnnlab.learn.callbacks.display import Display
+from cnnlab.learn.callbacks.gradient_norms import GradientNorms
 from cnnlab.learn.callbacks.history import History
 from cnnlab.learn.callbacks.pictures import InputPictures
 
-__all__ = ["Checkpoints", "Display", "History", "InputPictures"]
+__all__ = ["Checkpoints", "Display", "GradientNorms", "History", "InputPictures"]

@@ -10,9 +10,10 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from cnnlab.files import write_atomically
+from cnnlab.learn.callbacks.gradient_norms import GradientNorms
 
-CURVES = ("train/loss", "train/acc", "val/loss", "val/acc", "lr", "images_per_second")
-COLUMNS = ("epoch", "step", *CURVES, "seconds")
+MEASURED = ("train/loss", "train/acc", "val/loss", "val/acc")
+NOT_CURVES = ("epoch", "step", "seconds")
 
 Row = dict[str, float | int | None]
 
@@ -21,7 +22,8 @@ class History(Checkpoint):
     """Keeps the rows with the checkpoint, and writes the files anew from them.
 
     So a resumed run has each epoch exactly once, wherever it was cut off. It is a Checkpoint to Lightning only so that
-    it is called after the module has logged, in the order of the list, before what saves.
+    it is called after the module has logged, in the order of the list, before what saves. Where GradientNorms is among
+    the callbacks, its columns follow the others.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,19 +52,23 @@ class History(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         seconds = self._ended - self._began
-        measured = {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
+        measured = {name: float(value) for name, value in trainer.callback_metrics.items() if name in MEASURED}
         row: Row = {
             "epoch": trainer.current_epoch + 1,
             "step": trainer.global_step,
-            **{name: measured.get(name) for name in ("train/loss", "train/acc", "val/loss", "val/acc")},
+            **{name: measured.get(name) for name in MEASURED},
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "images_per_second": self._images / seconds,
             "seconds": seconds,
         }
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, GradientNorms):
+                row |= callback.means()
         self.rows.append(row)
         self._log(trainer, row)
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        columns = dict.fromkeys(name for row in self.rows for name in row)  # gradients may be measured from now on only
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         write_atomically(self.path, text.getvalue())
@@ -74,6 +80,6 @@ class History(Checkpoint):
 
     @staticmethod
     def _log(trainer: L.Trainer, row: Row) -> None:
-        scalars = {name: float(value) for name in CURVES if (value := row[name]) is not None}
+        scalars = {name: value for name, value in row.items() if value is not None and name not in NOT_CURVES}
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step=int(row["step"] or 0))

@@ -5,6 +5,7 @@ Imports Hydra and nothing heavier, so that help and mistakes answer at once.
 
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -59,6 +60,10 @@ def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
         resolved = plain(cfg)
         check(resolved)
         task(resolved)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output, as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         failures.append(error)
         if isinstance(error, UserError | OmegaConfBaseException):

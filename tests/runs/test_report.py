@@ -139,3 +139,10 @@ def test_thousands_of_records_are_read_in_seconds(command, tmp_path, count):
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2 + count // 5 + 5
     assert "lenet5-mnist/7/result.json: result.json is not whole" in done.stdout
+
+
+def test_a_model_is_called_as_it_was_chosen(tmp_path, capsys):
+    for i, choice in enumerate(("resnet20", "plain20")):
+        write_run(tmp_path, f"run{i}", record={"choices": {"model": choice}})
+    report(compose("report", [f"log_dir={tmp_path}", "picture=false"]))
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:4]] == ["plain20", "resnet20"]

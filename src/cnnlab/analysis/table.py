@@ -24,7 +24,7 @@ FORMATS = ("table", "markdown", "csv", "json")
 READ_BY_PEOPLE = ("table", "markdown")
 FLOAT_BYTES = 4
 WIDEST = 120  # columns of text, above which large numbers are rounded
-SHORTEST = 8  # to which a first column is shortened
+SHORTEST = 20  # to which a first column is shortened
 WHOLE = "whole image"
 
 Record = Mapping[str, Any]

@@ -79,12 +79,14 @@ def read_run(folder: Path) -> Run:
     values = flatten(record) | flatten(config) | {"run": f"{record['name']}/{record['run_id']}"}
     resolved = {f"trainer.{key}": record[key] for key in ("precision", "threads") if record.get(key) is not None}
     pictures = {"data.fingerprint": values.get("data.fingerprint")}
-    identity = {key: value for key, value in flatten(config).items() if _is_identity(key)} | resolved | pictures
+    # A model's file says more than its network does: plain18 is resnet18 without shortcuts.
+    model = {"model": values["choices.model"]} if "choices.model" in values else {}
+    identity = {key: value for key, value in flatten(config).items() if _is_identity(key)} | resolved | pictures | model
     return Run(
         folder=RunFolder(folder),
         record=record,
         identity={key: value for key, value in identity.items() if value is not None},
-        values=values | resolved,
+        values=values | resolved | model,
     )
 
 

@@ -87,7 +87,7 @@ def _first_record(
         "status": "running",
         "run_id": folder.path.name,
         "name": cfg.name,
-        "overrides": list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else [],
+        **_command(),
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__, "lightning": L.__version__},
         "device": device_name(machine.device),
         "threads": machine.threads,
@@ -106,6 +106,15 @@ def _first_record(
         },
         "limits": {key: value for key, value in limits.items() if value is not None},
     }
+
+
+def _command() -> dict[str, Any]:
+    """What was typed, and which file each group of the configuration is."""
+    if not HydraConfig.initialized():
+        return {"overrides": [], "choices": {}}
+    hydra = HydraConfig.get()
+    choices = {group: choice for group, choice in hydra.runtime.choices.items() if choice and "hydra" not in group}
+    return {"overrides": list(hydra.overrides.task), "choices": choices}
 
 
 class Run:

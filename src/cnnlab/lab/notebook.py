@@ -15,7 +15,16 @@ from cnnlab.lab.finding import Finding, Settings
 from cnnlab.machine import prepare
 
 # In the order of the study notes; each is a file of this package.
-EXPERIMENTS = ("edges",)
+EXPERIMENTS = (
+    "edges",
+    "laplacian",
+    "learn_kernel",
+    "padding_stride",
+    "channels",
+    "pooling",
+    "receptive_field",
+    "correlation_vs_convolution",
+)
 
 
 def run_lab(cfg: DictConfig) -> None:

@@ -146,11 +146,7 @@ def decode_picture(path: str | Path, mode: str, image_size: int) -> Tensor:
     Raises:
         SourceError: the file is no picture, or a broken one.
     """
-    try:
-        with Image.open(path) as opened:
-            picture = _in_mode(opened, mode)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SourceError(f"{path}: not a readable picture ({error})") from error
+    picture = read_picture(path, mode)
     if picture.size != (image_size, image_size):
         scale = image_size / min(picture.size)
         width, height = (max(image_size, round(side * scale)) for side in picture.size)
@@ -159,6 +155,19 @@ def decode_picture(path: str | Path, mode: str, image_size: int) -> Tensor:
         picture = picture.crop((left, top, left + image_size, top + image_size))
     pixels = torch.from_numpy(np.array(picture))
     return pixels.unsqueeze(0) if mode == "L" else pixels.permute(2, 0, 1)
+
+
+def read_picture(path: str | Path, mode: str) -> Image.Image:
+    """The picture in `mode` (`L` or `RGB`), upright; transparent parts become white.
+
+    Raises:
+        SourceError: the file is no picture, or a broken one.
+    """
+    try:
+        with Image.open(path) as opened:
+            return _in_mode(opened, mode)
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise SourceError(f"{path}: not a readable picture ({error})") from error
 
 
 def _in_mode(picture: Image.Image, mode: str) -> Image.Image:

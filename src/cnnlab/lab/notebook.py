@@ -15,7 +15,22 @@ from cnnlab.lab.finding import Finding, Settings
 from cnnlab.machine import prepare
 
 # In the order of the study notes; each is a file of this package.
-EXPERIMENTS = ("edges", "speed")
+EXPERIMENTS = (
+    "edges",
+    "laplacian",
+    "learn_kernel",
+    "padding_stride",
+    "channels",
+    "pooling",
+    "receptive_field",
+    "conv_vs_dense",
+    "correlation_vs_convolution",
+    "bottleneck",
+    "separable",
+    "dropout",
+    "speed",
+    "vanishing_gradient",
+)
 
 
 def run_lab(cfg: DictConfig) -> None:

@@ -1,0 +1,36 @@
+"""Sizes by padding and stride."""
+
+from tests.lab.findings import found
+
+
+def size_of(kernel: int, stride: int, padding: int) -> int:
+    (row,) = (
+        row
+        for row in found("padding_stride").values["sizes"]
+        if (row["kernel"], row["stride"], row["padding"]) == (kernel, stride, padding)
+    )
+    return row["size"]
+
+
+def test_8x8_becomes_4x4_by_padding_and_stride():
+    assert size_of(kernel=3, stride=2, padding=1) == 4
+    assert size_of(kernel=5, stride=1, padding=0) == 4
+    assert size_of(kernel=2, stride=2, padding=0) == 4
+
+
+def test_every_size_is_the_number_of_windows_that_fit():
+    for row in found("padding_stride").values["sizes"]:
+        last = 8 + 2 * row["padding"] - row["kernel"]
+        assert row["size"] == len(range(0, last + 1, row["stride"]))
+
+
+def test_both_notations_give_what_the_code_makes():
+    assert found("padding_stride").values["formulas agree"]
+
+
+def test_valid_same_and_full():
+    assert found("padding_stride").values["words"] == {"valid": 6, "same": 8, "full": 10}
+
+
+def test_stride_3_down_and_2_across():
+    assert found("padding_stride").values["uneven"] == [[0, 8], [6, 8]]

@@ -15,7 +15,7 @@ from cnnlab.lab.finding import Finding, Settings
 from cnnlab.machine import prepare
 
 # In the order of the study notes; each is a file of this package.
-EXPERIMENTS = ("edges", "conv_vs_dense", "bottleneck", "separable", "dropout")
+EXPERIMENTS = ("edges", "conv_vs_dense", "bottleneck", "separable", "dropout", "vanishing_gradient")
 
 
 def run_lab(cfg: DictConfig) -> None:

@@ -1,0 +1,51 @@
+"""Where the gradient of a deep network vanishes, where it grows, and what keeps it."""
+
+import pytest
+
+from cnnlab.lab.finding import Settings
+from cnnlab.lab.vanishing_gradient import DEPTH, SEEDS, Stack, experiment, gradient_norms, normalised
+
+
+@pytest.fixture(scope="module")
+def values():
+    return experiment(Settings()).values
+
+
+def test_every_layer_of_every_network_has_a_norm(values):
+    stacks, sigmoids, convolutions = (list(panel.values()) for panel in values["norms"].values())
+    for runs, layers in ((stacks + sigmoids, DEPTH), (convolutions, 55)):
+        assert [[len(norms) for norms in several] for several in runs] == [[layers] * SEEDS] * len(runs)
+
+
+def test_sigmoids_lose_the_gradient_and_relus_keep_it(values):
+    ratios = next(iter(values["first_to_last"].values()))
+    assert ratios["sigmoid"] < 0.25 ** (DEPTH / 2)
+    assert 0.1 < ratios["tanh"] < 10
+    assert 0.1 < ratios["ReLU"] < 10
+
+
+def test_shortcuts_and_batch_norm_each_repair_the_sigmoids(values):
+    ratios = values["first_to_last"]["30 layers of sigmoids"]
+    assert ratios["plain"] < 1e-12
+    assert 0.02 < ratios["with shortcuts"] < 50
+    assert 0.02 < ratios["with batch norm"] < 50
+
+
+def test_batch_norm_without_shortcuts_makes_the_gradient_grow(values):
+    ratios = values["first_to_last"]["55 convolutions with ReLU"]
+    assert ratios["plain56"] > 20 * ratios["resnet56"] > 20
+    assert 0.05 < ratios["plain56, no batch norm"] < 20
+    assert 0.05 < ratios["resnet56, no batch norm"] < 20
+
+
+def test_without_batch_norm_the_gradient_is_tiny_or_huge_everywhere(values):
+    norms = values["norms"]["55 convolutions with ReLU"]
+    assert max(max(run) for run in norms["plain56, no batch norm"]) < 1e-3
+    assert min(min(run) for run in norms["resnet56, no batch norm"]) > 10
+    assert all(0.1 < norm < 50 for run in norms["resnet56"] for norm in run)
+
+
+def test_the_same_seed_gives_the_same_norms():
+    data = normalised(0)
+    first, again, other = (gradient_norms(lambda: Stack("tanh"), data, seed) for seed in (1, 1, 2))
+    assert first == again != other

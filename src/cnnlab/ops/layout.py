@@ -1,11 +1,14 @@
 """Where a kernel lies on its input: what every method of convolution is told beside the two tensors."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from cnnlab.ops.size import Pair, Sides, extent, out_size
+
+CACHE = 8 * 2**20  # bytes, of which a core has about that many near it
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,13 @@ class Layout:
             (reach[axis] - self.padding[axis][0], reach[axis] - self.padding[axis][1]) for axis in (0, 1)
         )
         return Layout((1, 1), (vertical, horizontal), self.dilation, self.groups)
+
+
+def some_at_once(count: int, bytes_each: int) -> Iterator[slice]:
+    """The images of a batch, as many at once as keep what is made of each within the processor's cache."""
+    step = max(1, CACHE // max(1, bytes_each))
+    for first in range(0, count, step):
+        yield slice(first, min(first + step, count))
 
 
 def pad(x: Tensor, padding: Sides, value: float = 0.0) -> Tensor:

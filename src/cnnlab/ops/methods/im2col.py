@@ -2,17 +2,18 @@
 
 After Chellapilla, Puri and Simard, "High performance convolutional neural networks for document processing", 2006. A
 row holds a window with its channels innermost, which is how `channels_last` tensors lie in memory, so that whole runs
-of channels are copied and the product itself is a `channels_last` result. It supports everything. It needs U V times
-the input's memory while it works (nothing of that is kept for the backward pass), and wins where maps are small and
-channels many, as there the product is large and the copies are small.
+of channels are copied and the product itself is a `channels_last` result. It supports everything. The rows are U V
+times as large as the images that they are made of, so some images are done at once, and nothing of the rows is kept for
+the backward pass. It wins where maps are small and channels many, as there the product is large and the copies small.
 """
 
+from collections.abc import Iterator
 from itertools import product
 
 import torch
 from torch import Tensor
 
-from cnnlab.ops.layout import Layout, crop, exchange, pad, padded_size, turn
+from cnnlab.ops.layout import Layout, crop, exchange, pad, padded_size, some_at_once, turn
 from cnnlab.ops.size import Pair
 
 
@@ -63,12 +64,22 @@ def pixels_of(y: Tensor, groups: int) -> Tensor:
     return y.permute(0, 2, 3, 1).reshape(-1, groups, y.shape[1] // groups).transpose(0, 1)
 
 
+def parts(x: Tensor, out: Pair, kernel_size: Pair) -> Iterator[slice]:
+    """The images in parts whose rows stay in the processor's cache between their making and their product."""
+    row = kernel_size[0] * kernel_size[1] * x.shape[1] * x.element_size()
+    return some_at_once(len(x), out[0] * out[1] * row)
+
+
 def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
     """(N, C, H, W) and (O, C/groups, U, V) to (N, O, H', W')."""
     kernel_size = (weight.shape[2], weight.shape[3])
     out = layout.out_sizes((x.shape[2], x.shape[3]), kernel_size)
-    y = rows_of(x, kernel_size, layout) @ kernels_of(weight, layout.groups)  # (groups, N H' W', O/groups)
-    return y.transpose(0, 1).reshape(len(x), *out, len(weight)).permute(0, 3, 1, 2)
+    kernels = kernels_of(weight, layout.groups)
+    y = x.new_empty(len(x), *out, len(weight)).permute(0, 3, 1, 2)
+    for part in parts(x, out, kernel_size):
+        pixels = rows_of(x[part], kernel_size, layout) @ kernels  # (groups, N H' W', O/groups)
+        y[part] = pixels.transpose(0, 1).reshape(-1, *out, len(weight)).permute(0, 3, 1, 2)
+    return y
 
 
 def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout) -> Tensor:
@@ -84,9 +95,11 @@ def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layout) -> Tensor:
-    """The rows, transposed, times the output's gradient: to (O, C/groups, *kernel_size)."""
+    """The output's gradient, transposed, times the rows: to (O, C/groups, *kernel_size)."""
     groups, out_channels = layout.groups, gradient.shape[1]
     group_channels = x.shape[1] // groups
-    result = rows_of(x, kernel_size, layout).mT @ pixels_of(gradient, groups)  # (groups, U V C/groups, O/groups)
-    split = result.reshape(groups, *kernel_size, group_channels, out_channels // groups)
-    return split.permute(0, 4, 3, 1, 2).reshape(out_channels, group_channels, *kernel_size)
+    result = x.new_zeros(groups, out_channels // groups, kernel_size[0] * kernel_size[1] * group_channels)
+    for part in parts(x, (gradient.shape[2], gradient.shape[3]), kernel_size):
+        result.baddbmm_(pixels_of(gradient[part], groups).mT, rows_of(x[part], kernel_size, layout))
+    split = result.reshape(out_channels, *kernel_size, group_channels)
+    return split.permute(0, 3, 1, 2)

@@ -6,11 +6,15 @@ element, and the products are summed over channels before the last transform. It
 without dilation. It saves multiplications, not memory traffic, so it wins where products are dear.
 """
 
+from itertools import product
+
 import torch
 from torch import Tensor
 
 from cnnlab.ops.layout import Layout, exchange, pad, turn
 from cnnlab.ops.size import Pair
+
+Matrix = tuple[tuple[float, ...], ...]
 
 A = ((1, 0), (1, 1), (1, -1), (0, -1))
 B = ((1, 0, 0, 0), (0, 1, -1, 1), (-1, 1, 1, 0), (0, 0, 0, -1))
@@ -21,39 +25,55 @@ def supports(kernel_size: Pair, layout: Layout) -> bool:
     return kernel_size == (3, 3) and layout.stride == (1, 1) and layout.dilation == (1, 1)
 
 
-def transform(left: tuple[tuple[float, ...], ...], x: Tensor) -> Tensor:
-    """left x left' over the last two axes."""
-    matrix = torch.tensor(left, dtype=x.dtype, device=x.device)
-    return matrix @ x @ matrix.mT
-
-
-def transposed(matrix: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+def transposed(matrix: Matrix) -> Matrix:
     return tuple(zip(*matrix, strict=True))
+
+
+def transform(left: Matrix, x: Tensor) -> Tensor:
+    """left x left' for the small matrices x whose elements lie, row by row, along the first axis: (n n, ...).
+
+    With the elements in a row it is one product with the Kronecker product of `left` with itself.
+    """
+    matrix = torch.tensor(left, dtype=x.dtype, device=x.device)
+    return (torch.kron(matrix, matrix) @ x.flatten(1)).unflatten(1, x.shape[1:])
+
+
+def tiles_of(x: Tensor, size: int, counts: Pair, groups: int) -> Tensor:
+    """Tiles of `size` x `size` pixels at steps of 2: (N, C, H, W) to (size size, groups, N tiles, C/groups)."""
+    rows, columns = counts
+    x = x.permute(0, 2, 3, 1)  # (N, H, W, C)
+    elements = [
+        x[:, i : i + 2 * rows - 1 : 2, j : j + 2 * columns - 1 : 2] for i, j in product(range(size), range(size))
+    ]
+    return torch.stack(elements).flatten(1, 3).unflatten(2, (groups, -1)).transpose(1, 2)
 
 
 def input_tiles(x: Tensor, out: Pair, layout: Layout) -> Tensor:
     """B' d B of each tile d: (N, C, H, W) to (16, groups, N tiles, C/groups)."""
-    below, right = out[0] % 2, out[1] % 2  # an odd result has a last tile that is half outside
-    x = pad(pad(x, layout.padding), ((0, below), (0, right)))
-    tiles = x.unfold(2, 4, 2).unfold(3, 4, 2)  # (N, C, rows, columns, 4, 4)
-    return to_products(transform(transposed(B), tiles), layout.groups)
+    x = pad(pad(x, layout.padding), odd(out))
+    return transform(transposed(B), tiles_of(x, 4, halves(out), layout.groups))
 
 
-def to_products(tiles: Tensor, groups: int) -> Tensor:
-    """(N, C, rows, columns, 4, 4) to (16, groups, N rows columns, C/groups)."""
-    split = tiles.flatten(4).unflatten(1, (groups, -1))
-    return split.permute(5, 1, 0, 3, 4, 2).flatten(2, 4)
+def halves(out: Pair) -> Pair:
+    """How many tiles cover the result's rows and columns."""
+    return (out[0] + 1) // 2, (out[1] + 1) // 2
+
+
+def odd(out: Pair) -> tuple[Pair, Pair]:
+    """The row and the column by which the last tiles of an odd result reach over it."""
+    return (0, out[0] % 2), (0, out[1] % 2)
 
 
 def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
     """(N, C, H, W) and (O, C/groups, 3, 3) to (N, O, H', W')."""
     height, width = layout.out_sizes((x.shape[2], x.shape[3]), (3, 3))
-    rows, columns = (height + 1) // 2, (width + 1) // 2
-    kernels = transform(G, weight).flatten(2).unflatten(0, (layout.groups, -1)).permute(3, 0, 2, 1)
+    rows, columns = halves((height, width))
+    kernels = transform(G, weight.flatten(2).permute(2, 0, 1)).unflatten(1, (layout.groups, -1)).mT
     products = input_tiles(x, (height, width), layout) @ kernels  # (16, groups, N tiles, O/groups)
-    tiles = products.unflatten(2, (len(x), rows, columns)).permute(2, 1, 5, 3, 4, 0).flatten(1, 2).unflatten(4, (4, 4))
-    y = transform(transposed(A), tiles)  # (N, O, rows, columns, 2, 2)
-    return y.transpose(3, 4).reshape(len(x), len(weight), 2 * rows, 2 * columns)[:, :, :height, :width]
+    y = transform(transposed(A), products)  # (4, groups, N tiles, O/groups)
+    y = y.transpose(1, 2).reshape(2, 2, len(x), rows, columns, len(weight))
+    y = y.permute(2, 3, 0, 4, 1, 5).reshape(len(x), 2 * rows, 2 * columns, len(weight))
+    return y.permute(0, 3, 1, 2)[:, :, :height, :width]
 
 
 def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout) -> Tensor:
@@ -66,9 +86,7 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layo
 
     (N, C, H, W) and (N, O, H', W') to (O, C/groups, 3, 3).
     """
-    height, width = gradient.shape[2:]
-    gradient = pad(gradient, ((0, height % 2), (0, width % 2)))
-    tiles = gradient.unfold(2, 2, 2).unfold(3, 2, 2)  # (N, O, rows, columns, 2, 2)
-    gradients = to_products(transform(A, tiles), layout.groups)
-    products = gradients.mT @ input_tiles(x, (height, width), layout)  # (16, groups, O/groups, C/groups)
-    return transform(transposed(G), products.permute(1, 2, 3, 0).flatten(0, 1).unflatten(2, (4, 4)))
+    out = (gradient.shape[2], gradient.shape[3])
+    gradients = transform(A, tiles_of(pad(gradient, odd(out)), 2, halves(out), layout.groups))
+    products = gradients.mT @ input_tiles(x, out, layout)  # (16, groups, O/groups, C/groups)
+    return transform(transposed(G), products).permute(1, 2, 3, 0).flatten(0, 1).unflatten(2, (3, 3))

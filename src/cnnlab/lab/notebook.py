@@ -3,6 +3,8 @@
 import importlib
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
@@ -43,25 +45,33 @@ def run_lab(cfg: DictConfig) -> None:
     folder = Path(cfg.folder)
     image = None if cfg.image is None else Path(cfg.image)
     settings = Settings(image, cfg.seed, prepare(cfg.trainer).threads)
-    try:
+    with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        names = EXPERIMENTS if cfg.lab == "all" else (cfg.lab,)
-        findings = {name: _run(name, settings, folder) for name in names}
-        if cfg.lab == "all":
-            index = folder / "index.html"
+    findings = {name: _run(name, settings, folder) for name in (EXPERIMENTS if cfg.lab == "all" else (cfg.lab,))}
+    if cfg.lab == "all":
+        index = folder / "index.html"
+        with _writable(folder):
             write_atomically(index, index_page(findings))
-            print(f"all of them  {index}")
-    except OSError as error:
-        raise UserError(f"folder={folder} cannot be written: {error.strerror}") from error
+        print(f"all of them  {index}")
 
 
 def _run(name: str, settings: Settings, folder: Path) -> Finding:
     began = time.perf_counter()
     finding: Finding = importlib.import_module(f"cnnlab.lab.{name}").experiment(settings)
-    write_atomically(folder / f"{name}.json", json.dumps({"title": finding.title, **finding.values}, indent=2) + "\n")
-    path = save(finding.picture, folder / f"{name}.png")
+    values = {"title": finding.title, **finding.values}
+    with _writable(folder):
+        write_atomically(folder / f"{name}.json", json.dumps(values, indent=2) + "\n")
+        path = save(finding.picture, folder / f"{name}.png")
     print(f"{name}: {finding.title}\n\n{finding.text}\n\npicture  {path}  ({time.perf_counter() - began:.1f} s)\n")
     return finding
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"folder={folder} cannot be written: {error.strerror}") from error
 
 
 PAGE = """<!doctype html>

@@ -1,0 +1,70 @@
+"""The lab as a command: each experiment's files, the index page, and mistakes."""
+
+import importlib
+import json
+
+import pytest
+
+from cnnlab.config import compose
+from cnnlab.errors import UserError
+from cnnlab.lab import speed
+from cnnlab.lab.notebook import EXPERIMENTS, run_lab
+from tests.conftest import REPOSITORY
+
+FRAME = {"__init__", "finding", "notebook", "digits", "photograph"}
+
+
+def test_every_file_of_the_lab_is_an_experiment_in_the_list_or_belongs_to_the_frame():
+    files = {path.stem for path in (REPOSITORY / "src" / "cnnlab" / "lab").glob("*.py")}
+    assert files == {*EXPERIMENTS} | FRAME
+    for name in EXPERIMENTS:
+        assert importlib.import_module(f"cnnlab.lab.{name}").__doc__
+
+
+def test_all_writes_each_result_and_a_page_of_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("cnnlab.lab.notebook.EXPERIMENTS", ("edges", "correlation_vs_convolution"))
+    run_lab(compose("lab", ["lab=all", f"folder={tmp_path}"]))
+    page = (tmp_path / "index.html").read_text()
+    for name in ("edges", "correlation_vs_convolution"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+        title = json.loads((tmp_path / f"{name}.json").read_text())["title"]
+        assert title in capsys.readouterr().out or title in page
+        assert f'src="{name}.png"' in page
+
+
+def test_an_unknown_experiment_and_an_unwritable_folder_are_said(tmp_path):
+    with pytest.raises(UserError, match=r"lab must be one of \['all', 'edges', .*\], got 'magic'"):
+        run_lab(compose("lab", ["lab=magic"]))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"folder=.*file/lab cannot be written: Not a directory"):
+        run_lab(compose("lab", ["lab=edges", f"folder={tmp_path}/file/lab"]))
+
+
+@pytest.fixture
+def small_speed(monkeypatch):
+    monkeypatch.setattr(speed, "SIZES", (speed.Size(4, 6, 1), speed.Size(8, 8, 2)))
+    monkeypatch.setattr(speed, "IN_BF16", ())
+    monkeypatch.setattr(speed, "ROUNDS", 1)
+    monkeypatch.setattr(speed, "other_steps", dict)
+    monkeypatch.setattr(speed, "LENET5_BATCH", 2)
+
+
+def test_speed_measures_every_method_beside_torch(small_speed):
+    rows = speed.experiment(speed.Settings()).values["rows"]
+    for what in ("4 channels, 6x6, batch 1", "8 channels, 8x8, batch 2", "LeNet-5, batch 1"):
+        measured = {row["method"]: row for row in rows if row["what"] == what}
+        assert set(measured) == {"torch", "loop", "shifted", "im2col", "fft", "winograd"}
+        assert measured["torch"]["times_torch"] == 1
+        assert all(row["fastest"] <= row["milliseconds"] <= row["slowest"] for row in measured.values())
+        assert measured["loop"]["milliseconds"] > measured["torch"]["milliseconds"]
+
+
+@pytest.mark.slow
+def test_im2col_is_half_as_fast_as_torch_and_the_shifted_sum_a_quarter():
+    """On a quiet machine, 3x3 with 64 channels of 32x32 and batch 64; and faster on small maps with many channels."""
+    large, small = speed.Size(64, 32, 64), speed.Size(512, 4, 128)
+    slower = {row["method"]: row["times_torch"] for row in speed.measure("", speed.convolution_steps(large), None)}
+    assert slower["im2col"] < 2
+    assert slower["shifted"] < 4
+    slower = {row["method"]: row["times_torch"] for row in speed.measure("", speed.convolution_steps(small), None)}
+    assert slower["im2col"] < 1

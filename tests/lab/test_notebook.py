@@ -42,9 +42,10 @@ def test_an_unknown_experiment_and_an_unwritable_folder_are_said(tmp_path):
 
 @pytest.fixture
 def small_speed(monkeypatch):
-    monkeypatch.setattr(speed, "SIZES", (speed.Size(4, 6, 1), speed.Size(8, 8, 2)))
+    monkeypatch.setattr(speed, "GROWING", (speed.Size(4, 6, 1), speed.Size(8, 8, 2)))
+    monkeypatch.setattr(speed, "SHAPES", (speed.Size(8, 8, 2),))
     monkeypatch.setattr(speed, "IN_BF16", ())
-    monkeypatch.setattr(speed, "ROUNDS", 1)
+    monkeypatch.setattr(speed, "ROUNDS", 3)
     monkeypatch.setattr(speed, "other_steps", dict)
     monkeypatch.setattr(speed, "LENET5_BATCH", 2)
 
@@ -56,7 +57,7 @@ def test_speed_measures_every_method_beside_torch(small_speed):
         assert set(measured) == {"torch", "loop", "shifted", "im2col", "fft", "winograd"}
         assert measured["torch"]["times_torch"] == 1
         assert all(row["fastest"] <= row["milliseconds"] <= row["slowest"] for row in measured.values())
-        assert measured["loop"]["milliseconds"] > measured["torch"]["milliseconds"]
+    assert measured["loop"]["fastest"] > measured["torch"]["fastest"]  # LeNet-5's loops take a tenth of a second
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ ARGS ?=
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train eval test check bench table tensorboard clean
+.PHONY: help setup train eval test check lab bench table tensorboard clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: $(VENV)/stamp-dev ## lint and types
 	@$(PY) -m ruff check src tests
 	@$(PY) -m ruff format --check src tests
 	@$(PY) -m mypy
+
+lab: $(VENV)/stamp ## an experiment of the study notes: ARGS="lab=edges", or all of them
+	@$(PY) src/lab.py $(or $(ARGS),lab=all)
 
 bench: $(VENV)/stamp ## time training here: ARGS="bench=train model=resnet18"
 	@$(PY) src/benchmark.py $(ARGS)

@@ -9,7 +9,8 @@ from statistics import mean, stdev
 
 import pytest
 
-from cnnlab.config import CONF, check, compose
+from cnnlab.config import CONF, CONVOLUTIONS, check, compose
+from cnnlab.lab.notebook import EXPERIMENTS
 from cnnlab.runs.training import train
 from tests.conftest import REPOSITORY
 
@@ -85,7 +86,7 @@ def test_the_table_of_networks_is_what_analyze_prints(command, tmp_path):
 
 def test_make_help_lists_every_target():
     shown = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    for target in ("setup", "train", "eval", "test", "check", "bench", "table", "tensorboard", "clean", "help"):
+    for target in ("setup", "train", "eval", "test", "check", "lab", "bench", "table", "tensorboard", "clean", "help"):
         assert f"make {target}" in shown
 
 
@@ -96,6 +97,17 @@ def test_the_tables_of_choices_are_those_of_the_configuration(group):
     (row,) = re.findall(rf"^\| `{group}=` \| (.*) \|$", README, re.MULTILINE)
     named = set(re.findall(r"`([a-z0-9_]+)`", row))
     assert named == {path.stem for path in (CONF / group).glob("*.yaml")}
+
+
+def first_column(key: str) -> list[str]:
+    """The names in the README's table whose heading is `key=`."""
+    (table,) = re.findall(rf"^\| `{key}=` \|.*\n\| ---.*\n((?:\|.*\n)+)", README, re.MULTILINE)
+    return re.findall(r"^\| `([a-z0-9_]+)`", table, re.MULTILINE)
+
+
+def test_the_tables_of_methods_and_experiments_are_those_of_the_code():
+    assert tuple(first_column("conv")) == CONVOLUTIONS
+    assert tuple(first_column("lab")) == EXPERIMENTS
 
 
 def results_table() -> str:

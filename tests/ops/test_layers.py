@@ -72,6 +72,13 @@ def test_batch_norm_of_one_number_a_channel_is_refused():
         ops.batch_norm(torch.ones(1, 3, 1, 1), None, None, training=True)
 
 
+def test_numbers_that_clash_are_named():
+    with pytest.raises(ValueError, match="the input has 3 channels, weight is for 4"):
+        ops.batch_norm(torch.ones(2, 3, 5), None, None, torch.ones(4), torch.ones(4), training=True)
+    with pytest.raises(ValueError, match="there are 6 rows of logits and 5 labels"):
+        ops.cross_entropy(torch.ones(6, 3), torch.zeros(5, dtype=torch.int64))
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 20])
 def test_local_response_norm_is_torchs(size):
     x = draw(2, 7, 5, 4)

@@ -41,5 +41,10 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: (N, K).
         labels: (N,), whole numbers below K.
+
+    Raises:
+        ValueError: there are not as many labels as rows of logits.
     """
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(f"there are {len(logits)} rows of logits and {len(labels)} labels")
     return -log_softmax(logits, 1).gather(1, labels[:, None]).mean()

@@ -21,8 +21,11 @@ def batch_norm(
     the running ones are used. Without running ones the batch's are always used.
 
     Raises:
-        ValueError: a batch with one number a channel, which has no variance.
+        ValueError: a batch with one number a channel, which has no variance; or numbers for other channels than x has.
     """
+    for name, values in (("weight", weight), ("bias", bias), ("running_mean", running_mean)):
+        if values is not None and values.shape != (x.shape[1],):
+            raise ValueError(f"the input has {x.shape[1]} channels, {name} is for {len(values)}")
     shape = (1, -1, *[1] * (x.ndim - 2))
     if training or running_mean is None or running_var is None:
         axes = [axis for axis in range(x.ndim) if axis != 1]

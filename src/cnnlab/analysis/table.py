@@ -24,7 +24,7 @@ FORMATS = ("table", "markdown", "csv", "json")
 READ_BY_PEOPLE = ("table", "markdown")
 FLOAT_BYTES = 4
 WIDEST = 120  # columns of text, above which large numbers are rounded
-SHORTEST = 20  # to which a first column is shortened
+SHORTEST = 8  # to which a first column is shortened
 WHOLE = "whole image"
 
 Record = Mapping[str, Any]
@@ -115,7 +115,9 @@ def render(
         text = _text(columns, cells, numeric, ruled=total is not None)
         if _width(text) <= WIDEST:
             return text
-    longest = max(SHORTEST, max(len(row[0]) for row in cells) - (_width(text) - WIDEST))
+    longest = max(len(row[0]) for row in cells) - (_width(text) - WIDEST)
+    if longest < SHORTEST:
+        return text
     shortened = [[_end_of(row[0], longest), *row[1:]] for row in cells]
     return _text(columns, shortened, numeric, ruled=total is not None)
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from cnnlab import build
 from cnnlab.config import compose
 from cnnlab.learn.callbacks import Display, History
-from cnnlab.learn.callbacks.display import duration, epoch_line
+from cnnlab.learn.callbacks.display import duration, epoch_line, speed
 from tests.learn.test_learn import quick_trainer
 
 
@@ -49,3 +49,8 @@ def test_an_epochs_line_leaves_out_what_there_is_not():
 @pytest.mark.parametrize(("seconds", "text"), [(7.4, "7 s"), (185, "3 min 05 s"), (8040, "2 h 14 min")])
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("rate", "shown"), [(12345.6, "12,346"), (10.4, "10"), (9.87, "9.9"), (0.3149, "0.31")])
+def test_few_images_a_second_are_told_with_two_digits(rate, shown):
+    assert speed(rate) == shown

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from cnnlab.analysis.table import aligned
 from cnnlab.data.datamodule import ImageDataModule
-from cnnlab.learn.callbacks.display import duration
+from cnnlab.learn.callbacks.display import duration, speed
 from cnnlab.learn.classifier import ImageClassifier
 from cnnlab.runs.folder import Record
 
@@ -75,9 +75,9 @@ def result_table(record: Record, folder: Path) -> str:
     rows.append(("test accuracy", f"{percent(record['test/acc'])}  ({which})"))
     if record["best_epoch"] is not None:
         rows.append(("", f"{percent(record['test/acc_last'])}  (last weights)"))
-    speed = f"{record['images_per_second']:,.0f} images/s"
+    pace = f"{speed(record['images_per_second'])} images/s"
     rows += [
-        ("training time", f"{duration(record['train_seconds'])}, {speed}"),
+        ("training time", f"{duration(record['train_seconds'])}, {pace}"),
         ("run folder", str(folder)),
         ("curves", f"{_tensorboard()} --logdir {folder.parent.parent}"),
     ]

@@ -36,11 +36,11 @@ class Display(Checkpoint):
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]}  {task.fields[speed]}"),
+                TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]}  {task.fields[pace]}"),
             )
             self.progress = Progress(*columns, console=self.console, transient=True)
             self.progress.start()
-            self.task = self.progress.add_task("", loss="", speed="")
+            self.task = self.progress.add_task("", loss="", pace="")
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.progress:
@@ -54,9 +54,9 @@ class Display(Checkpoint):
         self._steps += 1
         if self.progress and (batch_idx % 10 == 0 or batch_idx + 1 == trainer.num_training_batches):
             rate = len(batch[1]) * (batch_idx + 1) / (time.perf_counter() - self._epoch_began)
-            speed = f"{rate:,.0f} images/s  {duration(self._left())} left"
+            pace = f"{speed(rate)} images/s  {duration(self._left())} left"
             loss = f"{float(outputs['loss']):.3f}"
-            self.progress.update(self.task, completed=batch_idx + 1, loss=loss, speed=speed)
+            self.progress.update(self.task, completed=batch_idx + 1, loss=loss, pace=pace)
 
     def _left(self) -> float:
         """Seconds to the end of training at the mean pace so far."""
@@ -100,8 +100,13 @@ def epoch_line(row: Row, epochs: int, left: float) -> str:
             loss = row[f"{stage}/loss"] or 0.0
             shown = f"{loss:6.4f}" if loss < 1e4 else f"{loss:.1e}"
             parts.append(f"{stage} loss {shown} acc {100 * (row[f'{stage}/acc'] or 0):6.2f} %")
-    parts += [f"lr {row['lr']:.2e}", f"{row['images_per_second']:7,.0f} images/s", f"{duration(left)} left"]
+    parts += [f"lr {row['lr']:.2e}", f"{speed(row['images_per_second']):>7} images/s", f"{duration(left)} left"]
     return "  ".join(parts)
+
+
+def speed(rate: float) -> str:
+    """Images a second: `1,234`, or two digits of few."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def duration(seconds: float) -> str:

@@ -100,7 +100,7 @@ def epoch_line(row: Row, epochs: int, left: float) -> str:
             loss = row[f"{stage}/loss"] or 0.0
             shown = f"{loss:6.4f}" if loss < 1e4 else f"{loss:.1e}"
             parts.append(f"{stage} loss {shown} acc {100 * (row[f'{stage}/acc'] or 0):6.2f} %")
-    parts += [f"lr {row['lr']:.2e}", f"{speed(row['images_per_second']):>7} images/s", f"{duration(left)} left"]
+    parts += [f"lr {row['lr']:.2e}", f"{speed(row['images_per_second'] or 0):>7} images/s", f"{duration(left)} left"]
     return "  ".join(parts)
 
 

@@ -8,7 +8,10 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.errors import HydraException
@@ -17,8 +20,9 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from cnnlab.config import CONF, check, compose, keys_of, plain, quoted
 from cnnlab.errors import UserError
+from cnnlab.sweep import CountJobs, Job, this_job
 
-Task = Callable[[DictConfig], None]
+Task = Callable[[DictConfig], Any]  # a run's record, or nothing
 
 
 def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
@@ -40,13 +44,15 @@ def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
                     lambda cfg: _run_job(task, cfg, failures)
                 )()
             except KeyboardInterrupt:
+                _end_sweep()
                 sys.exit(130)
             except (UserError, HydraException, OmegaConfBaseException) as error:
                 failures.append(error)
                 print(f"error: {_explain(error, config_name, sys.argv[1:])}", file=sys.stderr)
+            is_whole = _end_sweep()
             if failures and full_errors:
                 raise failures[0]
-            if failures:
+            if failures or not is_whole:
                 sys.exit(1)
 
         return main
@@ -56,11 +62,37 @@ def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
 
 def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
     """One job; what it raises is told at once and kept in `failures`, so that the other jobs of a sweep go on."""
+    place = this_job()
+    if place is None:
+        _guarded(task, cfg, failures)
+        return
+    sweep, job = place
+    if sweep.is_stopped:
+        sweep.write(replace(job, status="skipped"))
+        return
+    sweep.write(job)
+    try:
+        record = _guarded(task, cfg, failures)
+    except BaseException:
+        sweep.write(replace(job, status="interrupted"))
+        raise
+    if record is None:
+        sweep.write(replace(job, status="failed", error=_message(failures[-1])))
+        if cfg.get("on_failure") == "stop":
+            sweep.stop()
+    else:
+        sweep.write(_done(job, plain(cfg), record))
+    print(sweep.progress())
+
+
+def _guarded(task: Task, cfg: DictConfig, failures: list[Exception]) -> Any:
+    """What the task gives, or None after a failure, which is told and kept."""
     try:
         resolved = plain(cfg)
         check(resolved)
-        task(resolved)
+        result = task(resolved)
         sys.stdout.flush()
+        return {} if result is None else result
     except BrokenPipeError:  # whoever read the output, as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
@@ -70,6 +102,30 @@ def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
             print(f"error: {_explain(error)}", file=sys.stderr)
         else:
             traceback.print_exc()
+        return None
+
+
+def _message(error: Exception) -> str:
+    """One failure for the table."""
+    known = isinstance(error, UserError | OmegaConfBaseException)
+    return _explain(error) if known else f"{type(error).__name__}: {error}"
+
+
+def _done(job: Job, cfg: DictConfig, record: Mapping[str, Any]) -> Job:
+    """The job with its run's figures; a command that trains nothing has none."""
+    folder = str(Path(cfg.log_dir) / record["name"] / record["run_id"]) if "run_id" in record else ""
+    accuracies = (record.get("val/acc"), record.get("test/acc"))
+    return replace(job, status="done", folder=folder, accuracies=accuracies, seconds=record.get("train_seconds"))
+
+
+def _end_sweep() -> bool:
+    """Print the table of the sweep that was run, if there was one; whether all of its jobs were done."""
+    sweep = CountJobs.current
+    if sweep is None:
+        return True
+    is_whole = not sweep.has_failed()
+    print(f"\n{sweep.end()}\n\ntable  {sweep.folder / 'table.txt'}")
+    return is_whole
 
 
 def _refuse_lists_of_choices(arguments: list[str]) -> None:

@@ -17,6 +17,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 
 MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")
 ACCELERATORS = ("auto", "cpu", "gpu")
+ON_FAILURE = ("continue", "stop")
 CONVOLUTIONS = ("torch", "loop", "shifted", "im2col", "fft", "winograd")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
@@ -120,6 +121,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 CHOICES = {
     "monitor": MONITORS,
     "conv": CONVOLUTIONS,
+    "on_failure": ON_FAILURE,
     "trainer.accelerator": ACCELERATORS,
     "trainer.precision": PRECISIONS,
 }

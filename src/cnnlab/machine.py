@@ -66,18 +66,19 @@ def keep_freed_memory() -> bool:
 def set_threads(threads: str | int, macs_per_step: float = math.inf) -> int:
     """Set torch's threads.
 
-    `auto` is $OMP_NUM_THREADS where that is set, else the processors that this process may use, but one where a step
-    is too small to be shared: two threads gain nothing there, and wait long for each other on a busy machine.
+    `auto` is one where a step is too small to be shared: two threads gain nothing there, and wait long for each other
+    on a busy machine. Else it is $OMP_NUM_THREADS, which parallel launchers set to each job's part, or the processors
+    that this process may use.
 
     Args:
         macs_per_step: multiply-accumulates of a forward pass over a batch.
     """
     if threads != "auto":
         count = int(threads)
-    elif "OMP_NUM_THREADS" in os.environ:
-        count = int(os.environ["OMP_NUM_THREADS"])
+    elif macs_per_step < ONE_THREAD_BELOW:
+        count = 1
     else:
-        count = 1 if macs_per_step < ONE_THREAD_BELOW else processors()
+        count = int(os.environ.get("OMP_NUM_THREADS", processors()))
     torch.set_num_threads(count)
     return count
 

@@ -10,20 +10,16 @@ from cnnlab.analysis.receptive_field import measured_field
 from cnnlab.analysis.trace import trace
 from cnnlab.errors import UserError
 from tests.analysis.subjects import MODELS, subject
+from tests.nets.networks import FAST, marked
 
 PUBLISHED = {"alexnet": 195, "vgg16": 212, "mobilenet_v1": 315}
 WHOLE = {"se_resnet18"}  # each block's gate pools globally
 WITHOUT_MAP = {"mlp"}
-SLOW = {
-    "densenet121", "plain34", "resnet34", "resnet50", "vgg13", "vgg13_bn", "vgg16_bn", "vgg19", "vgg19_bn", "wrn_28_10",
-    "resnext29_8x64d", "googlenet_bn", "vgg11_bn", "plain18", "preact_resnet18", "resnet110",
-}  # fmt: skip
-MEASURED = [
-    pytest.param(model, marks=pytest.mark.slow if model in SLOW else ()) for model in MODELS if model not in WITHOUT_MAP
-]
+LARGE = {"googlenet_bn", "preact_resnet18"}
+MEASURED = [model for model in MODELS if model not in WITHOUT_MAP]
 
 
-@pytest.mark.parametrize("model", MEASURED)
+@pytest.mark.parametrize("model", marked(MEASURED, fast=FAST - LARGE))
 def test_the_measured_field_is_the_computed_one(model):
     found = subject(model)
     assert measured_field(found.net, found.trace) == found.trace.field
@@ -36,7 +32,7 @@ def test_fields_are_the_published_ones(model):
     assert (field.vertical.size, field.horizontal.size) == (PUBLISHED[model], PUBLISHED[model])
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", marked())
 def test_only_networks_that_pool_globally_on_the_way_see_the_whole_image(model):
     assert (subject(model).trace.field is None) == (model in WHOLE | WITHOUT_MAP)
 

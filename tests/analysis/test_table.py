@@ -10,7 +10,8 @@ from torch import nn
 from cnnlab.analysis.table import memory_text, record_of, records_of, render, rounded, total_of
 from cnnlab.analysis.trace import trace
 from cnnlab.errors import UserError
-from tests.analysis.subjects import MODELS, subject
+from tests.analysis.subjects import subject
+from tests.nets.networks import marked
 
 LENET5 = """\
 name     kind            output    weights  biases     MACs  pool+norm  memory, KiB        field  jump  start
@@ -59,7 +60,7 @@ def test_csv_and_json_hold_plain_numbers():
     assert content["total"]["weights"] == 61_470
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", marked())
 def test_every_networks_table_is_aligned_and_fits_the_terminal(model):
     lines = rendered("table", model).splitlines()
     assert max(map(len, lines)) <= 120

@@ -78,7 +78,7 @@ def test_multiply_accumulates_are_half_of_the_flop_counters_operations(model):
     assert subject(model).trace.total("macs") == count_macs(net, form.in_channels, form.image_size)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", marked())
 def test_every_parameter_belongs_to_one_row_or_to_training_only(model):
     net, taken = subject(model).net, subject(model).trace
     assert taken.parameters == sum(parameter.numel() for parameter in net.parameters())
@@ -86,7 +86,7 @@ def test_every_parameter_belongs_to_one_row_or_to_training_only(model):
     assert taken.unused == heads
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", marked())
 def test_rows_have_names_of_their_own_and_end_in_the_scores(model):
     taken, form = subject(model).trace, subject(model).form
     names = [row.name for row in taken.rows]

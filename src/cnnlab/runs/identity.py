@@ -13,6 +13,7 @@ NOT_IDENTITY = (
     "callbacks.gradient_norms",
     "fresh",
     "retry",
+    "on_failure",
     "data.root",
     "data.download",
     "data.mirror",

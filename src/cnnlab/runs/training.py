@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -223,6 +224,7 @@ class Run:
     def _record_failure(self, error: Exception) -> None:
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         with suppress(OSError):  # a full disk takes neither record nor log; the error itself still reaches the user
+            (self.folder.path / "error.txt").write_text("".join(traceback.format_exception(error)))
             self.folder.write(self.record | {"status": "failed", "error": message})
             if self.checkpoints.last_path.exists():
                 self.log(f"the last good checkpoint is {self.checkpoints.last_path}")

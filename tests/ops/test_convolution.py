@@ -32,15 +32,23 @@ def supported(method, kernel, stride, dilation):
     return METHODS[method].supports(kernel, make_layout(kernel, stride, 0, dilation, 1))
 
 
+def ours_of(method, tensors, wanted, arguments):
+    """Our result, of which only the tensor numbered `wanted` wants a gradient."""
+    return ops.conv2d(
+        *(tensor if i == wanted else tensor.detach() for i, tensor in enumerate(tensors)), method=method, **arguments
+    )
+
+
 def same_as_torch(method, x, weight, bias, **arguments):
     """Values and the three gradients."""
     ours, theirs = ops.conv2d(x, weight, bias, method=method, **arguments), F.conv2d(x, weight, bias, **arguments)
     torch.testing.assert_close(ours, theirs, **CLOSE)
     direction = torch.randn(theirs.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     wanted = [tensor for tensor in (x, weight, bias) if tensor is not None]
-    for mine, reference in zip(
-        torch.autograd.grad(ours, wanted, direction), torch.autograd.grad(theirs, wanted, direction), strict=True
-    ):
+    references = torch.autograd.grad(theirs, wanted, direction)
+    together = torch.autograd.grad(ours, wanted, direction, retain_graph=True)
+    alone = [torch.autograd.grad(ours_of(method, wanted, i, arguments), wanted[i], direction)[0] for i in (0, 1)]
+    for mine, reference in zip((*together, *alone), (*references, *references[:2]), strict=True):
         torch.testing.assert_close(mine, reference, **CLOSE)
 
 

@@ -40,10 +40,13 @@ class CrossCorrelation(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
         sizes, kernel_size = (x.shape[2], x.shape[3]), (weight.shape[2], weight.shape[3])
+        bias_gradient = gradient.sum((0, 2, 3)) if for_bias else None
+        if for_x and for_weight and ctx.layout.stride == (1, 1) and hasattr(ctx.method, "both_gradients"):
+            return *ctx.method.both_gradients(x, gradient, weight, ctx.layout), bias_gradient, None, None
         return (
             ctx.method.input_gradient(gradient, weight, sizes, ctx.layout) if for_x else None,
             ctx.method.weight_gradient(x, gradient, kernel_size, ctx.layout) if for_weight else None,
-            gradient.sum((0, 2, 3)) if for_bias else None,
+            bias_gradient,
             None,
             None,
         )

@@ -1,7 +1,8 @@
 """Ways to compute one and the same cross-correlation, and the two gradients of it.
 
 A method is a module with `supports(kernel_size, layout)`, `forward(x, weight, layout)`,
-`input_gradient(gradient, weight, sizes, layout)` and `weight_gradient(x, gradient, kernel_size, layout)`.
+`input_gradient(gradient, weight, sizes, layout)` and `weight_gradient(x, gradient, kernel_size, layout)`; it may have
+`both_gradients(x, gradient, weight, layout)` for stride 1, where both together are cheaper.
 """
 
 from cnnlab.ops.methods import fft, im2col, loop, shifted, winograd

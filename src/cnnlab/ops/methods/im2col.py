@@ -103,3 +103,23 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layo
         result.baddbmm_(pixels_of(gradient[part], groups).mT, rows_of(x[part], kernel_size, layout))
     split = result.reshape(out_channels, *kernel_size, group_channels)
     return split.permute(0, 3, 1, 2)
+
+
+def both_gradients(x: Tensor, gradient: Tensor, weight: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+    """The input's and the weight's gradient at stride 1, from the same rows.
+
+    The rows of the output's gradient that the turned kernels weigh for a pixel are those that its value meets in the
+    weight's gradient, so that the input need not be laid out a second time.
+    """
+    groups, group_channels = layout.groups, weight.shape[1]
+    kernel_size, sizes = (weight.shape[2], weight.shape[3]), (x.shape[2], x.shape[3])
+    back = layout.adjoint(kernel_size)
+    kernels = kernels_of(exchange(turn(weight), groups), groups)  # (groups, U V O/groups, C/groups)
+    for_x = x.new_empty(len(x), *sizes, x.shape[1]).permute(0, 3, 1, 2)
+    for_weight = x.new_zeros(groups, group_channels, kernels.shape[1])
+    for part in parts(gradient, sizes, kernel_size):
+        rows = rows_of(gradient[part], kernel_size, back)
+        for_x[part] = (rows @ kernels).transpose(0, 1).reshape(-1, *sizes, x.shape[1]).permute(0, 3, 1, 2)
+        for_weight.baddbmm_(pixels_of(x[part], groups).mT, rows)
+    split = for_weight.reshape(groups, group_channels, *kernel_size, len(weight) // groups)
+    return for_x, turn(split.permute(0, 4, 1, 2, 3).reshape(weight.shape))

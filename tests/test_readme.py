@@ -53,6 +53,7 @@ def test_python_commands_compose(command):
     check(compose(name, overrides))
 
 
+@pytest.mark.slow
 def test_the_sweep_of_the_readme_runs_each_job(command, tmp_path):
     (sweep,) = [c for c in COMMANDS if " -m model=" in c]
     name, overrides = overrides_of(sweep)

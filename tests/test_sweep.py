@@ -38,12 +38,14 @@ def test_a_failed_job_is_a_row_and_the_others_go_on(command, tmp_path):
     assert table.read_text().strip() in done.stdout
 
 
+@pytest.mark.slow
 def test_on_failure_stop_begins_no_other_job(command):
     done = command("src/train.py", *QUICK, "seed=0,-1,2", "on_failure=stop")
     assert done.returncode == 1
     assert [row[2] for row in table_in(done.stdout)] == ["done", "failed", "skipped"]
 
 
+@pytest.mark.slow
 def test_the_same_sweep_again_trains_nothing_and_two_workers_find_the_same_runs(command, tmp_path):
     first = command("src/train.py", *QUICK, "seed=0,1", "trainer.threads=1")
     assert first.returncode == 0, first.stderr

@@ -1,0 +1,41 @@
+"""The pages of results in docs/: their numbers are those of the records."""
+
+import json
+import re
+
+from cnnlab.config import check, compose
+from tests.conftest import REPOSITORY
+from tests.nets.networks import MODELS
+
+DOCS = REPOSITORY / "docs"
+PAGE = (DOCS / "first_200_steps.md").read_text()
+RECORDS = json.loads((DOCS / "first_200_steps.json").read_text())
+CHANCE = 0.1
+
+
+def test_each_recorded_network_is_clearly_above_chance_after_200_steps():
+    for record in RECORDS:
+        assert record["steps"] == 200
+        assert record["val/acc"] > 3 * CHANCE, record["model"]
+        check(compose("train", record["command"].split()[2:]))
+
+
+def test_the_page_has_the_records_numbers_and_names_what_is_missing():
+    rows = dict(re.findall(r"^\| (\w+) \| ([\d.]+) \|$", PAGE, re.MULTILINE))
+    assert rows == {record["model"]: f"{100 * record['val/acc']:.1f}" for record in RECORDS}
+    missing = re.search(r"Not recorded yet: (.*)\.", PAGE)
+    assert {*rows} | {*(missing[1].split(", ") if missing else ())} == {*MODELS}
+
+
+def test_custom_convolution_learns_what_the_librarys_does():
+    records = {
+        (r["conv"], r["model.blocks"]): r for r in json.loads((DOCS / "custom_convolution.json").read_text())["rows"]
+    }
+    assert len(records) == 4
+    for blocks in (1, 3):
+        ours, theirs = records["im2col", blocks], records["torch", blocks]
+        assert abs(ours["val/acc"] - theirs["val/acc"]) < 0.01
+        assert theirs["images_per_second"] < 3 * ours["images_per_second"]
+        assert ours["best_epoch"] < ours["epochs"]
+    rates = [f"{record['images_per_second']:,.0f}" for record in records.values()]
+    assert all(rate in (REPOSITORY / "README.md").read_text() for rate in rates)

@@ -88,11 +88,14 @@ def test_a_job_whose_process_is_gone_is_lost_and_the_progress_counts_all(tmp_pat
     sweep.write(Job(0, "seed=0", status="done", accuracies=(0.5, 0.25), seconds=90.0))
     sweep.write(Job(1, "seed=1"))
     assert sweep.progress().startswith("sweep: 1 done, 1 running, 2 left, ")
-    assert sweep.has_failed()
+    assert not sweep.is_whole()
     assert table_in(f"{sweep.end()}\n\n") == [
         ["0", "seed=0", "done", "50.00", "25.00", "1.5", "min"],
         ["1", "seed=1", "lost"],
+        ["2", "more", "were", "not", "begun"],
     ]
+    Sweep(tmp_path).begin(total=1)
+    assert not sweep.jobs()
 
 
 def test_the_table_leaves_out_what_all_jobs_share():

@@ -49,6 +49,11 @@ def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
             except (UserError, HydraException, OmegaConfBaseException) as error:
                 failures.append(error)
                 print(f"error: {_explain(error, config_name, sys.argv[1:])}", file=sys.stderr)
+            except Exception as error:  # of a launcher, as when a worker dies
+                if CountJobs.current is None:
+                    raise
+                failures.append(error)
+                print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
             is_whole = _end_sweep()
             if failures and full_errors:
                 raise failures[0]
@@ -123,9 +128,8 @@ def _end_sweep() -> bool:
     sweep = CountJobs.current
     if sweep is None:
         return True
-    is_whole = not sweep.has_failed()
     print(f"\n{sweep.end()}\n\ntable  {sweep.folder / 'table.txt'}")
-    return is_whole
+    return sweep.is_whole()
 
 
 def _refuse_lists_of_choices(arguments: list[str]) -> None:

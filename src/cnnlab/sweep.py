@@ -8,7 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,6 @@ from omegaconf import DictConfig
 
 from cnnlab.errors import UserError
 from cnnlab.files import write_atomically
-
-ENDED_BADLY = ("failed", "lost", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,8 @@ class Sweep:
         """
         try:
             (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
+            for left_over in (self.folder / "stopped", *(self.folder / "jobs").glob("*.json")):
+                left_over.unlink(missing_ok=True)  # where the folder is named, and used again
             write_atomically(self.folder / "sweep.json", json.dumps({"jobs": total, "began": time.time()}) + "\n")
         except OSError as error:
             raise UserError(f"the sweep's folder {self.folder} cannot be written: {error.strerror}") from error
@@ -93,13 +93,23 @@ class Sweep:
 
     def end(self) -> str:
         """The table of all jobs, which is kept; what is still running now has lost its process."""
-        jobs = [job if job.status != "running" else Job(**asdict(job) | {"status": "lost"}) for job in self.jobs()]
-        table = table_of(jobs)
+        for job in self.jobs():
+            if job.status == "running":
+                self.write(replace(job, status="lost"))
+        table = table_of(self.jobs())
+        if missing := self.total - len(self.jobs()):
+            table += f"\n{missing} more {'was' if missing == 1 else 'were'} not begun"
         write_atomically(self.folder / "table.txt", table + "\n")
         return table
 
-    def has_failed(self) -> bool:
-        return any(job.status in (*ENDED_BADLY, "running") for job in self.jobs())
+    @property
+    def total(self) -> int:
+        """How many jobs the sweep has."""
+        return int(json.loads((self.folder / "sweep.json").read_text())["jobs"])
+
+    def is_whole(self) -> bool:
+        """Whether all jobs are done."""
+        return sum(job.status == "done" for job in self.jobs()) == self.total
 
 
 class CountJobs(Callback):

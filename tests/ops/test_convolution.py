@@ -217,7 +217,7 @@ def test_the_definition_visits_each_number_of_the_result_once():
         ({"weight": torch.ones(2, 4, 6, 3)}, "the kernel covers 6 pixels, the padded input has 5"),
         ({"weight": torch.ones(4, 3, 3)}, "weight must have 4 dimensions, got 3"),
         ({"weight": torch.ones(3, 2, 3, 3), "groups": 2}, "groups must divide the 3 output channels, got 2"),
-        ({"bias": torch.ones(3)}, r"bias must have 2 numbers, one a kernel, got \(3,\)"),
+        ({"bias": torch.ones(3)}, r"bias must have 2 numbers, one a channel, got \(3,\)"),
         ({"stride": 0}, "stride must be at least 1, got 0"),
         ({"dilation": (1, 0)}, r"dilation must be at least 1, got \(1, 0\)"),
         ({"groups": 0}, "groups must be at least 1, got 0"),

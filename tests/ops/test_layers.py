@@ -31,6 +31,9 @@ def same(ours, theirs, *inputs):
 def test_an_activation_is_torchs_and_does_not_overflow(name):
     x = draw(5, 7)
     same(getattr(ops, name)(x), getattr(torch, name)(x), x)
+    edge = torch.tensor([0.0, 1e-8, -1e-8], dtype=torch.float64, requires_grad=True)
+    same(getattr(ops, name)(edge), getattr(torch, name)(edge), edge)
+    assert getattr(ops, name)(torch.tensor(torch.nan)).isnan()
     far = torch.tensor([-1000.0, -0.0, 1000.0], requires_grad=True)
     torch.testing.assert_close(getattr(ops, name)(far), getattr(torch, name)(far))
     (gradient,) = torch.autograd.grad(getattr(ops, name)(far).sum(), far)

@@ -79,6 +79,12 @@ def test_gradients_are_those_of_finite_differences(pool):
     assert torch.autograd.gradcheck(lambda x: pool(x, 2, 1), (x,))
 
 
+def test_a_window_of_zeros_hands_back_no_gradient_from_l2_pooling():
+    x = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    ops.l2_pool2d(x, 2).sum().backward()
+    assert not x.grad.any()
+
+
 def test_a_function_of_ones_own_pools():
     x = torch.tensor([[[1.0, 2.0, 5.0, 4.0], [3.0, 9.0, 0.0, 1.0]]])
     middle = ops.pool2d(x, lambda windows: windows.median(-1).values, 2)
@@ -99,7 +105,7 @@ def test_an_image_alone_an_empty_batch_and_nan_are_as_in_torch():
     ("arguments", "message"),
     [
         ({"padding": 2}, "padding must be at most half of the kernel's 3 pixels, got 2"),
-        ({"kernel_size": 0}, "kernel_size and stride must be at least 1, got 0 and None"),
+        ({"kernel_size": 0}, "kernel_size, stride and dilation must be at least 1, got 0, None and 1"),
         ({"kernel_size": 6}, "the kernel covers 6 pixels, the padded input has 5"),
         ({"method": "magic"}, "method must be one of .*, got 'magic'"),
     ],

@@ -6,18 +6,19 @@ from torch import Tensor
 
 def relu(x: Tensor) -> Tensor:
     """max(0, x)."""
-    return torch.where(x > 0, x, 0.0)
+    return torch.where(x <= 0, 0.0, x)
 
 
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + e^-x), written for each sign so that no power overflows."""
-    power = torch.exp(-x.abs())
+    power = torch.exp(torch.where(x >= 0, -x, x))  # not abs, whose derivative at 0 is 0
     return torch.where(x >= 0, 1.0, power) / (1 + power)
 
 
 def tanh(x: Tensor) -> Tensor:
-    """(e^x - e^-x) / (e^x + e^-x), which is 2 sigmoid(2x) - 1."""
-    return 2 * sigmoid(2 * x) - 1
+    """(e^x - e^-x) / (e^x + e^-x), shortened by its larger power; near 0 nothing cancels in e^-2x - 1."""
+    less = torch.expm1(torch.where(x >= 0, -2 * x, 2 * x))
+    return torch.where(x >= 0, -less, less) / (2 + less)
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:

@@ -95,7 +95,8 @@ def conv2d(
         ValueError: shapes that do not go together, or what the method does not support.
     """
     batch = _with_batch(x, 4)
-    layout = make_layout((weight.shape[-2], weight.shape[-1]), stride, padding, dilation, groups)
+    _check_weight(weight)
+    layout = make_layout((weight.shape[2], weight.shape[3]), stride, padding, dilation, groups)
     _check_shapes(batch, weight, bias, groups)
     layout.out_sizes((batch.shape[2], batch.shape[3]), (weight.shape[2], weight.shape[3]))
     _check_method(method, weight, layout)
@@ -177,9 +178,11 @@ def conv_transpose2d(
         ValueError: shapes that do not go together, or what the method does not support.
     """
     batch = _with_batch(x, 4)
-    kernel_size = (weight.shape[-2], weight.shape[-1])
+    _check_weight(weight)
+    kernel_size = (weight.shape[2], weight.shape[3])
     layout = make_layout(kernel_size, stride, padding, dilation, groups)
-    if weight.ndim != 4 or batch.shape[1] != len(weight):
+    _check_bias(bias, weight.shape[1] * groups)
+    if batch.shape[1] != len(weight):
         raise ValueError(f"the input has {batch.shape[1]} channels, the weight is for {len(weight)}")
     _check_groups(len(weight), groups)
     _check_method(method, weight, layout)
@@ -228,16 +231,23 @@ def _check_groups(out_channels: int, groups: int) -> None:
         raise ValueError(f"groups must divide the {out_channels} output channels, got {groups}")
 
 
-def _check_shapes(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
+def _check_weight(weight: Tensor) -> None:
     if weight.ndim != 4:
         raise ValueError(f"weight must have 4 dimensions, got {weight.ndim}")
+
+
+def _check_bias(bias: Tensor | None, out_channels: int) -> None:
+    if bias is not None and bias.shape != (out_channels,):
+        raise ValueError(f"bias must have {out_channels} numbers, one a channel, got {tuple(bias.shape)}")
+
+
+def _check_shapes(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
     if x.shape[1] != weight.shape[1] * groups:
         raise ValueError(
             f"the input has {x.shape[1]} channels, the kernels are for {weight.shape[1]} in each of {groups} groups"
         )
     _check_groups(len(weight), groups)
-    if bias is not None and bias.shape != (len(weight),):
-        raise ValueError(f"bias must have {len(weight)} numbers, one a kernel, got {tuple(bias.shape)}")
+    _check_bias(bias, len(weight))
 
 
 def _check_method(method: str, weight: Tensor, layout: Layout) -> None:
@@ -256,4 +266,4 @@ def _autocast(*tensors: Tensor | None) -> tuple[Any, ...]:
     if not torch.is_autocast_enabled(device):
         return tensors
     dtype = torch.get_autocast_dtype(device)
-    return tuple(tensor if tensor is None else tensor.to(dtype) for tensor in tensors)
+    return tuple(t if t is None or t.dtype == torch.float64 else t.to(dtype) for t in tensors)

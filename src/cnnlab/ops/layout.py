@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -57,6 +58,20 @@ def some_at_once(count: int, bytes_each: int) -> Iterator[slice]:
     step = max(1, CACHE // max(1, bytes_each))
     for first in range(0, count, step):
         yield slice(first, min(first + step, count))
+
+
+class Total:
+    """A sum of products of matrices, in float32 where the factors are of lower precision; `shape` is (groups, M, N)."""
+
+    def __init__(self, like: Tensor, *shape: int) -> None:
+        self.sum = like.new_zeros(shape, dtype=torch.promote_types(like.dtype, torch.float32))
+
+    def add_product(self, a: Tensor, b: Tensor) -> None:
+        """Add a b."""
+        if a.dtype == self.sum.dtype:
+            self.sum.baddbmm_(a, b)
+        else:
+            self.sum += a @ b
 
 
 def pad(x: Tensor, padding: Sides, value: float = 0.0) -> Tensor:

@@ -53,7 +53,7 @@ class GlobalAvgPool2d(nn.Module):
 
 
 class L2Pool2d(nn.LPPool2d):
-    """As torch.nn.LPPool2d with norm 2."""
+    """As torch.nn.LPPool2d with norm 2, but for windows that `ceil_mode` lets reach outside."""
 
     def __init__(self, kernel_size: int, stride: int | None = None, ceil_mode: bool = False) -> None:
         super().__init__(2, kernel_size, stride, ceil_mode)

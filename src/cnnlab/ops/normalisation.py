@@ -23,7 +23,12 @@ def batch_norm(
     Raises:
         ValueError: a batch with one number a channel, which has no variance; or numbers for other channels than x has.
     """
-    for name, values in (("weight", weight), ("bias", bias), ("running_mean", running_mean)):
+    for name, values in (
+        ("weight", weight),
+        ("bias", bias),
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+    ):
         if values is not None and values.shape != (x.shape[1],):
             raise ValueError(f"the input has {x.shape[1]} channels, {name} is for {len(values)}")
     shape = (1, -1, *[1] * (x.ndim - 2))
@@ -33,7 +38,7 @@ def batch_norm(
         if training and count == 1:
             raise ValueError(f"batch norm needs more than 1 number a channel in training, got {tuple(x.shape)}")
         mean, var = x.mean(axes), x.var(axes, correction=0)
-        if training and running_mean is not None and running_var is not None:
+        if training and count and running_mean is not None and running_var is not None:
             with torch.no_grad():
                 running_mean.lerp_(mean.to(running_mean.dtype), momentum)
                 running_var.lerp_((var * count / (count - 1)).to(running_var.dtype), momentum)

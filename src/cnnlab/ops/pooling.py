@@ -88,8 +88,16 @@ def global_avg_pool2d(x: Tensor) -> Tensor:
 
 
 def l2_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = None, ceil_mode: bool = False) -> Tensor:
-    """The root of the sum of squares of each window; arguments and shapes as `pool2d`."""
-    return pool2d(x, lambda windows: windows.square().sum(-1).sqrt(), kernel_size, stride, ceil_mode=ceil_mode)
+    """The root of the sum of squares of each window; arguments and shapes as `pool2d`.
+
+    A window of zeros hands back no gradient. Windows that `ceil_mode` lets reach outside count what they cover.
+    """
+
+    def root(windows: Tensor) -> Tensor:
+        total = windows.square().sum(-1)
+        return torch.where(total > 0, total, 1.0).sqrt() * (total > 0)
+
+    return pool2d(x, root, kernel_size, stride, ceil_mode=ceil_mode)
 
 
 class MaxPooling(torch.autograd.Function):
@@ -99,7 +107,7 @@ class MaxPooling(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, kernel: Pair, layout: Layout, out: Pair) -> Tensor:
         padded = room_for(x, kernel, layout, out, -torch.inf)
         y = padded.new_full((*x.shape[:-2], *out), -torch.inf)
-        winner = torch.zeros_like(y, dtype=torch.int16)  # which of the kernel's places it was
+        winner = torch.zeros_like(y, dtype=torch.int32)  # which of the kernel's places it was
         for place_number, index in enumerate(shifts(kernel, layout, out)):
             larger = (padded[index] > y) | padded[index].isnan()
             y = torch.where(larger, padded[index], y)
@@ -154,8 +162,10 @@ def place(
     steps = kernel if stride is None else pair(stride)
     if x.ndim not in (3, 4):
         raise ValueError(f"the input must have 3 or 4 dimensions, got {x.ndim}")
-    if min(*kernel, *steps) < 1:
-        raise ValueError(f"kernel_size and stride must be at least 1, got {kernel_size} and {stride}")
+    if min(*kernel, *steps, *pair(dilation)) < 1:
+        raise ValueError(
+            f"kernel_size, stride and dilation must be at least 1, got {kernel_size}, {stride} and {dilation}"
+        )
     for axis in (0, 1):
         if not 0 <= rows[axis] <= kernel[axis] // 2:
             raise ValueError(f"padding must be at most half of the kernel's {kernel[axis]} pixels, got {rows[axis]}")

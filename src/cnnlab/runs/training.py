@@ -151,6 +151,9 @@ class Run:
             self.folder.write(self.record | {"status": "interrupted"})
             self.log("interrupted; the same command goes on after the last whole epoch")
             raise KeyboardInterrupt from None
+        except BrokenPipeError:  # whoever read the output has gone, and the run with them
+            self.folder.write(self.record | {"status": "interrupted"})
+            raise
         except OSError as error:
             self._record_failure(error)
             raise UserError(f"the run in {self.folder.path} cannot go on: {error}") from error
@@ -161,6 +164,7 @@ class Run:
 
     def _begin(self) -> None:
         self.log.open(self.folder.log)
+        (self.folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier try
         self.log(facts_block(self.cfg, self.data, self.model, self.record, self.folder.path))
         OmegaConf.save(self.cfg, self.folder.path / "config.yaml")
         OmegaConf.save(OmegaConf.create(self.record["overrides"]), self.folder.path / "overrides.yaml")

@@ -13,7 +13,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from cnnlab.ops.layout import Layout, crop, exchange, pad, padded_size, some_at_once, turn
+from cnnlab.ops.layout import Layout, Total, crop, exchange, pad, padded_size, some_at_once, turn
 from cnnlab.ops.size import Pair
 
 
@@ -87,22 +87,27 @@ def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout
     kernel_size = (weight.shape[2], weight.shape[3])
     if layout.stride == (1, 1):
         return forward(gradient, exchange(turn(weight), layout.groups), layout.adjoint(kernel_size))
-    rows = pixels_of(gradient, layout.groups) @ kernels_of(weight, layout.groups).mT
-    n, _, height, width = gradient.shape
-    split = rows.reshape(layout.groups, n, height, width, *kernel_size, weight.shape[1])
-    columns = split.permute(1, 2, 3, 4, 5, 0, 6).flatten(5)
-    return col2im(columns, sizes, layout)
+    groups, out = layout.groups, (gradient.shape[2], gradient.shape[3])
+    channels = weight.shape[1] * groups
+    kernels = kernels_of(weight, groups).mT
+    result = gradient.new_empty(len(gradient), *sizes, channels).permute(0, 3, 1, 2)
+    row = kernel_size[0] * kernel_size[1] * channels * gradient.element_size()
+    for part in some_at_once(len(gradient), out[0] * out[1] * row):
+        rows = pixels_of(gradient[part], groups) @ kernels
+        split = rows.reshape(groups, -1, *out, *kernel_size, weight.shape[1])
+        result[part] = col2im(split.permute(1, 2, 3, 4, 5, 0, 6).flatten(5), sizes, layout)
+    return result
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layout) -> Tensor:
     """The output's gradient, transposed, times the rows: to (O, C/groups, *kernel_size)."""
     groups, out_channels = layout.groups, gradient.shape[1]
     group_channels = x.shape[1] // groups
-    result = x.new_zeros(groups, out_channels // groups, kernel_size[0] * kernel_size[1] * group_channels)
+    result = Total(x, groups, out_channels // groups, kernel_size[0] * kernel_size[1] * group_channels)
     for part in parts(x, (gradient.shape[2], gradient.shape[3]), kernel_size):
-        result.baddbmm_(pixels_of(gradient[part], groups).mT, rows_of(x[part], kernel_size, layout))
-    split = result.reshape(out_channels, *kernel_size, group_channels)
-    return split.permute(0, 3, 1, 2)
+        result.add_product(pixels_of(gradient[part], groups).mT, rows_of(x[part], kernel_size, layout))
+    split = result.sum.reshape(out_channels, *kernel_size, group_channels)
+    return split.permute(0, 3, 1, 2).to(x.dtype)
 
 
 def both_gradients(x: Tensor, gradient: Tensor, weight: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
@@ -116,10 +121,10 @@ def both_gradients(x: Tensor, gradient: Tensor, weight: Tensor, layout: Layout) 
     back = layout.adjoint(kernel_size)
     kernels = kernels_of(exchange(turn(weight), groups), groups)  # (groups, U V O/groups, C/groups)
     for_x = x.new_empty(len(x), *sizes, x.shape[1]).permute(0, 3, 1, 2)
-    for_weight = x.new_zeros(groups, group_channels, kernels.shape[1])
+    for_weight = Total(x, groups, group_channels, kernels.shape[1])
     for part in parts(gradient, sizes, kernel_size):
         rows = rows_of(gradient[part], kernel_size, back)
         for_x[part] = (rows @ kernels).transpose(0, 1).reshape(-1, *sizes, x.shape[1]).permute(0, 3, 1, 2)
-        for_weight.baddbmm_(pixels_of(x[part], groups).mT, rows)
-    split = for_weight.reshape(groups, group_channels, *kernel_size, len(weight) // groups)
-    return for_x, turn(split.permute(0, 4, 1, 2, 3).reshape(weight.shape))
+        for_weight.add_product(pixels_of(x[part], groups).mT, rows)
+    split = for_weight.sum.reshape(groups, group_channels, *kernel_size, len(weight) // groups)
+    return for_x, turn(split.permute(0, 4, 1, 2, 3).reshape(weight.shape)).to(x.dtype)

@@ -13,7 +13,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from cnnlab.ops.layout import Layout, crop, pad, padded_size, some_at_once
+from cnnlab.ops.layout import Layout, Total, crop, pad, padded_size, some_at_once
 from cnnlab.ops.size import Pair
 
 
@@ -55,11 +55,11 @@ def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
     y = x.new_empty(len(x), *out, len(weight)).permute(0, 3, 1, 2)
     for part in parts(x, y):
         padded = pad(x[part], layout.padding).contiguous(memory_format=torch.channels_last)
-        total = x.new_zeros(layout.groups, len(padded) * out[0] * out[1], kernels.shape[-1])
+        total = Total(x, layout.groups, len(padded) * out[0] * out[1], kernels.shape[-1])
         for element in elements(kernel_size):
             rows, columns = layout.slices(element, out)
-            total.baddbmm_(pixels(padded[:, :, rows, columns], layout.groups), kernels[element])
-        y[part] = images(total, out)
+            total.add_product(pixels(padded[:, :, rows, columns], layout.groups), kernels[element])
+        y[part] = images(total.sum, out)
     return y
 
 
@@ -81,11 +81,12 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layo
     """An element's gradient is the product of its slice and the output's: to (O, C/groups, *kernel_size)."""
     groups, out = layout.groups, (gradient.shape[2], gradient.shape[3])
     group_channels, group_outputs = x.shape[1] // groups, gradient.shape[1] // groups
-    result = x.new_zeros(*kernel_size, groups, group_outputs, group_channels)
+    result = {element: Total(x, groups, group_outputs, group_channels) for element in elements(kernel_size)}
     for part in parts(x, gradient):
         padded = pad(x[part], layout.padding).contiguous(memory_format=torch.channels_last)
         gradients = pixels(gradient[part], groups).mT
         for element in elements(kernel_size):
             rows, columns = layout.slices(element, out)
-            result[element].baddbmm_(gradients, pixels(padded[:, :, rows, columns], groups))
-    return result.permute(2, 3, 4, 0, 1).reshape(gradient.shape[1], group_channels, *kernel_size)
+            result[element].add_product(gradients, pixels(padded[:, :, rows, columns], groups))
+    stacked = torch.stack([total.sum for total in result.values()], -1)  # (groups, O/groups, C/groups, U V)
+    return stacked.reshape(gradient.shape[1], group_channels, *kernel_size).to(x.dtype)

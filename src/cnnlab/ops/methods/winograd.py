@@ -96,8 +96,11 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layo
     """
     out = (gradient.shape[2], gradient.shape[3])
     groups = layout.groups
-    products = x.new_zeros(16, groups, gradient.shape[1] // groups, x.shape[1] // groups)
+    products = x.new_zeros(
+        16, groups, gradient.shape[1] // groups, x.shape[1] // groups, dtype=torch.promote_types(x.dtype, torch.float32)
+    )
     for part in parts(x, out):
         gradients = transform(A, tiles_of(pad(gradient[part], odd(out)), 2, halves(out), groups))
         products += gradients.mT @ input_tiles(x[part], out, layout)
-    return transform(transposed(G), products).permute(1, 2, 3, 0).flatten(0, 1).unflatten(2, (3, 3))
+    kernels = transform(transposed(G), products).permute(1, 2, 3, 0)
+    return kernels.flatten(0, 1).unflatten(2, (3, 3)).to(x.dtype)

@@ -39,3 +39,9 @@ def test_custom_convolution_learns_what_the_librarys_does():
         assert ours["best_epoch"] < ours["epochs"]
     rates = [f"{record['images_per_second']:,.0f}" for record in records.values()]
     assert all(rate in (REPOSITORY / "README.md").read_text() for rate in rates)
+
+
+def test_the_readme_tells_residual_mnists_records():
+    rows = {r["model"]: r for r in json.loads((DOCS / "residual_mnist.json").read_text())["rows"]}
+    told = " against ".join(f"{100 * rows[model]['test/acc']:.2f}" for model in ("plain18", "resnet18"))
+    assert f"({told} % of 2,000 test" in (REPOSITORY / "README.md").read_text()

@@ -50,15 +50,15 @@ def test_help_and_mistakes_import_nothing_heavy(arguments):
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("model=nonsense",)], ids=" ".join)
-def test_help_and_mistakes_take_less_than_a_second_and_a_half(arguments):
-    """Of the processor's time, whatever else the machine does."""
+def test_help_and_mistakes_do_not_pay_for_heavy_imports(arguments):
+    """About a second of the processor's time, more where others share its caches; Lightning alone takes five."""
     seconds = []
     for _ in range(2):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "src/train.py", *arguments], cwd=REPOSITORY, capture_output=True, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < 1.5
+    assert min(seconds) < 2.5
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):

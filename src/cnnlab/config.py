@@ -90,6 +90,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "retry": ("true or false", is_bool),
     "worked": ("true or false", is_bool),
     "measure": ("true or false", is_bool),
+    "rounds": ("a whole number of at least 1", is_int(1)),
     "explain": ("true or false", is_bool),
     "in_channels": ("null or a whole number of at least 1", or_null(is_int(1))),
     "num_classes": ("null or a whole number of at least 1", or_null(is_int(1))),

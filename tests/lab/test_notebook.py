@@ -35,6 +35,8 @@ def test_all_writes_each_result_and_a_page_of_them(tmp_path, monkeypatch, capsys
 def test_an_unknown_experiment_and_an_unwritable_folder_are_said(tmp_path):
     with pytest.raises(UserError, match=r"lab must be one of \['all', 'edges', .*\], got 'magic'"):
         run_lab(compose("lab", ["lab=magic"]))
+    with pytest.raises(UserError, match="image= is for lab=laplacian, learn_kernel, pooling or all, got lab=edges"):
+        run_lab(compose("lab", ["lab=edges", "image=cat.png"]))
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"folder=.*file/lab cannot be written: Not a directory"):
         run_lab(compose("lab", ["lab=edges", f"folder={tmp_path}/file/lab"]))

@@ -34,6 +34,8 @@ EXPERIMENTS = (
     "vanishing_gradient",
 )
 
+OF_A_PHOTOGRAPH = ("laplacian", "learn_kernel", "pooling")
+
 
 def run_lab(cfg: DictConfig) -> None:
     """Run the experiment that `cfg.lab` names, or `all`, into `cfg.folder`.
@@ -42,6 +44,8 @@ def run_lab(cfg: DictConfig) -> None:
         UserError: there is no such experiment, or its result cannot be written.
     """
     one_of("lab", cfg.lab, ("all", *EXPERIMENTS))
+    if cfg.image is not None and cfg.lab not in ("all", *OF_A_PHOTOGRAPH):
+        raise UserError(f"image= is for lab={', '.join(OF_A_PHOTOGRAPH)} or all, got lab={cfg.lab}")
     folder = Path(cfg.folder)
     image = None if cfg.image is None else Path(cfg.image)
     settings = Settings(image, cfg.seed, prepare(cfg.trainer).threads)

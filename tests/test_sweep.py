@@ -19,7 +19,7 @@ def table_in(text: str) -> list[list[str]]:
     """The words of each row of the last table that was printed."""
     lines = text.splitlines()
     last = max(i for i, line in enumerate(lines) if line.split()[:3] == ["job", "arguments", "status"])
-    return [line.split() for line in lines[last + 1 : lines.index("", last)]]
+    return [line.split() for line in lines[last + 2 : lines.index("", last)]]  # after the heading and its rule
 
 
 def records(logs) -> dict[int, dict]:

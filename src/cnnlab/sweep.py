@@ -81,13 +81,12 @@ class Sweep:
 
     def progress(self) -> str:
         """How many jobs are in which state, and how long the others will take at this pace."""
-        facts = json.loads((self.folder / "sweep.json").read_text())
         counts = Counter(job.status for job in self.jobs())
-        left = facts["jobs"] - sum(counts.values())
+        left = self.total - sum(counts.values())
         ended = sum(counts.values()) - counts["running"]
         parts = [f"{count} {status}" for status, count in sorted(counts.items())] + ([f"{left} left"] if left else [])
         if ended and left + counts["running"]:
-            minutes = (time.time() - facts["began"]) / ended * (left + counts["running"]) / 60
+            minutes = (time.time() - self._facts["began"]) / ended * (left + counts["running"]) / 60
             parts.append(f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute")
         return f"sweep: {', '.join(parts)}"
 
@@ -105,7 +104,12 @@ class Sweep:
     @property
     def total(self) -> int:
         """How many jobs the sweep has."""
-        return int(json.loads((self.folder / "sweep.json").read_text())["jobs"])
+        return int(self._facts["jobs"])
+
+    @property
+    def _facts(self) -> dict[str, float]:
+        facts: dict[str, float] = json.loads((self.folder / "sweep.json").read_text())
+        return facts
 
     def is_whole(self) -> bool:
         """Whether all jobs are done."""
@@ -136,21 +140,22 @@ def this_job() -> tuple[Sweep, Job] | None:
 
 def table_of(jobs: Sequence[Job]) -> str:
     """One aligned row a job, with the arguments that not all have."""
+    from cnnlab.analysis.table import render
+
     words = [job.overrides.split() for job in jobs]
     shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
-    rows = [("job", "arguments", "status", "val %", "test %", "time", "")]
+    rows = []
     for job, own in zip(jobs, words, strict=True):
         val, test = (f"{100 * share:.2f}" if share is not None else "" for share in job.accuracies)
-        seconds = "" if job.seconds is None else f"{job.seconds / 60:.1f} min"
-        told = job.error.partition("\n")[0] or job.folder
-        arguments = " ".join(word for word in own if word not in shared)
-        rows.append((str(job.number), arguments, job.status, val, test, seconds, told))
-    widths = [max(len(row[i]) for row in rows) for i in range(6)]
-    left = (1, 2)
-    return "\n".join(
-        "  ".join(
-            [*(f"{c:<{w}}" if i in left else f"{c:>{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=False))),
-             row[6]]
-        ).rstrip()
-        for row in rows
-    )  # fmt: skip
+        rows.append(
+            {
+                "job": str(job.number),
+                "arguments": " ".join(word for word in own if word not in shared),
+                "status": job.status,
+                "val %": val,
+                "test %": test,
+                "time": "" if job.seconds is None else f"{job.seconds / 60:.1f} min",
+                "": job.error.partition("\n")[0] or job.folder,
+            }
+        )
+    return render(rows, "table", numbers=("job", "val %", "test %", "time")) if rows else "no job was begun"

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from html import escape
 
 import pytest
 
@@ -24,11 +25,12 @@ def test_every_file_of_the_lab_is_an_experiment_in_the_list_or_belongs_to_the_fr
 def test_all_writes_each_result_and_a_page_of_them(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("cnnlab.lab.notebook.EXPERIMENTS", ("edges", "correlation_vs_convolution"))
     run_lab(compose("lab", ["lab=all", f"folder={tmp_path}"]))
-    page = (tmp_path / "index.html").read_text()
+    page, printed = (tmp_path / "index.html").read_text(), capsys.readouterr().out
     for name in ("edges", "correlation_vs_convolution"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
         title = json.loads((tmp_path / f"{name}.json").read_text())["title"]
-        assert title in capsys.readouterr().out or title in page
+        assert title in printed
+        assert escape(title) in page
         assert f'src="{name}.png"' in page
 
 

@@ -29,17 +29,18 @@ def swap_convolutions(net: nn.Module, method: str) -> Counter[str]:
     """
     one_of("conv", method, CHOICES)
     counts: Counter[str] = Counter()
-    for module in net.modules():
-        if type(module) in (nn.Conv2d, modules.Conv2d):
-            chosen = _supported(module, method)
-            _become(module, nn.Conv2d if chosen == "torch" else modules.Conv2d)
-            module.method = chosen  # type: ignore[assignment]
-        elif hasattr(module, "correlate"):
-            chosen = _supported(module, method)
-            module.correlate = F.conv2d if chosen == "torch" else partial(conv2d, method=chosen)  # type: ignore[assignment]
-        else:
+    layer: Any
+    for layer in net.modules():
+        is_module = type(layer) in (nn.Conv2d, modules.Conv2d)
+        if not is_module and not hasattr(layer, "correlate"):
             continue
+        chosen = _supported(layer, method)
         counts[chosen] += 1
+        if is_module:
+            _become(layer, nn.Conv2d if chosen == "torch" else modules.Conv2d)
+            layer.method = chosen
+        else:
+            layer.correlate = F.conv2d if chosen == "torch" else partial(conv2d, method=chosen)
     return counts
 
 
@@ -54,10 +55,9 @@ def swap_poolings(net: nn.Module) -> int:
     return count
 
 
-def _supported(module: nn.Module, method: str) -> str:
+def _supported(layer: Any, method: str) -> str:
     if method == "torch":
         return method
-    layer: Any = module
     stride, dilation = getattr(layer, "stride", 1), getattr(layer, "dilation", 1)
     layout = make_layout(layer.kernel_size, stride, 0, dilation, groups=1)
     return method if METHODS[method].supports(layer.kernel_size, layout) else FALLBACK

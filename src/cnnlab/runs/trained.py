@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor, nn
 
 from cnnlab.analysis import table
@@ -14,6 +13,8 @@ from cnnlab.analysis.statistics import statistics_records
 from cnnlab.analysis.trace import trace
 from cnnlab.augment.pipeline import normalise
 from cnnlab.augment.step import ImageFacts
+from cnnlab.data.folders import read_picture
+from cnnlab.data.pictures import SourceError
 from cnnlab.errors import UserError
 from cnnlab.figures.score_map import draw_score_map
 from cnnlab.machine import prepare
@@ -81,9 +82,8 @@ def _draw_scores(cfg: DictConfig, card: dict, net: nn.Module) -> None:
 def _read_picture(path: Path, channels: int) -> Tensor:
     """(channels, H, W) in [0, 1]."""
     try:
-        with Image.open(path) as opened:
-            pixels = np.asarray(opened.convert("L" if channels == 1 else "RGB"), dtype=np.float32) / 255
-    except (OSError, UnidentifiedImageError) as error:
+        pixels = read_picture(path, "L" if channels == 1 else "RGB")
+    except SourceError as error:
         raise UserError(f"picture={path} cannot be read: {error}") from error
-    picture = torch.from_numpy(pixels)
+    picture = torch.from_numpy(np.asarray(pixels, dtype=np.float32) / 255)
     return picture[None] if channels == 1 else picture.permute(2, 0, 1)

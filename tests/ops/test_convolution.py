@@ -130,6 +130,22 @@ def test_autocast_computes_in_bfloat16_and_hands_back_float32(method):
     torch.testing.assert_close(y.float(), F.conv2d(x, weight, bias, padding=1), rtol=0.05, atol=0.2)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_without_units_for_bfloat16_it_is_multiplied_in_float32_and_rounded_once(method, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    rounded = [tensor.detach().bfloat16() for tensor in tensors((5, 4), (3, 3))[:2]]
+    x, weight = (tensor.clone().requires_grad_() for tensor in rounded)
+    exact = [tensor.float().requires_grad_() for tensor in rounded]
+    expected = ops.conv2d(*exact, padding=1, method=method)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = ops.conv2d(x, weight, padding=1, method=method)
+    assert torch.equal(y, expected.bfloat16())
+    y.sum().backward()
+    expected.sum().backward()
+    assert torch.equal(x.grad, exact[0].grad.bfloat16())
+    assert torch.equal(weight.grad, exact[1].grad.bfloat16())
+
+
 @pytest.mark.parametrize("method", ["loop", "shifted", "im2col", "fft"])
 def test_one_dimension_is_torchs_too(method):
     generator = torch.Generator().manual_seed(0)

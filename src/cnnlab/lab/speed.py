@@ -19,7 +19,6 @@ from cnnlab.bench.memory import peak_bytes
 from cnnlab.bench.stopwatch import alternate
 from cnnlab.figures.speeds import draw_speeds
 from cnnlab.lab.finding import Finding, Settings
-from cnnlab.machine import has_bf16_units
 from cnnlab.ops.methods import METHODS
 from cnnlab.ops.swap import swap_convolutions
 
@@ -51,8 +50,7 @@ class Size:
 
 
 GROWING = (Size(4, 6, 1), Size(8, 8, 4), Size(16, 16, 8), Size(64, 32, 64))
-SHAPES = (Size(64, 32, 64), Size(256, 8, 128), Size(512, 4, 128))
-IN_BF16 = (Size(512, 4, 128, torch.bfloat16),)  # where the processor has units for it
+SHAPES = (Size(64, 32, 64), Size(256, 8, 128), Size(512, 4, 128), Size(512, 4, 128, torch.bfloat16))
 
 
 def step(function: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], None]:
@@ -148,8 +146,7 @@ def readable(rows: list[dict[str, Any]]) -> str:
 
 def experiment(settings: Settings) -> Finding:
     torch.manual_seed(settings.seed)
-    shapes = SHAPES + (IN_BF16 if has_bf16_units("cpu") else ())
-    sizes = dict.fromkeys((*GROWING, *shapes))
+    sizes = dict.fromkeys((*GROWING, *SHAPES))
     measured = {size: measure(str(size), convolution_steps(size), size.macs) for size in sizes}
     one = measure("LeNet-5, batch 1", {m: lenet5_step(m, 1) for m in ("torch", *METHODS)}, None)
     batch = measure(
@@ -165,7 +162,7 @@ def experiment(settings: Settings) -> Finding:
             times.setdefault(row["method"], []).append((size.macs, row["milliseconds"] / 1e3))
     relative = {
         str(size): {row["method"]: 1 / row["times_torch"] for row in measured[size] if row["method"] != "torch"}
-        for size in shapes
+        for size in SHAPES
     }
     rates = {row["method"]: 1e3 * LENET5_BATCH / row["milliseconds"] for row in batch}
     rates["loop"] = 1e3 / next(row["milliseconds"] for row in one if row["method"] == "loop")

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from cnnlab.machine import has_bf16_units
 from cnnlab.ops.layout import Layout, pad, turn
 from cnnlab.ops.methods import METHODS
 from cnnlab.ops.size import Pair, extent, pair, sides
@@ -31,25 +32,26 @@ class CrossCorrelation(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, layout: Layout, method: str) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.layout, ctx.method = layout, METHODS[method]
-        y = ctx.method.forward(x, weight, layout)
+        with torch.autocast(x.device.type, enabled=False):
+            y = ctx.method.forward(_multiplied(x), _multiplied(weight), layout).to(x.dtype)
         return y if bias is None else y + bias[:, None, None]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
-        sizes, kernel_size = (x.shape[2], x.shape[3]), (weight.shape[2], weight.shape[3])
         bias_gradient = gradient.sum((0, 2, 3)) if for_bias else None
+        dtype = gradient.dtype
+        x, weight, gradient = (_multiplied(tensor) for tensor in (*ctx.saved_tensors, gradient))
+        sizes, kernel_size = (x.shape[2], x.shape[3]), (weight.shape[2], weight.shape[3])
         if for_x and for_weight and ctx.layout.stride == (1, 1) and hasattr(ctx.method, "both_gradients"):
-            return *ctx.method.both_gradients(x, gradient, weight, ctx.layout), bias_gradient, None, None
-        return (
-            ctx.method.input_gradient(gradient, weight, sizes, ctx.layout) if for_x else None,
-            ctx.method.weight_gradient(x, gradient, kernel_size, ctx.layout) if for_weight else None,
-            bias_gradient,
-            None,
-            None,
-        )
+            gradients = ctx.method.both_gradients(x, gradient, weight, ctx.layout)
+        else:
+            gradients = (
+                ctx.method.input_gradient(gradient, weight, sizes, ctx.layout) if for_x else None,
+                ctx.method.weight_gradient(x, gradient, kernel_size, ctx.layout) if for_weight else None,
+            )
+        return *(None if g is None else g.to(dtype) for g in gradients), bias_gradient, None, None
 
 
 class Adjoint(torch.autograd.Function):
@@ -59,16 +61,18 @@ class Adjoint(torch.autograd.Function):
     def forward(ctx: Any, y: Tensor, weight: Tensor, sizes: Pair, layout: Layout, method: str) -> Tensor:
         ctx.save_for_backward(y, weight)
         ctx.layout, ctx.method = layout, METHODS[method]
-        return ctx.method.input_gradient(y, weight, sizes, layout)
+        with torch.autocast(y.device.type, enabled=False):
+            return ctx.method.input_gradient(_multiplied(y), _multiplied(weight), sizes, layout).to(y.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        y, weight = ctx.saved_tensors
+        dtype = gradient.dtype
+        y, weight, gradient = (_multiplied(tensor) for tensor in (*ctx.saved_tensors, gradient))
         kernel_size = (weight.shape[2], weight.shape[3])
         for_y = ctx.method.forward(gradient, weight, ctx.layout)
         for_weight = ctx.method.weight_gradient(gradient, y, kernel_size, ctx.layout)
-        return for_y, for_weight, None, None, None
+        return for_y.to(dtype), for_weight.to(dtype), None, None, None
 
 
 def conv2d(
@@ -258,6 +262,11 @@ def _check_method(method: str, weight: Tensor, layout: Layout) -> None:
             f"method {method} does not support {weight.shape[2]}x{weight.shape[3]} kernels with stride {layout.stride} "
             f"and dilation {layout.dilation}"
         )
+
+
+def _multiplied(x: Tensor) -> Tensor:
+    """`x` as it is multiplied: in float32 where there are no units for bfloat16, whose products are slow there."""
+    return x.float() if x.dtype == torch.bfloat16 and not has_bf16_units(x.device.type) else x
 
 
 def _autocast(*tensors: Tensor | None) -> tuple[Any, ...]:

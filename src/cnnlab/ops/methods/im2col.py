@@ -60,7 +60,7 @@ def kernels_of(weight: Tensor, groups: int) -> Tensor:
 
 
 def pixels_of(y: Tensor, groups: int) -> Tensor:
-    """(N, O, H', W') to (groups, N H' W', O/groups)."""
+    """(N, O, H', W') to (groups, N H' W', O/groups); a view where `y` is `channels_last`."""
     return y.permute(0, 2, 3, 1).reshape(-1, groups, y.shape[1] // groups).transpose(0, 1)
 
 
@@ -77,8 +77,7 @@ def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
     kernels = kernels_of(weight, layout.groups)
     y = x.new_empty(len(x), *out, len(weight)).permute(0, 3, 1, 2)
     for part in parts(x, out, kernel_size):
-        pixels = rows_of(x[part], kernel_size, layout) @ kernels  # (groups, N H' W', O/groups)
-        y[part] = pixels.transpose(0, 1).reshape(-1, *out, len(weight)).permute(0, 3, 1, 2)
+        torch.bmm(rows_of(x[part], kernel_size, layout), kernels, out=pixels_of(y[part], layout.groups))
     return y
 
 
@@ -124,7 +123,7 @@ def both_gradients(x: Tensor, gradient: Tensor, weight: Tensor, layout: Layout) 
     for_weight = Total(x, groups, group_channels, kernels.shape[1])
     for part in parts(gradient, sizes, kernel_size):
         rows = rows_of(gradient[part], kernel_size, back)
-        for_x[part] = (rows @ kernels).transpose(0, 1).reshape(-1, *sizes, x.shape[1]).permute(0, 3, 1, 2)
+        torch.bmm(rows, kernels, out=pixels_of(for_x[part], groups))
         for_weight.add_product(pixels_of(x[part], groups).mT, rows)
     split = for_weight.sum.reshape(groups, group_channels, *kernel_size, len(weight) // groups)
     return for_x, turn(split.permute(0, 4, 1, 2, 3).reshape(weight.shape)).to(x.dtype)

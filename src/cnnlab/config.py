@@ -18,7 +18,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")
 ACCELERATORS = ("auto", "cpu", "gpu")
 ON_FAILURE = ("continue", "stop")
-CONVOLUTIONS = ("torch", "loop", "shifted", "im2col", "fft", "winograd")
+CONVOLUTIONS = ("auto", "torch", "loop", "shifted", "im2col", "fft", "winograd")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 

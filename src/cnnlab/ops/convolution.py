@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from cnnlab.machine import has_bf16_units
 from cnnlab.ops.layout import Layout, pad, turn
-from cnnlab.ops.methods import METHODS
+from cnnlab.ops.methods import BY_NAME, METHODS, auto
 from cnnlab.ops.size import Pair, extent, pair, sides
 
 
@@ -31,7 +31,7 @@ class CrossCorrelation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, layout: Layout, method: str) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.layout, ctx.method = layout, METHODS[method]
+        ctx.layout, ctx.method = layout, BY_NAME[method]
         with torch.autocast(x.device.type, enabled=False):
             y = ctx.method.forward(_multiplied(x), _multiplied(weight), layout).to(x.dtype)
         return y if bias is None else y + bias[:, None, None]
@@ -93,7 +93,7 @@ def conv2d(
         padding: `valid` (none), `same` (keeps the size), `full` (every overlap), or the zeros added to each side.
         groups: output channels in so many equal parts, each of which sees its part of the input channels only;
             as many as channels make the convolution depthwise.
-        method: one of METHODS.
+        method: one of METHODS; or `auto`, which takes for each pass what is fastest, PyTorch's own included.
 
     Raises:
         ValueError: shapes that do not go together, or what the method does not support.
@@ -103,9 +103,11 @@ def conv2d(
     layout = make_layout((weight.shape[2], weight.shape[3]), stride, padding, dilation, groups)
     _check_shapes(batch, weight, bias, groups)
     layout.out_sizes((batch.shape[2], batch.shape[3]), (weight.shape[2], weight.shape[3]))
-    _check_method(method, weight, layout)
+    if method != "auto":
+        _check_method(method, weight, layout)
     batch, weight, bias = _autocast(batch, weight, bias)
-    if torch.jit.is_tracing():  # a graph shows one convolution, not each step of a method
+    is_torchs = method == "auto" and not auto.differs(batch, weight, layout)
+    if is_torchs or torch.jit.is_tracing():  # a graph shows one convolution, not each step of a method
         y = F.conv2d(pad(batch, layout.padding), weight, bias, layout.stride, 0, layout.dilation, groups)
     else:
         y = CrossCorrelation.apply(batch, weight, bias, layout, method)

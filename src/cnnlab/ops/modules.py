@@ -9,7 +9,7 @@ from cnnlab.ops import activation, convolution, dense, normalisation, pooling
 
 
 class Conv2d(nn.Conv2d):
-    """As torch.nn.Conv2d; `method` is one of ops.methods.METHODS."""
+    """As torch.nn.Conv2d; `method` is one of ops.methods.METHODS, or auto."""
 
     def __init__(self, *args: Any, method: str = "im2col", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -10,16 +10,18 @@ from torch import nn
 from cnnlab.errors import one_of
 from cnnlab.ops import modules
 from cnnlab.ops.convolution import conv2d, make_layout
-from cnnlab.ops.methods import METHODS
+from cnnlab.ops.methods import METHODS, auto
 
-CHOICES = ("torch", *METHODS)
+CHOICES = ("auto", "torch", *METHODS)
+CONVOLUTIONS = (nn.Conv2d, modules.Conv2d)
 FALLBACK = "im2col"  # supports everything
 
 
 def swap_convolutions(net: nn.Module, method: str) -> Counter[str]:
     """Let each convolution of `net` compute by `method`, in place; where that does not support it, by im2col.
 
-    A layer that makes its kernels, and so is no nn.Conv2d, has the operator in its attribute `correlate`.
+    With `auto` a layer stays PyTorch's of which no pass would be computed by a method of ours. A layer that makes its
+    kernels, and so is no nn.Conv2d, has the operator in its attribute `correlate`.
 
     Returns:
         How many layers compute by which method; `torch` puts PyTorch's own back.
@@ -31,7 +33,7 @@ def swap_convolutions(net: nn.Module, method: str) -> Counter[str]:
     counts: Counter[str] = Counter()
     layer: Any
     for layer in net.modules():
-        is_module = type(layer) in (nn.Conv2d, modules.Conv2d)
+        is_module = type(layer) in CONVOLUTIONS
         if not is_module and not hasattr(layer, "correlate"):
             continue
         chosen = _supported(layer, method)
@@ -59,7 +61,9 @@ def _supported(layer: Any, method: str) -> str:
     if method == "torch":
         return method
     stride, dilation = getattr(layer, "stride", 1), getattr(layer, "dilation", 1)
-    layout = make_layout(layer.kernel_size, stride, 0, dilation, groups=1)
+    layout = make_layout(layer.kernel_size, stride, 0, dilation, getattr(layer, "groups", 1))
+    if method == "auto":
+        return method if type(layer) in CONVOLUTIONS and auto.may_differ(layer.weight, layout) else "torch"
     return method if METHODS[method].supports(layer.kernel_size, layout) else FALLBACK
 
 

@@ -1,0 +1,81 @@
+"""conv=auto: the rule, and that what it mixes is still the same convolution."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cnnlab import nets, ops
+from cnnlab.ops.methods import auto, im2col, winograd
+from cnnlab.ops.swap import swap_convolutions
+
+PASSES = ("forward", "input_gradient", "weight_gradient")
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The passes that our methods compute, as they come."""
+    seen: list[str] = []
+    for method in (im2col, winograd):
+        for name in (*PASSES, "both_gradients"):
+            if hasattr(method, name):
+                own, said = getattr(method, name), f"{method.__name__.rpartition('.')[2]} {name}"
+                monkeypatch.setattr(method, name, lambda *a, own=own, said=said: (seen.append(said), own(*a))[1])
+    return seen
+
+
+def gradients_of(function, *inputs):
+    leaves = [tensor.detach().clone().requires_grad_() for tensor in inputs]
+    y = function(*leaves)
+    y.backward(torch.linspace(-1, 1, y.numel(), dtype=y.dtype).reshape(y.shape))
+    return y.detach(), *(leaf.grad for leaf in leaves)
+
+
+def compare(images, channels, size, dtype, calls, **arguments):
+    """Result and gradients beside torch's in float32; the passes that were ours."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(images, channels, size, size, generator=generator).to(dtype)
+    weight = (torch.randn(channels, channels, 3, 3, generator=generator) / (3 * channels**0.5)).to(dtype)
+    calls.clear()
+    ours = gradients_of(lambda x, w: ops.conv2d(x, w, padding=1, method="auto", **arguments), x, weight)
+    seen = {call for call in calls if call.partition(" ")[2] in PASSES}
+    theirs = gradients_of(lambda x, w: F.conv2d(x, w, padding=1, **arguments), x.float(), weight.float())
+    for own, expected in zip(ours, theirs, strict=True):
+        assert own.dtype == dtype
+        scale = expected.abs().max()
+        assert (own.float() - expected).abs().max() / scale < (1e-5 if dtype == torch.float32 else 0.02)
+    return seen
+
+
+def test_many_channels_in_float32_are_winograds(calls):
+    assert {f"winograd {name}" for name in PASSES} <= compare(16, 256, 4, torch.float32, calls)
+
+
+@pytest.mark.parametrize(
+    ("images", "channels", "arguments"),
+    [(16, 32, {}), (1, 256, {}), (16, 256, {"stride": 2}), (16, 256, {"dilation": 2})],
+)
+def test_few_channels_few_pixels_strides_and_dilation_are_pytorchs(images, channels, arguments, calls):
+    assert not compare(images, channels, 4, torch.float32, calls, **arguments)
+
+
+def test_float64_is_pytorchs(calls):
+    assert not compare(16, 256, 4, torch.float64, calls)
+
+
+def test_in_bfloat16_small_maps_are_im2cols_and_larger_ones_only_in_the_weights_gradient(calls, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert compare(16, 256, 4, torch.bfloat16, calls) == {f"im2col {name}" for name in PASSES}
+    assert compare(4, 256, 8, torch.bfloat16, calls) == {"im2col weight_gradient"}
+    assert not compare(1, 256, 16, torch.bfloat16, calls)
+
+
+def test_layers_that_the_rule_never_takes_stay_as_they_are():
+    net = nets.resnet18(num_classes=10, image_size=32)
+    counts = swap_convolutions(net, "auto")
+    assert counts == {"torch": 14, "auto": 6}
+    assert [m.method for m in net.modules() if isinstance(m, ops.modules.Conv2d)] == ["auto"] * 6
+    assert swap_convolutions(nn.Sequential(nn.Conv2d(512, 512, 1), nn.Conv2d(512, 512, 3, groups=512)), "auto") == {
+        "torch": 2
+    }
+    assert auto.may_differ(torch.zeros(512, 512, 3, 3), ops.convolution.make_layout((3, 3), 1, 1, 1, 1))

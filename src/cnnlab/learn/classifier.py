@@ -94,7 +94,7 @@ class ImageClassifier(L.LightningModule):
         images, labels = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
         x, targets = self.augmentation(images, labels, generator)
-        logits, loss = self._scores(x, targets)
+        logits, loss = self.scores(x, targets)
         # A card would have to be waited for to see the loss, so it is looked at less often there.
         if (not loss.is_cuda or batch_idx % 20 == 0) and not math.isfinite(loss.item()):
             raise Diverged("the training loss", self.current_epoch, self.global_step)
@@ -104,7 +104,7 @@ class ImageClassifier(L.LightningModule):
             self.sums += torch.stack((loss.detach().double() * len(x), correct.double(), correct.new_tensor(len(x))))
         return loss
 
-    def _scores(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def scores(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and loss; the logits that follow the first ones in a network's result learn too."""
         output = self.net(x)
         logits, *auxiliary = (scores.float() for scores in (output if isinstance(output, tuple) else (output,)))

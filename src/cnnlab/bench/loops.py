@@ -34,7 +34,7 @@ FORMS = {
 
 
 def prepared(cfg: DictConfig, images: int | None = None) -> tuple[ImageDataModule, ImageClassifier, Machine]:
-    """What a run of `cfg` trains, made as in `runs.training`, but on `images` of noise, or as many as the dataset has."""
+    """What a run of `cfg` trains, made as there, but on `images` of noise, or as many as the dataset has."""
     data = NoiseData(cfg, images)
     model = build.classifier(cfg, data)
     macs = count_macs(model.net, len(data.facts.mean), data.facts.image_size)

@@ -1,4 +1,4 @@
-"""Images of noise in a dataset's form, so that a benchmark needs no download: what they show does not change its speed."""
+"""Images of noise in the form of a dataset, so that a benchmark needs no download; what they show is not timed."""
 
 import torch
 from omegaconf import DictConfig

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,9 +46,9 @@ class Result:
     """
 
     facts: dict[str, str]
-    tables: dict[str, Sequence[Row]]
+    tables: dict[str, list[Row]]
     notes: list[str] = field(default_factory=list)
-    timings: Mapping[str, Timing] = field(default_factory=dict)
+    timings: dict[str, Timing] = field(default_factory=dict)
 
     def text(self) -> str:
         blocks = [aligned(list(self.facts.items()))]

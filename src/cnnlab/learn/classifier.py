@@ -88,7 +88,12 @@ class ImageClassifier(L.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Dropout draws from the global generator: a function of the step, so that a resumed run draws the same."""
-        torch.manual_seed(generator_for(Stream.DROPOUT, self.seed, self.global_step).initial_seed())
+        seed = generator_for(Stream.DROPOUT, self.seed, self.global_step).initial_seed()
+        # torch.manual_seed would seed the processor alike, and write down the stack for each kind of card there is not.
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch

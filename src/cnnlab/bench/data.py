@@ -20,7 +20,7 @@ def bench(cfg: DictConfig) -> Result:
         OURS: (loops.run_our_data, {"cfg": cfg}),
         PLAIN: (loops.run_plain_loader, {"cfg": cfg, "padding": padding, "flip": flip}),
     }
-    steps = {OURS: 50, PLAIN: 10}
+    steps = {OURS: 20, PLAIN: 10}
     for name in TARGETS:
         other = cfg.copy()
         other.model = compose("benchmark", [f"model={name}"]).model

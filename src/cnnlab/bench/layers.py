@@ -159,5 +159,5 @@ def _row(name: str, layer: Layer, rate: float, total: float) -> Row:
         "backward, ms": 1000 * median(layer.backward),
         "GFLOP/s": achieved and achieved / 1e9,
         "share": achieved and 100 * achieved / rate,
-        "of the step, %": 100 * layer.seconds / total,
+        "of the step, %": round(100 * layer.seconds / total, 1),
     }

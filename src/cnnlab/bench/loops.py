@@ -161,5 +161,5 @@ def images_for(cfg: DictConfig, steps: int) -> int:
 
 
 def steps_of_a_turn(macs_per_step: float) -> int:
-    """As many steps as take some tenths of a second: one of ResNet-18's, fifty of LeNet-5's."""
-    return max(1, min(50, round(60e9 / macs_per_step)))
+    """As many steps as take some tenths of a second: one of ResNet-18, twenty of LeNet-5."""
+    return max(1, min(20, round(20e9 / macs_per_step)))

@@ -7,11 +7,9 @@ from cnnlab.cli import command
 
 @command("benchmark")
 def main(cfg: DictConfig) -> None:
-    from cnnlab.bench.train import bench_train
-    from cnnlab.errors import one_of
+    from cnnlab.bench.result import run_bench
 
-    one_of("bench", cfg.bench, ["train"])
-    print(bench_train(cfg))
+    run_bench(cfg)
 
 
 if __name__ == "__main__":

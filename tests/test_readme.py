@@ -9,7 +9,7 @@ from statistics import mean, stdev
 
 import pytest
 
-from cnnlab.config import CONF, CONVOLUTIONS, check, compose
+from cnnlab.config import BENCHES, CONF, CONVOLUTIONS, check, compose
 from cnnlab.lab.notebook import EXPERIMENTS
 from cnnlab.runs.training import train
 from tests.conftest import REPOSITORY
@@ -71,7 +71,7 @@ def test_evaluation_table_and_benchmark_run_as_commands(command, tmp_path, data_
     assert (checkpoint.parents[1] / "figures" / "confusion_test.png").exists()
     table = command("src/report.py")
     assert table.stdout.splitlines()[2].split()[:3] == ["lenet5", "digits", "1"]
-    benchmark = command("src/benchmark.py", "rounds=1", "data.batch_size=8", logs=False)
+    benchmark = command("src/benchmark.py", "rounds=1", "data.batch_size=8")
     assert "bf16-mixed, channels_last" in benchmark.stdout
     for done in (evaluation, table, benchmark):
         assert done.stderr == ""
@@ -106,9 +106,10 @@ def first_column(key: str) -> list[str]:
     return re.findall(r"^\| `([a-z0-9_]+)`", table, re.MULTILINE)
 
 
-def test_the_tables_of_methods_and_experiments_are_those_of_the_code():
+def test_the_tables_of_methods_experiments_and_benchmarks_are_those_of_the_code():
     assert tuple(first_column("conv")) == CONVOLUTIONS
     assert tuple(first_column("lab")) == EXPERIMENTS
+    assert tuple(first_column("bench")) == BENCHES
 
 
 def results_table() -> str:

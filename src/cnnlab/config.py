@@ -19,6 +19,7 @@ MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")
 ACCELERATORS = ("auto", "cpu", "gpu")
 ON_FAILURE = ("continue", "stop")
 CONVOLUTIONS = ("auto", "torch", "loop", "shifted", "im2col", "fft", "winograd")
+BENCHES = ("train", "data", "ops", "startup", "trainer")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
@@ -90,6 +91,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "retry": ("true or false", is_bool),
     "worked": ("true or false", is_bool),
     "measure": ("true or false", is_bool),
+    "profile": ("true or false", is_bool),
     "rounds": ("a whole number of at least 1", is_int(1)),
     "explain": ("true or false", is_bool),
     "in_channels": ("null or a whole number of at least 1", or_null(is_int(1))),
@@ -123,6 +125,7 @@ CHOICES = {
     "monitor": MONITORS,
     "conv": CONVOLUTIONS,
     "on_failure": ON_FAILURE,
+    "bench": BENCHES,
     "trainer.accelerator": ACCELERATORS,
     "trainer.precision": PRECISIONS,
 }

@@ -1,66 +1,59 @@
-"""What a training step of a network costs here, in each form that the machine has: precision and memory format."""
+"""What a training step costs: as `train.py` makes it, in three bare forms, and as one writes it oneself."""
 
-import copy
-from collections.abc import Callable
-
-import torch
-import torch.nn.functional as F
 from omegaconf import DictConfig
-from torch import nn
 
-from cnnlab import build
-from cnnlab.augment.step import ImageFacts
-from cnnlab.bench.stopwatch import alternate
-from cnnlab.data.specs import SPECS
-from cnnlab.errors import one_of
-from cnnlab.machine import device_name, prepare
+from cnnlab.bench import loops
+from cnnlab.bench.child import Contenders, race
+from cnnlab.bench.layers import layer_rows
+from cnnlab.bench.noise import check_data, crop_and_flip
+from cnnlab.bench.rates import matrix_products, product_rates, rate_rows, step_operations
+from cnnlab.bench.result import Result, Row, facts_of
+from cnnlab.bench.stopwatch import Timing
 
-FORMS = {
-    "float32": (torch.float32, torch.contiguous_format),
-    "float32, channels_last": (torch.float32, torch.channels_last),
-    "bf16-mixed, channels_last": (torch.bfloat16, torch.channels_last),
-}
+OURS, PLAIN = "train.py", "plain PyTorch"
 
 
-def bench_train(cfg: DictConfig) -> str:
-    """A table: images a second of forward, backward and optimizer on images of noise; medians of alternated steps."""
-    one_of("data.name", cfg.data.name, [name for name, spec in SPECS.items() if spec.classes])
-    machine = prepare(cfg.trainer)
-    spec = SPECS[cfg.data.name]
-    size = cfg.data.image_size or spec.image_size
-    facts = ImageFacts(len(spec.classes), size, spec.mean, spec.std, torch.eye(spec.in_channels), mirror=spec.mirror)
-    net = build.network(cfg.model, facts).to(machine.device)
-    images = torch.randn(cfg.data.batch_size, spec.in_channels, size, size, device=machine.device)
-    labels = torch.randint(len(spec.classes), (cfg.data.batch_size,), device=machine.device)
-    contenders = {name: step_of(net, images, labels, *form) for name, form in FORMS.items()}
-    timings = alternate(contenders, rounds=cfg.rounds)
-    lines = [
-        f"{cfg.model['_target_'].rpartition('.')[2]}, {cfg.data.batch_size} x {spec.in_channels} x {size} x {size}, "
-        f"{device_name(machine.device)}, {machine.threads} threads; {cfg.rounds} steps each, by turns",
-        f"{'step':<28}{'images/s':>10}{'slowest':>10}{'fastest':>10}",
+def bench(cfg: DictConfig) -> Result:
+    check_data(cfg)
+    padding, flip = crop_and_flip(cfg)
+    data, model, machine = loops.prepared(cfg, cfg.data.batch_size)
+    shape = (len(data.facts.mean), data.facts.image_size, data.facts.image_size)
+    operations = step_operations(model.net, cfg.data.batch_size, *shape[:2])
+    steps = loops.steps_of_a_turn(loops.macs_of_a_step(cfg))
+    contenders: Contenders = {
+        OURS: (loops.run_trainer, {"cfg": cfg, "images": loops.images_for(cfg, steps)}),
+        **{form: (loops.run_form, {"cfg": cfg, "form": form}) for form in loops.FORMS},
+        PLAIN: (loops.run_plain, {"cfg": cfg, "padding": padding, "flip": flip}),
+    }
+    timings, peaks = race(contenders, dict.fromkeys(contenders, steps), cfg.rounds, matrix_products(machine))
+    rates = product_rates(timings)
+    rows = []
+    for name, peak in peaks.items():
+        is_bf16 = name.startswith("bf16") or (name == OURS and machine.precision == "bf16-mixed")
+        bound = rates["bf16" if is_bf16 and "bf16" in rates else "float32"]
+        rows.append(_row(name, timings[name], cfg.data.batch_size, operations, bound) | {"peak, MiB": peak >> 20})
+    result = Result(facts_of(cfg, machine, data), {"training steps": rows}, timings=timings)
+    result.tables["matrix products"] = rate_rows(timings)
+    ratio = timings[PLAIN].median / timings[OURS].median
+    result.notes = [
+        f"train.py trains {ratio:.2f} times as fast as the plain script, whose peak memory is without that of its two "
+        "loaders.",
+        "Share: of the rate of matrix products in the step's own type, measured by turns with it.",
     ]
-    for name, timing in timings.items():
-        fastest, slowest = timing.spread
-        rates = [f"{cfg.data.batch_size / seconds:>10,.0f}" for seconds in (timing.median, slowest, fastest)]
-        lines.append(f"{name:<28}{''.join(rates)}")
-    return "\n".join(lines)
+    if cfg.profile:
+        batch = next(iter(data.train_dataloader()))
+        result.tables["the step of train.py by layer"] = layer_rows(model, machine, batch, cfg.rounds, rates)
+    return result
 
 
-def step_of(
-    net: nn.Module, images: torch.Tensor, labels: torch.Tensor, dtype: torch.dtype, memory_format: torch.memory_format
-) -> Callable[[], None]:
-    """One training step on a copy of `net`."""
-    own = copy.deepcopy(net).to(memory_format=memory_format)
-    batch = images.contiguous(memory_format=memory_format)
-    optimizer = torch.optim.SGD(own.parameters(), lr=0.01, momentum=0.9)
-
-    def step() -> None:
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-            loss = F.cross_entropy(own(batch).float(), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if batch.is_cuda:
-            torch.cuda.synchronize()
-
-    return step
+def _row(name: str, timing: Timing, batch_size: int, operations: int, bound: float) -> Row:
+    fastest, slowest = timing.spread
+    rates = {"images/s": timing.median, "slowest": slowest, "fastest": fastest}
+    achieved = operations / timing.median
+    return {
+        "step": name,
+        **{column: batch_size / seconds for column, seconds in rates.items()},
+        "ms": 1000 * timing.median,
+        "GFLOP/s": achieved / 1e9,
+        "share": 100 * achieved / bound,
+    }

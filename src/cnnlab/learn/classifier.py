@@ -88,13 +88,18 @@ class ImageClassifier(L.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Dropout draws from the global generator: a function of the step, so that a resumed run draws the same."""
-        torch.manual_seed(generator_for(Stream.DROPOUT, self.seed, self.global_step).initial_seed())
+        seed = generator_for(Stream.DROPOUT, self.seed, self.global_step).initial_seed()
+        # torch.manual_seed would seed the processor alike, and write down the stack for each kind of card there is not.
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
         x, targets = self.augmentation(images, labels, generator)
-        logits, loss = self._scores(x, targets)
+        logits, loss = self.scores(x, targets)
         # A card would have to be waited for to see the loss, so it is looked at less often there.
         if (not loss.is_cuda or batch_idx % 20 == 0) and not math.isfinite(loss.item()):
             raise Diverged("the training loss", self.current_epoch, self.global_step)
@@ -104,7 +109,7 @@ class ImageClassifier(L.LightningModule):
             self.sums += torch.stack((loss.detach().double() * len(x), correct.double(), correct.new_tensor(len(x))))
         return loss
 
-    def _scores(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def scores(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and loss; the logits that follow the first ones in a network's result learn too."""
         output = self.net(x)
         logits, *auxiliary = (scores.float() for scores in (output if isinstance(output, tuple) else (output,)))

@@ -140,7 +140,7 @@ class Run:
         """Train and test; whatever happens, the record says it."""
         try:
             self._begin()
-            with _without_advice():
+            with without_advice():
                 trainer = build.trainer(
                     self.cfg, self.machine, self.folder.path, self.history, self.checkpoints, self.log
                 )
@@ -255,7 +255,7 @@ def _log_hyperparameters(trainer: L.Trainer, cfg: DictConfig, record: Record) ->
 
 
 @contextmanager
-def _without_advice() -> Iterator[None]:
+def without_advice() -> Iterator[None]:
     """Lightning's advice is off: the facts block and the errors say what matters here."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torchvision.utils import make_grid
 
+from cnnlab.augment import Moment
 from cnnlab.augment.pipeline import denormalise
 from cnnlab.data.splits import Stream, generator_for
 from cnnlab.learn.classifier import ImageClassifier
@@ -28,11 +29,13 @@ class InputPictures(L.Callback):
         if not loggers or trainer.train_dataloader is None:
             return
         writer = loggers[0].experiment
-        images, labels = next(iter(trainer.train_dataloader))
+        images, labels, indices = next(iter(trainer.train_dataloader))
         images, labels = images.to(pl_module.device), labels.to(pl_module.device)
         augment = pl_module.augmentation
+        moment = Moment(pl_module.seed, trainer.current_epoch, indices.to(pl_module.device))
         with torch.no_grad():
-            x, _ = augment(images, labels, generator_for(Stream.AUGMENTATION, pl_module.seed, trainer.current_epoch, 0))
+            generator = generator_for(Stream.AUGMENTATION, pl_module.seed, trainer.current_epoch, 0)
+            x, _ = augment(images, labels, generator, moment)
         if self.images:
             grid = make_grid(denormalise(x[: self.images], augment.facts), nrow=8, padding=1)
             writer.add_image("inputs/augmented", grid, global_step=trainer.global_step)

@@ -107,14 +107,35 @@ def test_every_experiment_composes_builds_adds_no_key_and_says_what_it_is(experi
 
 
 def chosen(text: str) -> dict[str, str]:
-    """The groups that an experiment overrides."""
-    return dict(re.findall(r"override /(\w+): (\w+)", text))
+    """The groups that an experiment overrides, and those of the one that it refines."""
+    own = dict(re.findall(r"override /(\w+): (\w+)", text))
+    refined = re.search(r"^defaults:\n  - (\w+)$", text, re.MULTILINE)
+    return own | (chosen((CONF / "experiment" / f"{refined[1]}.yaml").read_text()) if refined else {})
 
 
 def keys(node, prefix="") -> set[str]:
     if not hasattr(node, "items"):
         return {prefix}
     return set().union(*(keys(value, f"{prefix}.{key}") for key, value in node.items()), {prefix})
+
+
+@pytest.mark.parametrize("part", sorted(path.stem for path in (CONF / "ablation").glob("*.yaml")))
+def test_an_ablation_changes_the_fast_recipe_adds_no_key_and_builds(part, small_datasets):
+    small = [f"data.root={small_datasets}", "data.limit=20", "data.batch_size=8"]
+    whole = compose("train", ["experiment=cifar10_fast_ablation", *small])
+    cfg = compose("train", ["experiment=cifar10_fast_ablation", f"ablation={part}", *small])
+    check(cfg)
+    assert (cfg == whole) is (part == "none")
+    if part != "muon":  # which has another optimizer's keys
+        assert keys(cfg) - keys(whole) <= {".callbacks.averaging"}
+    build.classifier(cfg, build.datamodule(cfg))
+
+
+def test_the_ablation_leaves_out_each_part_once():
+    text = (CONF / "experiment" / "cifar10_fast_ablation.yaml").read_text()
+    swept = re.search(r"ablation: ([\w,]+)", text)
+    assert swept
+    assert sorted(swept[1].split(",")) == sorted(path.stem for path in (CONF / "ablation").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
@@ -172,6 +193,8 @@ def identity(*overrides: str) -> str:
         "trainer.max_epochs=2",
         "augment=mixup",
         "trainer.limit_eval_batches=1",
+        "tta=shift",
+        "param_groups.bias_lr_factor=2",
     ],
 )
 def test_what_can_change_the_weights_changes_the_run_id(override):

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnnlab import build, nets
+from cnnlab.augment.pipeline import normalise
 from cnnlab.config import compose
 from cnnlab.errors import UserError
 from cnnlab.learn.classifier import Diverged, ImageClassifier
@@ -110,6 +112,33 @@ KILLED = (
     "model=mlp", "augment=crop_flip", "trainer.max_epochs=4", "trainer.precision=32-true", "callbacks=averaging",
     "callbacks.gradient_norms={every:5}",
 )  # fmt: skip
+
+
+FAST = (
+    "model=fastnet", "model.widths=[8,8,8]", "data=cifar10", "augment=alternating_flip", "callbacks=averaging",
+    "callbacks.averaging.decay=0.5", "param_groups.bias_lr_factor=4", "scheduler=triangular", "data.batch_size=8",
+    "trainer.max_epochs=3", "tta=flip_shift", "logger=none",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_whitening_muon_and_alternating_flips_go_on_to_the_same_bits(configure, monkeypatch, small_datasets, precision):
+    arguments = (*FAST, f"data.root={small_datasets}", f"trainer.precision={precision}")
+    whole = configure(*arguments)
+    whole_folder = folder_of(whole, train(whole))
+    cut = configure(*arguments, "name=cut")
+    interrupt_in_the_second_epoch(cut, monkeypatch)
+    folders = (whole_folder, folder_of(cut, train(cut)))
+    a, b = (weights(folder / "checkpoints" / "last.ckpt") for folder in folders)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    timeless = [[row | {"images_per_second": "", "seconds": ""} for row in rows_of(folder)] for folder in folders]
+    assert timeless[0] == timeless[1]
+
+    data = build.datamodule(whole)
+    net = nets.fastnet(widths=(8, 8, 8))
+    net.whiten(normalise(data.train[torch.arange(len(data.train))][0], data.facts))
+    torch.testing.assert_close(a["net.whitening.weight"], net.whitening.weight)  # of the training images, to the end
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(configure, data_root, tmp_path):
@@ -335,6 +364,7 @@ def test_absent_data_leaves_nothing_behind(configure, tmp_path):
 
 
 IMPOSSIBLE = {
+    "tta=flip": "tta must be none or shift for pictures whose reflection is another thing, got 'flip'",
     "data.image_size=8": "lenet5 needs images of at least 12 pixels, got 8",
     "model=cnn model.blocks=6": "cnn with blocks=6 needs images of at least 64 pixels, got 28",
     "model=cnn model.blocks=two": "model cannot be made with blocks='two', .*not supported between",

@@ -13,11 +13,13 @@ from hydra.errors import InstantiationException
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
+from torch import Tensor, nn
 
 from cnnlab import nets
 from cnnlab.augment import Augmentation, ImageFacts
-from cnnlab.data.datamodule import ImageDataModule
+from cnnlab.augment.pipeline import normalise
+from cnnlab.augment.views import check_tta
+from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.learn.callbacks import Checkpoints, Display, GradientNorms, History, InputPictures
 from cnnlab.learn.classifier import ImageClassifier, mode_of
@@ -87,19 +89,32 @@ def augmentation(node: DictConfig, facts: ImageFacts) -> Augmentation:
 def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
     """Network, loss, optimizer, schedule and augmentation of `cfg`, for `data`; the seed decides the first weights."""
     facts = data.facts
+    check_tta(cfg.tta, facts.mirror)
     make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])  # wrong values are told before anything is made
     torch.manual_seed(cfg.seed)
+    net: Any = network(cfg.model, facts)
+    if count := getattr(net, "whitening_images", 0):
+        net.whiten(normalise(spread(data.train, count), facts))
     return ImageClassifier(
-        net=network(cfg.model, facts),
+        net=net,
         loss=make(cfg.loss, "loss"),
         optimizer=lambda groups: make(cfg.optimizer, "optimizer", groups),
         schedule=make(cfg.scheduler, "scheduler"),
         augmentation=augmentation(cfg.augment, facts),
+        bias_lr_factor=cfg.param_groups.bias_lr_factor,
+        tta=cfg.tta,
         seed=cfg.seed,
         max_steps=cfg.trainer.max_steps,
         monitor=cfg.monitor,
         card=card(cfg, data),
     )
+
+
+def spread(subset: Subset, count: int) -> Tensor:
+    """`count` images of `subset`, or all where it has fewer, at equal distances: uint8 (N, C, H, W)."""
+    count = min(count, len(subset))
+    images, _ = subset[torch.arange(count) * len(subset) // count]
+    return images
 
 
 def card(cfg: DictConfig, data: ImageDataModule) -> dict[str, Any]:
@@ -117,6 +132,7 @@ def card(cfg: DictConfig, data: ImageDataModule) -> dict[str, Any]:
         "image_size": facts.image_size,
         "mean": list(facts.mean),
         "std": list(facts.std),
+        "tta": cfg.tta,
     }
 
 

@@ -8,12 +8,14 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
 from cnnlab.augment import (
+    AlternatingFlip,
     Augmentation,
     ColourShift,
     CutMix,
     Cutout,
     ImageFacts,
     MixUp,
+    Moment,
     RandomCrop,
     RandomFlip,
     TrivialAugment,
@@ -49,6 +51,17 @@ def test_random_crop_is_padding_and_cropping(shape):
         assert torch.equal(out, tv.crop(tv.pad(image, [padding] * 4), int(top), int(left), *shape[2:]))
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_random_crop_can_reflect_the_border(shape):
+    images, side = noise(shape), shape[-1]
+    padding = round(0.0625 * side)
+    draws = {"top": torch.tensor([0, 1, 2, 3, 2 * padding]), "left": torch.tensor([2 * padding, 3, 2, 0, 1])}
+    out = RandomCrop(0.0625, mode="reflect").apply(images, draws)
+    for image, cropped, top, left in zip(images, out, draws["top"], draws["left"], strict=True):
+        padded = tv.pad(image, [padding] * 4, padding_mode="reflect")
+        assert torch.equal(cropped, tv.crop(padded, int(top), int(left), side, side))
+
+
 def test_random_crop_draws_every_place():
     draws = RandomCrop(0.125).draw(noise((4000, 1, 32, 32)), torch.Generator().manual_seed(0))
     assert draws["top"].unique().tolist() == draws["left"].unique().tolist() == list(range(9))
@@ -64,6 +77,39 @@ def test_random_flip_reflects_the_drawn_images(shape):
         assert torch.equal(flipped, tv.horizontal_flip(image) if turned else image)
     share = RandomFlip().draw(noise((4000, 1, 4, 4)), torch.Generator().manual_seed(0))["flip"].float().mean()
     assert share == pytest.approx(0.5, abs=0.03)
+
+
+def flips(seed: int, epoch: int, indices: torch.Tensor) -> torch.Tensor:
+    return AlternatingFlip().draw_at(Moment(seed, epoch, indices))["flip"]
+
+
+def test_alternating_flip_reflects_each_image_in_every_other_epoch():
+    indices = torch.arange(20_000)
+    first = flips(0, 0, indices)
+    assert torch.equal(flips(0, 1, indices), ~first)
+    assert torch.equal(flips(0, 2, indices), first)
+    some = torch.tensor([19_999, 5, 7, 5])
+    assert torch.equal(flips(0, 4, some), first[some])  # whatever else is in the batch
+
+
+def test_alternating_flip_begins_with_a_half_that_the_seed_draws():
+    halves = torch.stack([flips(seed, 0, torch.arange(20_000)) for seed in (0, 1, 2**32 - 1)]).float()
+    assert (halves.mean(1) - 0.5).abs().max() < 0.015  # 4 standard deviations
+    assert torch.corrcoef(halves).fill_diagonal_(0).abs().max() < 0.03
+    neighbours = torch.stack((halves[0, :-1], halves[0, 1:]))
+    assert torch.corrcoef(neighbours)[0, 1].abs() < 0.03
+
+
+def test_alternating_flip_shows_both_sides_of_each_image_in_two_epochs():
+    images, labels = noise((6, 3, 32, 32)), torch.arange(6)
+    augment = Augmentation([AlternatingFlip()], facts())
+    even, odd = (augment(images, labels, torch.Generator(), Moment(3, epoch, torch.arange(6)))[0] for epoch in (0, 1))
+    torch.testing.assert_close(odd, even.flip(-1))
+    assert {torch.equal(side, image) for side, image in zip(even, normalise(images, facts()), strict=True)} == {
+        True,
+        False,
+    }
+    assert Augmentation([AlternatingFlip()], facts(mirror=False)).image_steps == []
 
 
 def test_cutout_erases_a_square_that_may_reach_over_the_border():
@@ -217,6 +263,8 @@ def test_reflections_are_left_out_where_the_data_forbids_them():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: RandomCrop(0.6, "reflect"), "padding must be a share of the side between 0 and 0.5, got 0.6"),
+        (lambda: RandomCrop(0.1, "wrap"), r"mode must be one of \['zeros', 'reflect'\], got 'wrap'"),
         (lambda: RandomCrop(2), "padding must be a share of the side between 0 and 1, got 2"),
         (lambda: Cutout(0, facts()), "cutout's size must be a share of the side above 0 and at most 1, got 0"),
         (lambda: MixUp(0), "alpha must be above 0, got 0"),

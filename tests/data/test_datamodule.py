@@ -81,8 +81,8 @@ def test_training_batches_are_whole_and_their_order_is_the_epochs(digits):
         loader.sampler.set_epoch(epoch)
         batches = list(loader)
         assert len(batches) == len(loader) == 12
-        assert all(images.shape == (100, 1, 28, 28) and images.dtype == torch.uint8 for images, _ in batches)
-        labels.append(torch.cat([y for _, y in batches]))
+        assert all(images.shape == (100, 1, 28, 28) and images.dtype == torch.uint8 for images, _, _ in batches)
+        labels.append(torch.cat([y for _, y, _ in batches]))
     assert torch.equal(labels[0], labels[2])
     assert not torch.equal(labels[0], labels[1])
 

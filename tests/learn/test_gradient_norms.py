@@ -37,7 +37,7 @@ def by_hand(cfg) -> dict[str, torch.Tensor]:
     data = build.datamodule(cfg)
     model = build.classifier(cfg, data)
     norms: dict[str, list[torch.Tensor]] = {}
-    for images, labels in data.train_dataloader():
+    for images, labels, _ in data.train_dataloader():
         x, targets = model.augmentation(images, labels, torch.Generator())
         model.zero_grad()
         model.loss(model.net(x), targets).backward()

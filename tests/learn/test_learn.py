@@ -11,7 +11,7 @@ from cnnlab.config import CONF, compose
 from cnnlab.errors import UserError
 from cnnlab.learn.losses import CrossEntropy, Focal, SquaredError
 from cnnlab.learn.param_groups import param_groups
-from cnnlab.learn.schedules import Constant, Cosine, MultiStep, Plateau, Step
+from cnnlab.learn.schedules import Constant, Cosine, Linear, MultiStep, Plateau, Step
 from tests.conftest import root_of
 
 LOGITS = torch.randn(7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -65,6 +65,7 @@ def test_impossible_arguments_are_refused(make, message):
         (Step(period=0.3), (0, 0.29, 0.3, 0.6, 0.9), (1, 1, 0.1, 0.01, 0.001)),
         (MultiStep(milestones=[0.5, 0.75]), (0, 0.5, 0.75, 1), (1, 0.1, 0.01, 0.01)),
         (Cosine(), (0, 0.5, 1), (1, 0.5, 0)),
+        (Linear(final=0.07, warmup=0.2, initial=0.1), (0, 0.1, 0.2, 0.6, 1), (0.1, 0.55, 1, 0.535, 0.07)),
         (Cosine(final=0.2, warmup=0.2, initial=0.1), (0, 0.1, 0.2, 0.6, 1), (0.1, 0.55, 1, 0.6, 0.2)),
     ],
 )
@@ -80,6 +81,22 @@ def test_weight_decay_reaches_weights_alone():
     assert "weight_decay" not in decayed
     assert rest["weight_decay"] == 0.0
     assert sum(p.numel() for group in (decayed, rest) for p in group["params"]) == 11_173_962
+
+
+def test_biases_have_a_rate_of_their_own_with_every_optimizer_and_the_schedule_scales_it(data_root):
+    for choice in ("sgd", "adam", "muon"):
+        chosen = [f"optimizer={choice}", "param_groups.bias_lr_factor=8", "scheduler=constant", "trainer.max_steps=2"]
+        cfg = compose("train", ["model=cnn", f"data.root={data_root}", "scheduler.warmup=0.5", *chosen])
+        module = build.datamodule(cfg)
+        trainer = quick_trainer(max_epochs=1, limit_val_batches=0)
+        model = build.classifier(cfg, module)
+        trainer.fit(model, datamodule=module)
+        rates = {id(p): group["lr"] for group in trainer.optimizers[0].param_groups for p in group["params"]}
+        of = {name: rates[id(p)] for name, p in model.net.named_parameters()}
+        rate = of["classifier.weight"]
+        assert of["classifier.bias"] == of["blocks.0.norm.bias"] == pytest.approx(8 * rate)
+        assert of["blocks.0.norm.weight"] == rate
+        assert len(of) == 3 * 3 + 2
 
 
 def quick_trainer(**options) -> L.Trainer:
@@ -137,7 +154,7 @@ def test_the_rate_follows_the_schedule_and_gradients_are_clipped(data_root):
     assert all(length <= 1.05 * 0.01 * rate for length, rate in zip(lengths, rates, strict=True))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "muon"])
 @pytest.mark.parametrize(
     "model", ["lenet5", *(pytest.param(m, marks=pytest.mark.slow) for m in ("cnn", "mlp", "resnet18"))]
 )
@@ -151,7 +168,7 @@ def test_every_model_learns_the_digits_with_every_optimizer(model, optimizer, da
     assert trainer.callback_metrics["val/acc"] > 0.5
 
 
-def test_every_optimizer_of_the_configuration_is_torchs():
+def test_every_choice_of_an_optimizer_makes_one():
     for path in (CONF / "optimizer").glob("*.yaml"):
         optimizer = build.make(
             compose("train", [f"optimizer={path.stem}"]).optimizer, "optimizer", param_groups(nets.lenet5())

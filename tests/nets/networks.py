@@ -13,7 +13,7 @@ from cnnlab.config import CONF
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 # The smallest of each family; what takes time for each network is slow for the others.
 FAST = {
-    "alexnet", "cnn", "googlenet_bn", "lenet5", "lenet5_1998", "mlp", "mobilenet_v1", "mobilenet_v2", "nin",
+    "alexnet", "cnn", "fastnet", "googlenet_bn", "lenet5", "lenet5_1998", "mlp", "mobilenet_v1", "mobilenet_v2", "nin",
     "preact_resnet18", "resnet20", "resnext29_32x4d", "se_resnet18", "vgg11", "zfnet",
 }  # fmt: skip
 # Smaller forms, by their own arguments, of the families in which even the smallest network is large.

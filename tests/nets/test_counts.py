@@ -13,6 +13,8 @@ PARAMETERS = {
     "alexnet_2012": 60_965_224,  # the paper says 60 million
     "cnn": 32 * 27 + 64 * 288 + 128 * 576 + 2 * (32 + 64 + 128) + 2048 * 10 + 10,
     "densenet121": 7_978_856,
+    # The whitening; the blocks' convolutions, and a shift for each of their channels; the head.
+    "fastnet": (24 * 12 + 24) + 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256) + 2 * (64 + 256 + 256) + 2560,
     "googlenet": 6_998_552 + 6_379_728,  # the network, its auxiliary heads
     "googlenet_bn": 6_998_552 + 6_379_728 + 7_280 + 2 * 128,  # for each channel two of a norm in place of one bias
     "lenet5": 61_706,

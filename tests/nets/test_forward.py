@@ -157,6 +157,9 @@ ERRORS = [
     (nets.wrn_28_10, {"width": 0}, "width must be at least 1, got 0"),
     (nets.mobilenet_v1, {"width": 0.0}, "width must be above 0, got 0.0"),
     (nets.mobilenet_v2, {"width": -1.0}, "width must be above 0, got -1.0"),
+    (nets.fastnet, {"widths": [64, 256]}, "widths must be three numbers of at least 1, got [64, 256]"),
+    (nets.fastnet, {"whitening_images": -1}, "whitening_images must be at least 0, got -1"),
+    (nets.fastnet, {"image_size": 8}, "fastnet needs images of at least 9 pixels, got 8"),
     (nets.cnn, {"blocks": 0}, "blocks and width must be at least 1, got blocks=0, width=32"),
     (nets.cnn, {"image_size": 4}, "cnn with blocks=3 needs images of at least 8 pixels, got 4"),
 ]
@@ -174,7 +177,7 @@ def test_an_error_names_the_thing_what_is_allowed_and_what_came(builder, argumen
     [
         (nets.lenet5, 12, None), (nets.lenet5_1998, 12, None), (nets.alexnet, 15, "small"),
         (nets.alexnet, 63, "imagenet"), (nets.zfnet, 9, "small"), (nets.zfnet, 53, "imagenet"),
-        (nets.vgg11, 32, "imagenet"), (nets.cnn, 8, None),
+        (nets.vgg11, 32, "imagenet"), (nets.cnn, 8, None), (nets.fastnet, 9, None),
     ],
 )  # fmt: skip
 def test_the_smallest_image_that_an_error_names_is_really_the_smallest(builder, smallest, stem):

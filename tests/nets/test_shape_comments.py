@@ -13,8 +13,8 @@ from tests.nets.shape_comments import Checker
 FILES = [str(path) for path in sorted(Path(nets.__file__).parent.glob("*.py"))]
 # One network for each class with comments: they are those of its default input.
 COMMENTED = [
-    "alexnet", "cnn", "densenet121", "googlenet", "lenet5", "lenet5_1998", "mlp", "mobilenet_v1", "mobilenet_v2",
-    "nin", "preact_resnet18", "resnet18", "resnet20", "resnext29_32x4d", "vgg16", "wrn_28_10", "zfnet",
+    "alexnet", "cnn", "densenet121", "fastnet", "googlenet", "lenet5", "lenet5_1998", "mlp", "mobilenet_v1",
+    "mobilenet_v2", "nin", "preact_resnet18", "resnet18", "resnet20", "resnext29_32x4d", "vgg16", "wrn_28_10", "zfnet",
 ]  # fmt: skip
 
 

@@ -52,6 +52,24 @@ def test_the_validation_split_is_the_runs_own(run, data_root, tmp_path):
     assert (tmp_path / "confusion_val.png").exists()
 
 
+def test_views_are_the_runs_own_unless_others_are_asked_for(run, data_root, tmp_path, capsys, monkeypatch):
+    record, checkpoint = run
+    assert record["tta"] == "none"
+    views = []
+    monkeypatch.setattr("cnnlab.runs.evaluation.scores_of_views", lambda net, x, tta: views.append(tta) or net(x))
+    evaluate(configure(checkpoint, data_root, f"output={tmp_path}"))
+    evaluate(configure(checkpoint, data_root, "tta=shift", f"output={tmp_path}"))
+    assert "views           shift" in capsys.readouterr().out
+    assert json.loads((tmp_path / "evaluation_test.json").read_text())["tta"] == "shift"
+    content = torch.load(checkpoint, weights_only=True)
+    content["cnnlab"]["tta"] = "shift"
+    torch.save(content, tmp_path / "shift.ckpt")
+    evaluate(configure(tmp_path / "shift.ckpt", data_root))
+    assert views == ["none", "shift", "shift"]
+    with pytest.raises(UserError, match="tta must be none or shift"):
+        evaluate(configure(checkpoint, data_root, "tta=flip_shift"))
+
+
 def test_scores_of_a_worked_example():
     logits = torch.tensor(
         [[3.0, 1, 0, 0, 0, 0, 0], [3, 1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 9], [9, 5, 4, 3, 2, 1, 0]]

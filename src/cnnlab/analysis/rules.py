@@ -111,7 +111,7 @@ def avg_pool2d(
 
 
 def adaptive_pool(kind: str, multiplies: bool) -> Callable[..., Effect]:
-    def rule(out: Tensor, input: Tensor, output_size: Any) -> Effect:
+    def rule(out: Tensor, input: Tensor, output_size: Any, return_indices: bool = False) -> Effect:
         before, after = input.shape[-2:], out.shape[-2:]
         goal = f"{kind} to {after[0]}x{after[1]}"
         if before == after and after != (1, 1):

@@ -1,18 +1,21 @@
 """Augmentation of whole batches, on the device, a draw of its own for every image."""
 
 from cnnlab.augment.colour import ColourShift
-from cnnlab.augment.geometry import Cutout, RandomCrop, RandomFlip
+from cnnlab.augment.geometry import AlternatingFlip, Cutout, RandomCrop, RandomFlip
 from cnnlab.augment.mix import CutMix, MixUp
 from cnnlab.augment.pipeline import Augmentation, ImageFacts
+from cnnlab.augment.step import Moment
 from cnnlab.augment.trivial import TrivialAugment
 
 __all__ = [
+    "AlternatingFlip",
     "Augmentation",
     "ColourShift",
     "CutMix",
     "Cutout",
     "ImageFacts",
     "MixUp",
+    "Moment",
     "RandomCrop",
     "RandomFlip",
     "TrivialAugment",

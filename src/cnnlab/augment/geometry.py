@@ -4,21 +4,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlab.augment.step import Draws, ImageFacts
-from cnnlab.errors import UserError
+from cnnlab.augment.step import Draws, ImageFacts, Moment
+from cnnlab.errors import UserError, one_of
+
+MODES = ("zeros", "reflect")
 
 
 class RandomCrop:
-    """Pad with zeros on all sides, then crop the original size at a random place.
+    """Pad on all sides, then crop the original size at a random place.
 
     Args:
         padding: share of the side, rounded to pixels: 0.125 is 4 of 32.
+        mode: of what is padded: `zeros`, or `reflect`: the image mirrored at its outermost pixels.
     """
 
-    def __init__(self, padding: float) -> None:
-        if not 0 <= padding <= 1:
-            raise UserError(f"padding must be a share of the side between 0 and 1, got {padding}")
+    def __init__(self, padding: float, mode: str = "zeros") -> None:
+        one_of("mode", mode, MODES)
+        most = 1 if mode == "zeros" else 0.5  # a reflection ends where the image does
+        if not 0 <= padding <= most:
+            raise UserError(f"padding must be a share of the side between 0 and {most}, got {padding}")
         self.padding = padding
+        self.mode = {"zeros": "constant"}.get(mode, mode)  # PyTorch's word
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
         """`top` and `left` (N,): where the crop begins in the padded image, in pixels."""
@@ -29,7 +35,7 @@ class RandomCrop:
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
         n, channels, height, width = images.shape
         padding = round(self.padding * width)
-        padded = F.pad(images, (padding, padding, padding, padding))
+        padded = F.pad(images, (padding, padding, padding, padding), mode=self.mode)
         rows = draws["top"][:, None] + torch.arange(height, device=images.device)
         columns = draws["left"][:, None] + torch.arange(width, device=images.device)
         image = torch.arange(n, device=images.device)[:, None, None, None]
@@ -46,6 +52,26 @@ class RandomFlip:
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
         return torch.where(draws["flip"][:, None, None, None], images.flip(-1), images)
+
+
+class AlternatingFlip(RandomFlip):
+    """Reflect half of the images, drawn once, in every even epoch and the others in every odd one.
+
+    Jordan 2024 (arXiv:2404.00498), section 3.6: in any two epochs in a row an image comes once each way, and not, as it
+    may by chance, twice the same.
+    """
+
+    def draw_at(self, moment: Moment) -> Draws:
+        """`flip` (N,): bool, a function of seed, epoch and each image's index."""
+        return {"flip": _coins(moment.indices, moment.seed) ^ (moment.epoch % 2 == 1)}
+
+
+def _coins(indices: Tensor, seed: int) -> Tensor:
+    """A fair and fixed bool for each index: mixed as in SplitMix64, of Steele et al. 2014; the products overflow."""
+    x = indices + (seed + 1) * 0x1E3779B97F4A7C15 % 2**62
+    for shift, factor in ((30, 0x3F58476D1CE4E5B9), (27, 0x14D049BB133111EB)):
+        x = (x ^ (x >> shift)) * factor
+    return x < 0
 
 
 class Cutout:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cnnlab.augment.geometry import RandomFlip
 from cnnlab.augment.mix import one_hot
-from cnnlab.augment.step import Draws, ImageFacts, ImageStep, MixStep
+from cnnlab.augment.step import Draws, ImageFacts, ImageStep, MixStep, Moment, MomentStep
 
 
 class Augmentation:
@@ -17,26 +17,35 @@ class Augmentation:
     Reflections are left out, and named in `left_out`, where the data forbids them.
     """
 
-    def __init__(self, steps: Sequence[ImageStep | MixStep], facts: ImageFacts) -> None:
+    def __init__(self, steps: Sequence[ImageStep | MomentStep | MixStep], facts: ImageFacts) -> None:
         self.left_out = [step for step in steps if isinstance(step, RandomFlip) and not facts.mirror]
         kept = [step for step in steps if step not in self.left_out]
-        self.image_steps: list[ImageStep] = [step for step in kept if not hasattr(step, "mix")]
+        self.image_steps: list[ImageStep | MomentStep] = [step for step in kept if not hasattr(step, "mix")]
         self.mix_steps: list[MixStep] = [step for step in kept if hasattr(step, "mix")]  # type: ignore[misc]
         self.facts = facts
 
-    def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, images: Tensor, labels: Tensor, generator: torch.Generator, moment: Moment | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Augment a batch.
 
         Args:
             images: uint8 (N, C, H, W) as stored.
             labels: (N,).
+            generator: of what is drawn at random.
+            moment: of this batch, for the steps that go by it.
 
         Returns:
             Normalised floats (N, C, image_size, image_size), and the labels, or targets (N, num_classes) where images
             were mixed.
         """
         for step in self.image_steps:
-            images = step.apply(images, _on(step.draw(images, generator), images.device))
+            if hasattr(step, "draw_at"):
+                assert moment is not None, f"{type(step).__name__} needs to know which images it has"
+                draws = step.draw_at(moment)
+            else:
+                draws = step.draw(images, generator)
+            images = step.apply(images, _on(draws, images.device))
         x = normalise(images, self.facts)
         if not self.mix_steps:
             return x, labels

@@ -32,10 +32,33 @@ class ImageFacts:
     mirror: bool
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Which images a batch has, and when: for a step that goes by it and not by chance.
+
+    Attributes:
+        seed: of the run.
+        epoch: from 0.
+        indices: (N,) int64, the images' places in the dataset's training set.
+    """
+
+    seed: int
+    epoch: int
+    indices: Tensor
+
+
 class ImageStep(Protocol):
     """A step that changes images and keeps their labels. `apply` takes and returns (N, C, H, W), uint8."""
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws: ...
+
+    def apply(self, images: Tensor, draws: Draws) -> Tensor: ...
+
+
+class MomentStep(Protocol):
+    """An ImageStep whose numbers are a function of the moment."""
+
+    def draw_at(self, moment: Moment) -> Draws: ...
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor: ...
 

@@ -20,9 +20,8 @@ from cnnlab.analysis.calls import Calls, tensors_in
 from cnnlab.analysis.rules import effect_of
 from cnnlab.bench.result import Row
 from cnnlab.bench.stopwatch import clocked
-from cnnlab.data.datamodule import Batch
+from cnnlab.data.datamodule import IndexedBatch
 from cnnlab.learn.classifier import ImageClassifier
-from cnnlab.learn.param_groups import param_groups
 from cnnlab.machine import Machine
 
 
@@ -113,19 +112,19 @@ class Watches(Calls):
 
 
 def layer_rows(
-    model: ImageClassifier, machine: Machine, batch: Batch, rounds: int, rates: Mapping[str, float]
+    model: ImageClassifier, machine: Machine, batch: IndexedBatch, rounds: int, rates: Mapping[str, float]
 ) -> list[Row]:
     """The parts of `model`'s step on one batch in their order; medians of `rounds` steps, after one that warms up.
 
     Args:
         rates: operations a second of matrix products by the name of their type.
     """
-    images, labels = (tensor.to(machine.device) for tensor in batch)
+    images, labels, indices = (tensor.to(machine.device) for tensor in batch)
     model.to(machine.device).train()
-    optimizer = model.make_optimizer(param_groups(model.net))
+    optimizer = model.new_optimizer()
     layers: dict[str, Layer] = {}
     for i in range(1 + rounds):
-        watches = _step(model, machine, optimizer, (images, labels))
+        watches = _step(model, machine, optimizer, (images, labels, indices))
         for name, kind in watches.kinds.items() if i else ():
             layer = layers.setdefault(name, Layer(kind, watches.operations[name]))
             layer.forward.append(watches.forward[name])
@@ -135,11 +134,11 @@ def layer_rows(
     return [_row(name, layer, rate, total) for name, layer in layers.items()]
 
 
-def _step(model: ImageClassifier, machine: Machine, optimizer: Optimizer, batch: Batch) -> Watches:
+def _step(model: ImageClassifier, machine: Machine, optimizer: Optimizer, batch: IndexedBatch) -> Watches:
     """One step, with what it took."""
     optimizer.zero_grad()
     began = time.perf_counter()
-    x, targets = model.augmentation(*batch, torch.Generator().manual_seed(model.seed))
+    x, targets = model.augmented(batch, 0)
     watches = Watches(model.net, x)
     watches.add("augmentation", "whole batch", watches.now() - began)
     is_mixed = machine.precision == "bf16-mixed"

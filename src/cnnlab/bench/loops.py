@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cnnlab import build
 from cnnlab.analysis.cost import count_macs
+from cnnlab.augment.step import Moment
 from cnnlab.bench import plain
 from cnnlab.bench.child import Turns
 from cnnlab.bench.noise import NoiseData
@@ -21,7 +22,6 @@ from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.specs import SPECS
 from cnnlab.learn.callbacks import Checkpoints, History
 from cnnlab.learn.classifier import ImageClassifier
-from cnnlab.learn.param_groups import param_groups
 from cnnlab.machine import Machine, prepare
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.runs.training import without_advice
@@ -71,14 +71,14 @@ def run_bare(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
     """The same batches, augmentation, network, precision and optimizer in a loop of one's own, and nothing else."""
     data, model, machine = prepared(cfg, images)
     model.to(machine.device).train()
-    optimizer = model.make_optimizer(param_groups(model.net))
+    optimizer = model.new_optimizer()
     generator = torch.Generator().manual_seed(0)
     pixels, labels = data.train.split.images, data.train.split.labels
     while True:
         for chosen in torch.randperm(len(labels), generator=generator).split(cfg.data.batch_size):
             turns.before_step()
-            batch = pixels[chosen].to(machine.device), labels[chosen].to(machine.device)
-            x, targets = model.augmentation(*batch, generator)
+            batch = pixels[chosen].to(machine.device), labels[chosen].to(machine.device), chosen
+            x, targets = model.augmented(batch, 0)
             with torch.autocast(machine.device, torch.bfloat16, enabled=machine.precision == "bf16-mixed"):
                 loss = model.scores(x, targets)[1]
             optimizer.zero_grad()
@@ -144,9 +144,10 @@ def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
     generator = torch.Generator().manual_seed(cfg.seed)
     loader = data.train_dataloader()
     while True:
-        for images, labels in loader:
+        for images, labels, indices in loader:
             turns.before_step()
-            augmentation(images.to(machine.device), labels.to(machine.device), generator)
+            moment = Moment(cfg.seed, 0, indices)
+            augmentation(images.to(machine.device), labels.to(machine.device), generator, moment)
 
 
 def macs_of_a_step(cfg: DictConfig) -> float:

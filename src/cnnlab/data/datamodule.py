@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import lightning as L
 import torch
@@ -17,6 +18,8 @@ from cnnlab.data.splits import IndexBatches, stratified
 from cnnlab.errors import UserError
 
 Batch = tuple[Tensor, Tensor]
+IndexedBatch = tuple[Tensor, Tensor, Tensor]
+T = TypeVar("T")
 
 
 class Subset(TorchDataset[Batch]):
@@ -35,6 +38,16 @@ class Subset(TorchDataset[Batch]):
     @property
     def labels(self) -> Tensor:
         return self.split.labels[self.indices]
+
+
+class Indexed(TorchDataset[IndexedBatch]):
+    """A subset whose batches also say which images they have: images, labels, and places in the split (B,)."""
+
+    def __init__(self, subset: Subset) -> None:
+        self.subset = subset
+
+    def __getitem__(self, positions: Tensor) -> IndexedBatch:
+        return *self.subset[positions], self.subset.indices[positions]
 
 
 class ImageDataModule(L.LightningDataModule):
@@ -137,8 +150,9 @@ class ImageDataModule(L.LightningDataModule):
             return Subset(split, indices)
         return Subset(split, indices[stratified(split.labels[indices], count, self.split_seed)])
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader(self.train, IndexBatches(len(self.train), self.batch_size, shuffle=True, seed=self.seed))
+    def train_dataloader(self) -> DataLoader[IndexedBatch]:
+        batches = IndexBatches(len(self.train), self.batch_size, shuffle=True, seed=self.seed)
+        return self._loader(Indexed(self.train), batches)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
         return self.eval_dataloader(self.val) if len(self.val) else []
@@ -151,6 +165,6 @@ class ImageDataModule(L.LightningDataModule):
         return self._loader(subset, IndexBatches(len(subset), self.eval_batch_size, shuffle=False))
 
     @staticmethod
-    def _loader(subset: Subset, batches: IndexBatches) -> DataLoader[Batch]:
+    def _loader(subset: TorchDataset[T], batches: IndexBatches) -> DataLoader[T]:
         # batch_size=None: the sampler's items are whole batches already.
         return DataLoader(subset, batch_size=None, sampler=batches, pin_memory=torch.cuda.is_available())

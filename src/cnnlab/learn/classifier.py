@@ -12,8 +12,10 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from cnnlab.augment import Augmentation
+from cnnlab.augment import Augmentation, Moment
 from cnnlab.augment.pipeline import normalise
+from cnnlab.augment.views import scores_of_views
+from cnnlab.data.datamodule import IndexedBatch
 from cnnlab.data.splits import Stream, generator_for
 from cnnlab.errors import UserError
 from cnnlab.learn.param_groups import param_groups
@@ -45,6 +47,8 @@ class ImageClassifier(L.LightningModule):
         optimizer: makes the optimizer of a list of parameter groups.
         schedule: the rate's factor over the run.
         augmentation: from a uint8 batch to the network's input and the loss's target.
+        bias_lr_factor: the rate of biases, in multiples of that of the other parameters.
+        tta: the views of an image over which its scores are averaged in evaluation.
         seed: with epoch and step, decides all randomness of training.
         max_steps: where training ends if the epochs have not ended it before; None for no such bound.
         monitor: the metric by which `schedule`, if it is a Plateau, goes.
@@ -58,6 +62,8 @@ class ImageClassifier(L.LightningModule):
         optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         schedule: Schedule | Plateau,
         augmentation: Augmentation,
+        bias_lr_factor: float = 1.0,
+        tta: str = "none",
         seed: int = 0,
         max_steps: int | None = None,
         monitor: str = "val/acc",
@@ -69,6 +75,7 @@ class ImageClassifier(L.LightningModule):
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.augmentation = augmentation
+        self.bias_lr_factor, self.tta = bias_lr_factor, tta
         self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
         # Lightning would step it after the checkpoint of its epoch is saved, and a resumed run would lack that step.
         self.plateau: ReduceLROnPlateau | None = None
@@ -95,10 +102,14 @@ class ImageClassifier(L.LightningModule):
         else:
             torch.manual_seed(seed)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        images, labels = batch
+    def augmented(self, batch: IndexedBatch, batch_idx: int) -> tuple[Tensor, Tensor]:
+        """The network's input and the loss's target, of images, labels and indices at a step of the present epoch."""
+        images, labels, indices = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
-        x, targets = self.augmentation(images, labels, generator)
+        return self.augmentation(images, labels, generator, Moment(self.seed, self.current_epoch, indices))
+
+    def training_step(self, batch: IndexedBatch, batch_idx: int) -> Tensor:
+        x, targets = self.augmented(batch, batch_idx)
         logits, loss = self.scores(x, targets)
         # A card would have to be waited for to see the loss, so it is looked at less often there.
         if (not loss.is_cuda or batch_idx % 20 == 0) and not math.isfinite(loss.item()):
@@ -130,7 +141,8 @@ class ImageClassifier(L.LightningModule):
 
     def _evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
         images, labels = batch
-        logits = self.net(normalise(images, self.augmentation.facts)).float()
+        x = normalise(images, self.augmentation.facts)
+        logits = scores_of_views(self.net, x, self.tta).float()
         self.eval_loss.update(self.loss(logits, labels), weight=len(labels))
         self.eval_acc.update(logits, labels)
 
@@ -157,8 +169,14 @@ class ImageClassifier(L.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
+    def new_optimizer(self) -> Optimizer:
+        """The optimizer of the network's parameters, as it is at the first step."""
+        return self.make_optimizer(param_groups(self.net, self.bias_lr_factor))
+
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(param_groups(self.net))
+        optimizer = self.new_optimizer()
+        for group in optimizer.param_groups:
+            group["lr"] *= group.pop("lr_factor", 1.0)
         schedule = self.schedule
         if isinstance(schedule, Plateau):
             mode = mode_of(self.monitor)

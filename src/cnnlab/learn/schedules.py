@@ -77,6 +77,18 @@ class Cosine(Schedule):
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * after)) / 2
 
 
+class Linear(Schedule):
+    """A straight line from the end of the warm-up down to `final`; with a warm-up it is a triangle."""
+
+    def __init__(self, final: float = 0.0, warmup: float = 0.0, initial: float = 0.0) -> None:
+        super().__init__(warmup, initial)
+        self.final = _share("final", final)
+
+    def factor(self, share: float) -> float:
+        after = (share - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
+        return self.final + (1 - self.final) * (1 - after)
+
+
 class Plateau:
     """Times `factor` after `patience` epochs in which the monitored metric did not get better."""
 

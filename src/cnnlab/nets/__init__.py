@@ -3,6 +3,7 @@
 from cnnlab.nets.alexnet import alexnet, alexnet_2012
 from cnnlab.nets.cnn import cnn
 from cnnlab.nets.densenet import densenet121
+from cnnlab.nets.fastnet import fastnet
 from cnnlab.nets.googlenet import googlenet
 from cnnlab.nets.lenet import lenet5, lenet5_1998
 from cnnlab.nets.mlp import mlp
@@ -21,6 +22,7 @@ __all__ = [
     "alexnet_2012",
     "cnn",
     "densenet121",
+    "fastnet",
     "googlenet",
     "lenet5",
     "lenet5_1998",

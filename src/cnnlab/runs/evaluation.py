@@ -14,6 +14,7 @@ from cnnlab import build
 from cnnlab.analysis.table import aligned
 from cnnlab.augment.pipeline import normalise
 from cnnlab.augment.step import ImageFacts
+from cnnlab.augment.views import check_tta, scores_of_views
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.figures.confusion import MOST_LABELLED, draw_confusion
@@ -50,16 +51,18 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     card = checkpoint["cnnlab"]
     net = trained_network(checkpoint)
     data = datamodule_of(cfg, card)
+    tta = card.get("tta", "none") if cfg.tta is None else cfg.tta
+    check_tta(tta, data.facts.mirror)
     subset: Subset = getattr(data, cfg.split)
     if not len(subset):
         raise UserError(f"split={cfg.split} has no images: the network was trained with data.val_size=0")
-    logits = predict_logits(net, data, subset, machine)
+    logits = predict_logits(net, data, subset, machine, tta)
     evaluation = score(logits, subset.labels, len(card["classes"]))
     output = _output_folder(cfg)
     title = f"{card['network']['name']} on {card['data']['name']}, {cfg.split}: {percent(evaluation.accuracy)}"
     picture = draw_confusion(evaluation.confusion, card["classes"], title, output / f"confusion_{cfg.split}.png")
-    _write(evaluation, card, cfg.split, output / f"evaluation_{cfg.split}.json")
-    print(evaluation_text(evaluation, card, cfg, data, machine, picture))
+    _write(evaluation, card, cfg.split, tta, output / f"evaluation_{cfg.split}.json")
+    print(evaluation_text(evaluation, card, cfg, data, machine, tta, picture))
     return evaluation
 
 
@@ -95,13 +98,18 @@ def datamodule_of(cfg: DictConfig, card: dict[str, Any]) -> ImageDataModule:
     return data
 
 
-def predict_logits(net: nn.Module, data: ImageDataModule, subset: Subset, machine: Machine) -> Tensor:
-    """Logits (N, num_classes) of all images of `subset`, in their order, on the CPU."""
+def predict_logits(
+    net: nn.Module, data: ImageDataModule, subset: Subset, machine: Machine, tta: str = "none"
+) -> Tensor:
+    """Logits (N, num_classes) of all images of `subset`, in their order, on the CPU; means over the views of `tta`."""
     facts: ImageFacts = data.facts
     net = net.to(machine.device)
     mixed = torch.autocast(machine.device, torch.bfloat16, enabled=machine.precision == "bf16-mixed")
     with torch.inference_mode(), mixed:
-        batches = [net(normalise(images.to(machine.device), facts)) for images, _ in data.eval_dataloader(subset)]
+        batches = [
+            scores_of_views(net, normalise(images.to(machine.device), facts), tta)
+            for images, _ in data.eval_dataloader(subset)
+        ]
     return torch.cat(batches).float().cpu()
 
 
@@ -122,11 +130,12 @@ def _output_folder(cfg: DictConfig) -> Path:
     return folder.parent / "figures" if (folder.parent / "result.json").exists() else folder
 
 
-def _write(evaluation: Evaluation, card: dict[str, Any], split: str, path: Path) -> None:
+def _write(evaluation: Evaluation, card: dict[str, Any], split: str, tta: str, path: Path) -> None:
     content = {
         "network": card["network"],
         "data": card["data"],
         "split": split,
+        "tta": tta,
         "accuracy": evaluation.accuracy,
         "top5": evaluation.top5,
         "by_class": dict(zip(card["classes"], evaluation.by_class, strict=True)),
@@ -141,6 +150,7 @@ def evaluation_text(
     cfg: DictConfig,
     data: ImageDataModule,
     machine: Machine,
+    tta: str,
     picture: Path,
 ) -> str:
     """The result as text: totals, a row a class, and the confusion matrix where it fits."""
@@ -149,6 +159,7 @@ def evaluation_text(
         ("network", f"{card['network']['name']}, from {cfg.checkpoint}"),
         ("data", f"{data.name} from {data.dataset.source}: {total:,} {cfg.split} images"),
         ("device", f"{machine.device}, {machine.threads} threads, {machine.precision}"),
+        ("views", tta),
         ("accuracy", percent(evaluation.accuracy)),
         *([("top-5 accuracy", percent(evaluation.top5))] if evaluation.top5 is not None else []),
         ("picture", str(picture)),

@@ -23,6 +23,9 @@ NOT_IDENTITY = (
     "trainer.devices",
 )
 
+# What came later than the first runs: at these values a run is the one that it was without them.
+NEUTRAL = {"tta": "none", "param_groups": {"bias_lr_factor": 1.0}}
+
 
 def run_id(cfg: DictConfig, precision: str, threads: int, fingerprint: str) -> str:
     """Ten hexadecimal digits, equal for equal runs.
@@ -39,6 +42,9 @@ def run_id(cfg: DictConfig, precision: str, threads: int, fingerprint: str) -> s
             content.get(node, {}).pop(rest[0], None)
         else:
             content.pop(node, None)
+    for key, value in NEUTRAL.items():
+        if content.get(key) == value:
+            del content[key]
     content["trainer"] |= {"precision": precision, "threads": threads}
     content["fingerprint"] = fingerprint
     text = json.dumps(content, sort_keys=True)

@@ -34,6 +34,7 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
         ("augment", steps + (f"; left out: {left_out}, as a reflection changes what is shown" if left_out else "")),
         ("optimizer", f"{target_name(cfg.optimizer)}, rate {cfg.optimizer.lr:g}, {schedule}; "
          f"loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
+        *([("views", f"{record['tta']}, in evaluation")] if record["tta"] != "none" else []),
         ("device", f"{record['device']}, {threads}, {record['precision']}"),
         ("code", f"commit {commit[:10]}{'' if record['git_clean'] else ', with changes'}" if commit else "no commit"),
         ("run folder", str(folder)),
@@ -72,6 +73,8 @@ def result_table(record: Record, folder: Path) -> str:
     if record["val/acc"] is not None:
         rows.append(("validation accuracy", percent(record["val/acc"])))
     which = "best epoch's weights" if record["best_epoch"] is not None else "last weights"
+    views = record.get("tta", "none")  # which earlier records do not have
+    which += f", tta={views}" if views != "none" else ""
     rows.append(("test accuracy", f"{percent(record['test/acc'])}  ({which})"))
     if record["best_epoch"] is not None:
         rows.append(("", f"{percent(record['test/acc_last'])}  (last weights)"))

@@ -105,6 +105,7 @@ def _first_record(
             "val": len(data.val),
             "test": len(data.test),
         },
+        "tta": cfg.tta,
         "limits": {key: value for key, value in limits.items() if value is not None},
     }
 

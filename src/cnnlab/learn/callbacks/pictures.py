@@ -8,7 +8,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torchvision.utils import make_grid
 
 from cnnlab.augment.pipeline import denormalise
-from cnnlab.data.splits import Stream, generator_for
 from cnnlab.learn.classifier import ImageClassifier
 
 
@@ -28,13 +27,11 @@ class InputPictures(L.Callback):
         if not loggers or trainer.train_dataloader is None:
             return
         writer = loggers[0].experiment
-        images, labels = next(iter(trainer.train_dataloader))
-        images, labels = images.to(pl_module.device), labels.to(pl_module.device)
-        augment = pl_module.augmentation
+        images, labels, indices = (tensor.to(pl_module.device) for tensor in next(iter(trainer.train_dataloader)))
         with torch.no_grad():
-            x, _ = augment(images, labels, generator_for(Stream.AUGMENTATION, pl_module.seed, trainer.current_epoch, 0))
+            x, _ = pl_module.augmented((images, labels, indices), 0)
         if self.images:
-            grid = make_grid(denormalise(x[: self.images], augment.facts), nrow=8, padding=1)
+            grid = make_grid(denormalise(x[: self.images], pl_module.augmentation.facts), nrow=8, padding=1)
             writer.add_image("inputs/augmented", grid, global_step=trainer.global_step)
         if self.graph:
             self._draw_graph(writer, pl_module.net, x[:1])

@@ -77,7 +77,7 @@ def test_startup_says_where_the_time_of_a_process_goes(data_root):
 
 def test_a_start_that_fails_is_told(monkeypatch):
     monkeypatch.setattr("sys.executable", "false")
-    with pytest.raises(UserError, match="train.py did not come to its first step"):
+    with pytest.raises(UserError, match=r"train.py did not come to its first step"):
         first_step([])
 
 

@@ -38,7 +38,7 @@ class TwoHeads(nn.Module):
 
 def test_the_loss_of_auxiliary_logits_counts_their_weight():
     net, x, labels = TwoHeads(), torch.randn(4, 3, 32, 32), torch.tensor([1, 2, 3, 4])
-    logits, loss = classifier(net)._scores(x, labels)
+    logits, loss = classifier(net).scores(x, labels)
     both = net(x)
     expected = [nn.functional.cross_entropy(scores, labels) for scores in both]
     torch.testing.assert_close(loss, expected[0] + 0.5 * expected[1])
@@ -47,7 +47,7 @@ def test_the_loss_of_auxiliary_logits_counts_their_weight():
 
 def test_a_network_without_auxiliary_heads_has_its_own_loss_alone():
     net, x, labels = nets.mlp(in_channels=3, image_size=32, dropout=0.0), torch.randn(4, 3, 32, 32), torch.arange(4)
-    logits, loss = classifier(net)._scores(x, labels)
+    logits, loss = classifier(net).scores(x, labels)
     torch.testing.assert_close(loss, nn.functional.cross_entropy(net(x), labels))
     torch.testing.assert_close(logits, net(x))
 
@@ -60,7 +60,7 @@ def test_googlenets_heads_learn_in_training_and_are_not_asked_in_evaluation():
     scores = net.train()(x)
     assert [tuple(each.shape) for each in scores] == [(2, 10)] * 3
     model = classifier(net)
-    _, loss = model._scores(x, torch.tensor([1, 2]))
+    _, loss = model.scores(x, torch.tensor([1, 2]))
     loss.backward()
     assert all(p.grad.abs().sum() > 0 for p in net.auxiliary2.parameters())
     for head in (net.auxiliary1, net.auxiliary2):

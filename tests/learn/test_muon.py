@@ -80,7 +80,7 @@ def learn(net: nn.Module, optimizer: torch.optim.Optimizer, schedule: torch.opti
 def made_for(net: nn.Module):
     decayed = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed}, {"params": rest, "weight_decay": 0.0}]
+    groups = [{"params": iter(decayed)}, {"params": iter(rest), "weight_decay": 0.0}]
     optimizer = Muon(groups, lr=0.1, weight_decay=0.1, sgd_lr=0.05, sgd_weight_decay=0.1)
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
 

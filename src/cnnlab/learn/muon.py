@@ -19,9 +19,9 @@ class Muon(Optimizer):
 
     A filter of shape (C_out, C_in, K, K) is a matrix (C_out, C_in K K), as in im2col. Its Nesterov momentum U S V^T is
     replaced by about U V^T, times sqrt(max(1, C_out / (C_in K K))), so that no direction of the matrix waits for the
-    others; the weight decay is decoupled. With one column or row it equals `torch.optim.Muon`, which takes matrices
-    alone. All parameters that have not four dimensions, fully connected layers, norms and biases, get SGD with Nesterov
-    momentum, as `torch.optim.SGD` has it.
+    others; the weight decay is decoupled. So the matrix moves as by `torch.optim.Muon`, which refuses filters. All that
+    has not four dimensions, fully connected layers, norms and biases, gets SGD with Nesterov momentum, as by
+    `torch.optim.SGD`.
 
     Args:
         params: parameters, or groups of them; a group's own `lr` and `weight_decay` are for all of its parameters.
@@ -47,6 +47,7 @@ class Muon(Optimizer):
         filters = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps}
         others = {"lr": sgd_lr, "momentum": sgd_momentum, "weight_decay": sgd_weight_decay, "steps": 0}
         given = [group if isinstance(group, dict) else {"params": [group]} for group in params]
+        given = [group | {"params": list(group["params"])} for group in given]
         groups = [
             defaults | group | {"params": kept}
             for defaults, is_filter in ((filters, True), (others, False))

@@ -2,7 +2,7 @@
 (arXiv:2404.00498), section 3 and its listing.
 
 Differs from the paper: the last pooling is over the whole map, which for 32 pixels is the paper's 3x3, so that images
-of other sizes fit.
+of other sizes fit; the whitening's biases learn to the end, and not for the first epochs alone.
 """
 
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnnlab import nets
+from cnnlab.analysis.cost import count_macs
 from cnnlab.config import CONVOLUTIONS
 from cnnlab.errors import UserError
 from cnnlab.ops import modules
@@ -100,6 +101,14 @@ def test_a_traced_network_shows_one_convolution_a_layer():
         warnings.simplefilter("ignore")  # torch.jit is deprecated, and TensorBoard's graph is made with it
         traced = torch.jit.trace(net, torch.zeros(1, 1, 28, 28))
     assert str(traced.inlined_graph).count("aten::_convolution") == 2
+
+
+@pytest.mark.parametrize("method", ["auto", "im2col"])
+def test_taking_a_swapped_network_apart_finds_what_it_found_before(method):
+    net = nets.resnet18(num_classes=10, image_size=32)
+    before = count_macs(net, 3, 32)
+    swap_convolutions(net, method)
+    assert count_macs(net, 3, 32) == before
 
 
 def test_poolings_are_exchanged_too():

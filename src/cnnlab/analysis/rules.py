@@ -70,9 +70,9 @@ def described(windows: Windows) -> str:
 
 def conv2d(
     out: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None = None,
-    stride: Size = 1, padding: Size | str = 0, dilation: Size = 1, groups: int = 1,
+    stride: Size = 1, padding: Size | str = 0, dilation: Size = 1, groups: int = 1, method: str = "torch",
 ) -> Effect:  # fmt: skip
-    """One output needs as many multiply-accumulates as its filter has weights."""
+    """One output needs as many multiply-accumulates as its filter has weights: by the definition, not the method."""
     windows = windows_of(weight.shape[2:], stride, padding, dilation)
     macs = out.numel() * weight[0].numel()
     depthwise = groups == input.shape[1]

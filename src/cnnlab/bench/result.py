@@ -31,8 +31,6 @@ def run_bench(cfg: DictConfig) -> None:
     one_of("bench", cfg.bench, BENCHES)
     if cfg.profile and cfg.bench != "train":
         raise UserError(f"profile=true is for bench=train, got bench={cfg.bench}")
-    if cfg.profile and cfg.conv != "torch":
-        raise UserError(f"profile=true needs conv=torch, got conv={cfg.conv}")
     result: Result = importlib.import_module(f"cnnlab.bench.{cfg.bench}").bench(cfg)
     result.show(cfg)
 

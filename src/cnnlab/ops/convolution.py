@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.overrides import handle_torch_function, has_torch_function
 
 from cnnlab.machine import has_bf16_units
 from cnnlab.ops.layout import Layout, pad, turn
@@ -98,6 +99,10 @@ def conv2d(
     Raises:
         ValueError: shapes that do not go together, or what the method does not support.
     """
+    if has_torch_function((x, weight)):  # whoever watches PyTorch's functions sees this one too
+        return handle_torch_function(
+            conv2d, (x, weight), x, weight, bias, stride, padding, dilation, groups, method=method
+        )
     batch = _with_batch(x, 4)
     _check_weight(weight)
     layout = make_layout((weight.shape[2], weight.shape[3]), stride, padding, dilation, groups)

@@ -164,6 +164,23 @@ def test_ctrl_c_keeps_the_study_and_the_trial_that_it_ended_is_run_again(search,
     assert "3 trials: 3 done" in capsys.readouterr().out
 
 
+def test_a_trial_that_was_taken_for_lost_while_it_slept_does_not_end_the_study(search, tmp_path, capsys, monkeypatch):
+    step = ImageClassifier.training_step
+
+    def taken(self, batch, batch_idx):
+        (database,) = tmp_path.glob("logs/studies/*/*/study.db")
+        study = optuna.load_study(study_name=database.parent.name, storage=f"sqlite:///{database}")
+        if study.trials[-1].number == 1 and study.trials[-1].state == TrialState.RUNNING:
+            study.tell(1, state=TrialState.FAIL)  # as another process does
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(ImageClassifier, "training_step", taken)
+    search(*QUICK, "trials=3")
+    told = capsys.readouterr().out
+    assert "trial   1  was taken for lost" in told
+    assert "3 trials: 2 done, 1 failed" in told
+
+
 def test_what_no_trial_could_use_is_told_before_the_first(search, tmp_path):
     with pytest.raises(UserError, match="lenet5 needs images of at least 12 pixels, got 8"):
         search(*QUICK, "data.image_size=8")
@@ -203,7 +220,9 @@ def begin(places):
     yield start
     for process in processes:
         process.kill()
-        process.communicate()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def wait_for(condition, seconds: float = 200) -> None:

@@ -15,7 +15,7 @@ from filelock import FileLock
 from hydra.core.hydra_config import HydraConfig
 from lightning import Callback
 from omegaconf import DictConfig, OmegaConf
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -125,11 +125,19 @@ class Study:
                 self.study.optimize(
                     self._run_trial, n_trials=1, catch=(Exception,), callbacks=[self._tell], gc_after_trial=True
                 )
+            except (UpdateFinishedTrialError, ValueError):  # of a trial that has an end, as after the machine slept
+                trials = self.study.get_trials(deepcopy=False)
+                if self.current is None or not trials[self.current].state.is_finished():
+                    raise
+                print(
+                    f"trial {self.current:>3}  was taken for lost, and its run goes on in another process", flush=True
+                )
             except KeyboardInterrupt:
                 self._put_back()
                 print("stopped; the same command goes on")
                 raise
             finally:
+                self.current = None
                 self.turn.release(force=True)
 
     def _takes_turn(self) -> bool:

@@ -6,7 +6,7 @@ ARGS ?=
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train eval test check lab bench table tensorboard clean
+.PHONY: help setup train tune eval test check lab bench table tensorboard clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ setup: $(VENV)/stamp-dev ## make the environment with all that training and test
 
 train: $(VENV)/stamp ## train a network (LeNet-5 on digits unless ARGS says otherwise)
 	@$(PY) src/train.py $(ARGS)
+
+tune: $(VENV)/stamp-dev ## search hyperparameters: ARGS="search=adamw optimizer=adamw trials=30"
+	@$(PY) src/tune.py $(or $(ARGS),search=adamw)
 
 eval: $(VENV)/stamp ## evaluate a checkpoint: make eval ARGS="checkpoint=PATH"
 	@$(PY) src/eval.py $(ARGS)

@@ -109,6 +109,13 @@ def test_a_missing_argument_is_named():
     assert done.stderr == "error: checkpoint must be given: checkpoint=VALUE\n"
 
 
+def test_a_missing_choice_is_told_with_what_there_is():
+    done = subprocess.run([sys.executable, "src/tune.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    choices = "adamw, architecture, augmentation, sgd"
+    assert done.stderr == f"error: search must be given: search=CHOICE, one of: {choices}\n"
+
+
 def test_a_sweep_goes_on_after_a_mistake_and_ends_with_status_1():
     done = light("-m", "data.batch_size=0,-1")
     assert done.returncode == 1

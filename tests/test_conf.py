@@ -171,7 +171,7 @@ def test_the_command_line_wins_over_a_models_and_a_datas_own_choice():
 
 
 def test_rules_and_exclusions_name_keys_that_exist():
-    configurations = [compose("train"), compose("analyze"), compose("benchmark")]
+    configurations = [compose("train"), compose("analyze"), compose("benchmark"), compose("tune", ["search=adamw"])]
     configurations += [compose("train", [f"callbacks={name}"]) for name in ("averaging", "gradient_norms")]
     for key in [*RULES, *NOT_IDENTITY]:
         parent, _, last = key.rpartition(".")

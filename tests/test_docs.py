@@ -2,8 +2,11 @@
 
 import json
 import re
+import shlex
+from statistics import mean, stdev
 
 from cnnlab.config import check, compose
+from cnnlab.runs.comparison import p_value
 from tests.conftest import REPOSITORY
 from tests.nets.networks import MODELS
 
@@ -45,3 +48,20 @@ def test_the_readme_tells_residual_mnists_records():
     rows = {r["model"]: r for r in json.loads((DOCS / "residual_mnist.json").read_text())["rows"]}
     told = " against ".join(f"{100 * rows[model]['test/acc']:.2f}" for model in ("plain18", "resnet18"))
     assert f"({told} % of 2,000 test" in (REPOSITORY / "README.md").read_text()
+
+
+def test_the_readme_tells_the_search_on_digits_as_its_record_has_it():
+    record = json.loads((DOCS / "search_digits.json").read_text())
+    best, default = record["val/acc"]["best"], record["val/acc"]["default"]
+    told = " to ".join(f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f}" for values in (default, best))
+    chance = p_value([a - b for a, b in zip(best, default, strict=True)])
+    median, none = record["study"]["median"], record["study"]["none"]
+    readme = " ".join((REPOSITORY / "README.md").read_text().split())
+    assert f"{none['trials']} trials of `adamw` brought LeNet-5 from {told} % of 431 validation images" in readme
+    assert f"(p = {chance:.2g})" in readme
+    assert f"trained {median['epochs']} epochs where all trials whole took {none['epochs']}" in readme
+    assert median["best"] >= none["best"]
+    assert median["train_seconds"] < none["train_seconds"]
+    for name in ("command", "best"):
+        script, *words = shlex.split(record[name])[1:]
+        check(compose(script.removeprefix("src/").removesuffix(".py"), words))

@@ -87,12 +87,25 @@ def test_the_table_of_networks_is_what_analyze_prints(command, tmp_path):
 
 def test_make_help_lists_every_target():
     shown = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    for target in ("setup", "train", "eval", "test", "check", "lab", "bench", "table", "tensorboard", "clean", "help"):
+    for target in (
+        "setup",
+        "train",
+        "tune",
+        "eval",
+        "test",
+        "check",
+        "lab",
+        "bench",
+        "table",
+        "tensorboard",
+        "clean",
+        "help",
+    ):
         assert f"make {target}" in shown
 
 
 @pytest.mark.parametrize(
-    "group", ["model", "data", "augment", "loss", "optimizer", "scheduler", "callbacks", "trainer"]
+    "group", ["model", "data", "augment", "loss", "optimizer", "scheduler", "callbacks", "trainer", "search"]
 )
 def test_the_tables_of_choices_are_those_of_the_configuration(group):
     (row,) = re.findall(rf"^\| `{group}=` \| (.*) \|$", README, re.MULTILINE)

@@ -437,7 +437,8 @@ def test_the_curves_are_served_by_tensorboard(configure):
         assert "inputs/augmented" in fetch(f"{origin}/data/plugin/images/tags")[run]
         assert fetch(f"{origin}/data/plugin/graphs/info")[run]["run_graph"]
         experiment = fetch(f"{origin}/data/plugin/hparams/experiment", b'{"experimentName": ""}')
-        assert {info["name"] for info in experiment["hparamInfos"]} >= {"model", "lr", "seed"}
+        names = {info["name"] for info in experiment["hparamInfos"]}
+        assert names >= {"model", "model.pooling", "optimizer.lr", "seed"}
     finally:
         server.terminate()
         server.communicate(timeout=20)

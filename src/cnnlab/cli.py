@@ -147,6 +147,8 @@ def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] =
         return _unknown_key(key[1], config_name, arguments)
     if missing := re.search(r"Could not find '([^/']+)/([^']+)'", message):
         return _unknown_choice(missing[1], missing[2])
+    if group := re.search(r"You must specify '([^']+)'", message):
+        return f"{group[1]} must be given: {group[1]}=CHOICE, one of: {_options(group[1])}"
     if "Ambiguous value for argument" in message:
         argument = re.search(r"argument '([^']+)'", message)
         return f"several values need a sweep: -m {argument[1] if argument else ''}"
@@ -156,10 +158,13 @@ def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] =
 
 
 def _unknown_choice(group: str, choice: str) -> str:
-    options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-    if not options:
+    if not (options := _options(group)):
         return f"unknown choice {group}={choice}: there is no such group"
-    return f"unknown choice {group}={choice}; {group} is one of: {', '.join(options)}"
+    return f"unknown choice {group}={choice}; {group} is one of: {options}"
+
+
+def _options(group: str) -> str:
+    return ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
 
 
 def _unknown_key(key: str, config_name: str, arguments: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ ACCELERATORS = ("auto", "cpu", "gpu")
 ON_FAILURE = ("continue", "stop")
 CONVOLUTIONS = ("auto", "torch", "loop", "shifted", "im2col", "fft", "winograd")
 BENCHES = ("train", "data", "ops", "startup", "trainer")
+PRUNERS = ("median", "halving", "none")
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
@@ -119,6 +120,10 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "logger.graph": ("true or false", is_bool),
     "logger.images": ("a whole number of at least 0", is_int(0)),
     "optimizer.lr": ("a number of at least 0", is_number(0.0)),
+    "trials": ("a whole number of at least 1", is_int(1)),
+    "prune_after": ("a share from 0 to 1", lambda value: is_number(0)(value) and value <= 1),
+    "confirm_seeds": ("a whole number of at least 0", is_int(0)),
+    "heartbeat": ("a whole number of seconds, at least 1", is_int(1)),
 }
 
 
@@ -127,6 +132,7 @@ CHOICES = {
     "conv": CONVOLUTIONS,
     "on_failure": ON_FAILURE,
     "bench": BENCHES,
+    "pruner": PRUNERS,
     "trainer.accelerator": ACCELERATORS,
     "trainer.precision": PRECISIONS,
 }
@@ -146,6 +152,8 @@ def check(cfg: DictConfig) -> None:
         for key in cfg.get(group) or {}:
             if key not in keys and "monitor" in cfg:
                 raise UserError(f"unknown key {group}.{key}; {group} has: {', '.join(sorted(keys))}")
+    if "search" in cfg and not cfg.monitor.startswith("val/"):
+        raise UserError(f"a search goes by validation images: monitor must be val/acc or val/loss, got {cfg.monitor}")
     if OmegaConf.select(cfg, "data.val_size") == 0:
         _check_without_validation(cfg)
 
@@ -157,6 +165,8 @@ def _base_keys() -> dict[str, set[str]]:
 
 
 def _check_without_validation(cfg: DictConfig) -> None:
+    if "search" in cfg:
+        raise UserError("a search needs validation images: data.val_size must be above 0, got 0")
     if OmegaConf.select(cfg, "callbacks.early_stopping") is not None:
         raise UserError("callbacks.early_stopping needs validation images: data.val_size must be above 0, got 0")
     if str(OmegaConf.select(cfg, "scheduler._target_")).endswith("Plateau"):

@@ -110,9 +110,10 @@ def conv2d(
     layout.out_sizes((batch.shape[2], batch.shape[3]), (weight.shape[2], weight.shape[3]))
     if method != "auto":
         _check_method(method, weight, layout)
-    batch, weight, bias = _autocast(batch, weight, bias)
-    is_torchs = method == "auto" and not auto.differs(batch, weight, layout)
-    if is_torchs or torch.jit.is_tracing():  # a graph shows one convolution, not each step of a method
+    is_wanted_whole = torch.jit.is_tracing() or batch.is_meta  # a graph and a shape know no steps of a method
+    if not is_wanted_whole:
+        batch, weight, bias = _autocast(batch, weight, bias)
+    if is_wanted_whole or (method == "auto" and not auto.differs(batch, weight, layout)):
         y = F.conv2d(pad(batch, layout.padding), weight, bias, layout.stride, 0, layout.dilation, groups)
     else:
         y = CrossCorrelation.apply(batch, weight, bias, layout, method)

@@ -81,7 +81,7 @@ def read_run(folder: Path) -> Run:
     pictures = {"data.fingerprint": values.get("data.fingerprint")}
     # A model's file says more than its network does: plain18 is resnet18 without shortcuts.
     model = {"model": values["choices.model"]} if "choices.model" in values else {}
-    identity = {key: value for key, value in flatten(config).items() if _is_identity(key)} | resolved | pictures | model
+    identity = {key: value for key, value in flatten(config).items() if is_identity(key)} | resolved | pictures | model
     return Run(
         folder=RunFolder(folder),
         record=record,
@@ -90,7 +90,8 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def _is_identity(key: str) -> bool:
+def is_identity(key: str) -> bool:
+    """Whether a dotted key of the configuration can change the weights, beside the seed."""
     return key != "seed" and not f"{key}.".startswith(tuple(f"{other}." for other in NOT_IDENTITY))
 
 

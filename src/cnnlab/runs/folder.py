@@ -16,6 +16,10 @@ from cnnlab.files import write_atomically
 Record = dict[str, Any]
 
 
+class Held(UserError):
+    """Another process owns the run folder."""
+
+
 class RunFolder:
     """`logs/<name>/<run id>/`; nothing is made before `hold`."""
 
@@ -32,7 +36,7 @@ class RunFolder:
         """Make the folder and own it; a kill gives it free.
 
         Raises:
-            UserError: it cannot be written, or another process owns it.
+            UserError: it cannot be written; Held, which is one, if another process owns it.
         """
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -44,7 +48,7 @@ class RunFolder:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise UserError(f"another process is training in {self.path}; wait for it, or end it first") from error
+                raise Held(f"another process is training in {self.path}; wait for it, or end it first") from error
             yield
 
     def empty(self) -> None:

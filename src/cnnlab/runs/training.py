@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
@@ -27,14 +27,22 @@ from cnnlab.learn.classifier import ImageClassifier
 from cnnlab.machine import Machine, device_name, peak_memory, prepare
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.runs.checkpoint import read_checkpoint
+from cnnlab.runs.collecting import flatten, is_identity
 from cnnlab.runs.folder import Record, RunFolder, git_state
 from cnnlab.runs.identity import run_id
 from cnnlab.runs.log import Log
-from cnnlab.runs.text import facts_block, result_table, target_name
+from cnnlab.runs.text import facts_block, result_table
 
 
-def train(cfg: DictConfig) -> Record:
+class Pruned(Exception):
+    """What a callback raises after an epoch to end the run there, untested; its record then says so."""
+
+
+def train(cfg: DictConfig, *callbacks: L.Callback) -> Record:
     """Train, test and record the run that `cfg` is, or tell its record if it is done.
+
+    Args:
+        callbacks: called after those of `cfg`; they must not change the weights.
 
     Raises:
         UserError: the configuration, the data or the folder does not allow it; the message says what.
@@ -66,7 +74,7 @@ def train(cfg: DictConfig) -> Record:
         record = _first_record(cfg, data, model, machine, folder) | git
         record |= {"macs": macs, "convolutions": dict(convolutions)}
         record["earlier_commits"] = [*earlier["earlier_commits"], earlier["git_commit"]] if earlier else []
-        return Run(cfg, machine, data, model, record, folder, log).execute()
+        return Run(cfg, machine, data, model, record, folder, log).execute(callbacks)
 
 
 def _commits(earlier: Record, git: dict[str, Any]) -> str:
@@ -137,7 +145,7 @@ class Run:
         self.history = History(folder.metrics)
         self.checkpoints = Checkpoints(folder.checkpoints, cfg.monitor if len(data.val) else None)
 
-    def execute(self) -> Record:
+    def execute(self, callbacks: Sequence[L.Callback] = ()) -> Record:
         """Train and test; whatever happens, the record says it."""
         try:
             self._begin()
@@ -145,9 +153,15 @@ class Run:
                 trainer = build.trainer(
                     self.cfg, self.machine, self.folder.path, self.history, self.checkpoints, self.log
                 )
-                self._fit(trainer)
-                self._test(trainer)
-                self._finish(trainer)
+                trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
+                try:
+                    self._fit(trainer)
+                    self._test(trainer)
+                    self._finish(trainer, "done")
+                    self.log(result_table(self.record, self.folder.path))
+                except Pruned as reason:
+                    self._finish(trainer, "pruned")
+                    self.log(f"pruned after epoch {self.record['epochs']} of {trainer.max_epochs}: {reason}")
         except (KeyboardInterrupt, SystemExit):  # Lightning turns the former into the latter
             self.folder.write(self.record | {"status": "interrupted"})
             self.log("interrupted; the same command goes on after the last whole epoch")
@@ -205,11 +219,11 @@ class Run:
         self.record |= {name: chosen[name] for name in ("test/acc", "test/loss")}
         self.record["test/acc_last"] = results["last"]["test/acc"]
 
-    def _finish(self, trainer: L.Trainer) -> None:
+    def _finish(self, trainer: L.Trainer, status: str) -> None:
         rows, best_epoch = self.history.rows, self.checkpoints.best_epoch
         best = rows[(best_epoch or len(rows)) - 1]
         self.record |= {
-            "status": "done",
+            "status": status,
             "epochs": len(rows),
             "steps": rows[-1]["step"],
             "monitor": self.checkpoints.monitor,
@@ -224,7 +238,6 @@ class Run:
         draw_curves(rows, f"{self.cfg.name}, seed {self.cfg.seed}", self.folder.figures / "curves.png")
         _log_hyperparameters(trainer, self.cfg, self.record)
         self.folder.write(self.record)
-        self.log(result_table(self.record, self.folder.path))
 
     def _record_failure(self, error: Exception) -> None:
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
@@ -236,22 +249,16 @@ class Run:
 
 
 def _log_hyperparameters(trainer: L.Trainer, cfg: DictConfig, record: Record) -> None:
-    """Once, with the final metrics, so that TensorBoard's HPARAMS tab compares runs."""
-    metrics = {"val/acc_best": record["val/acc"], **{name: record[name] for name in ("test/acc", "test/loss")}}
-    parameters = {
-        "model": record["network"]["name"],
-        "data": cfg.data.name,
-        "augment": " ".join(cfg.augment) or "none",
-        "batch_size": cfg.data.batch_size,
-        "epochs": record["epochs"],
-        "seed": cfg.seed,
-        **{part: target_name(cfg[part]) for part in ("loss", "optimizer", "scheduler")},
-        **{key: value for key, value in cfg.optimizer.items() if isinstance(value, int | float)},
-    }
+    """Once, with the final metrics, so that TensorBoard's HPARAMS tab compares runs by all that can change weights."""
+    names = ("test/acc", "test/loss")
+    metrics = {"val/acc_best": record["val/acc"], **{name: record.get(name) for name in names}}
+    content = OmegaConf.to_container(cfg)
+    assert isinstance(content, dict)
+    parameters = {key: value for key, value in flatten(content).items() if is_identity(key) and value is not None}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             known = {name: value for name, value in metrics.items() if value is not None}
-            logger.log_hyperparams(parameters, known, step=record["steps"])
+            logger.log_hyperparams(parameters | {"seed": cfg.seed}, known, step=record["steps"])
             logger.finalize("success")
 
 

@@ -1,0 +1,84 @@
+"""A study's trials in their order, and the best so far."""
+
+import math
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from cnnlab.figures.style import PALETTE, STYLE, figure, save
+
+PALE = "#888888"
+MARGIN = 0.12  # of the height, above and below
+
+Point = tuple[int, float]  # number, value
+
+
+def draw_search_history(
+    done: Sequence[Point],
+    pruned: Sequence[Point],
+    failed: Sequence[int],
+    default: float | None,
+    rises: bool,
+    name: str,
+    path: Path,
+) -> Path:
+    """Draw each trial's value against its number; those far below the others stand as triangles at the border.
+
+    Args:
+        default: the default recipe's value, a line; None for none.
+        rises: whether higher values are better.
+        name: of the value.
+    """
+    drawn = figure(7.5, 3.8)
+    with mpl.rc_context(STYLE):
+        axes = drawn.subplots()
+        if done:
+            values = [value for _, value in done]
+            better = sorted(values, reverse=rises)[: (3 * len(values) + 3) // 4]  # the axis is for three of four
+            _set_limits(axes, better if default is None else [*better, default])
+            best = list(accumulate(values, max if rises else min))
+            steps = [number for number, _ in done]
+            last = max([*steps, *(number for number, _ in pruned), *failed])
+            axes.step([*steps, last], [*best, best[-1]], "-", where="post", color=PALETTE[1], label="best so far")
+        for points, colour, filled, label in ((done, PALETTE[0], True, "done"), (pruned, PALE, False, "pruned")):
+            _scatter(axes, points, colour, filled, label)
+        if default is not None:
+            axes.axhline(default, color=PALETTE[2], linewidth=1.2, linestyle=(0, (4, 2)), label="default recipe")
+        for i, number in enumerate(failed):
+            axes.axvline(number, color="#e3e3e3", linewidth=6, zorder=0, label="" if i else "failed")
+        axes.set_xlabel("trial")
+        axes.set_ylabel(f"{name}; triangles lie beyond" if _beyond(axes, [*done, *pruned]) else name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.margins(x=0.02)
+        drawn.legend(loc="outside upper center", ncols=5, fontsize=9)
+    return save(drawn, path)
+
+
+def _set_limits(axes: Axes, shown: Sequence[float]) -> None:
+    height = max(shown) - min(shown) or 1.0
+    axes.set_ylim(min(shown) - MARGIN * height, max(shown) + MARGIN * height)
+
+
+def _beyond(axes: Axes, points: Sequence[Point]) -> bool:
+    low, high = axes.get_ylim()
+    return any(not low <= value <= high for _, value in points)
+
+
+def _scatter(axes: Axes, points: Sequence[Point], colour: str, filled: bool, label: str) -> None:
+    low, high = (-math.inf, math.inf) if axes.get_autoscaley_on() else axes.get_ylim()
+    for marker, chosen in (
+        ("o", [(x, y) for x, y in points if low <= y <= high]),
+        ("v", [(x, low) for x, y in points if y < low]),
+        ("^", [(x, high) for x, y in points if y > high]),
+    ):
+        if chosen:
+            numbers, heights = zip(*chosen, strict=True)
+            axes.plot(
+                numbers, heights, marker, color=colour, markersize=5, markerfacecolor=colour if filled else "white",
+                label=label, clip_on=False, zorder=3,
+            )  # fmt: skip
+            label = ""  # once in the legend

@@ -1,0 +1,157 @@
+"""What is searched: keys of the configuration, and the values that each may take.
+
+Imports neither torch nor optuna, so that a space that does not fit is told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from cnnlab.config import CONF, keys_of
+from cnnlab.errors import UserError, one_of
+from cnnlab.runs.identity import NOT_IDENTITY
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+DIGITS = 4  # of a number that is drawn, so that the command line that has it can be read
+# These would change what is measured, not how good it is.
+NOT_SEARCHED = (
+    "seed", "monitor", "data.name", "data.val_size", "data.split_seed", "data.limit", "trainer.limit_eval_batches",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, whole ones where both are; `log` spreads them evenly over orders of magnitude."""
+
+    low: float
+    high: float
+    log: bool
+
+    @property
+    def is_whole(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def suggest(self, trial: Trial, key: str) -> str:
+        if self.is_whole:
+            return str(trial.suggest_int(key, int(self.low), int(self.high), log=self.log))
+        return self.shown(trial.suggest_float(key, self.low, self.high, log=self.log))
+
+    def inside(self, value: Any) -> Any:
+        """`value` as the study keeps it, or None where it is not in the range."""
+        known = _is_number(value) and self.low <= value <= self.high
+        return value if known and (isinstance(value, int) or not self.is_whole) else None
+
+    def shown(self, value: Any) -> str:
+        return str(value) if self.is_whole else repr(float(f"{value:.{DIGITS}g}"))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Some values, as they are typed."""
+
+    values: tuple[str, ...]
+
+    def suggest(self, trial: Trial, key: str) -> str:
+        return str(trial.suggest_categorical(key, self.values))
+
+    def inside(self, value: Any) -> Any:
+        """`value` as the study keeps it, or None where it is no choice."""
+        return typed(value) if typed(value) in self.values else None
+
+    def shown(self, value: Any) -> str:
+        return str(value)
+
+
+Space = dict[str, Range | Choices]
+
+
+def typed(value: Any) -> str:
+    """A value as it is typed on the command line."""
+    if isinstance(value, list):
+        return f"[{','.join(map(typed, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def read_space(node: DictConfig, cfg: DictConfig, choices: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:
+    """The space that `node` describes, and the values of its keys in `cfg`.
+
+    Args:
+        node: nested as the configuration is, with {low, high} and perhaps log, or {choices}, in a value's place.
+        cfg: the configuration that each trial refines.
+        choices: the file of each group in it.
+
+    Raises:
+        UserError: a key is not in the configuration, may not be searched, or has no such range.
+    """
+    space = dict(_dimensions(node, ""))
+    if not space:
+        raise UserError("search has no keys: nothing is searched")
+    defaults = {}
+    for key, dimension in space.items():
+        _refuse(key, cfg.monitor)
+        if (CONF / key).is_dir():
+            defaults[key] = choices[key]
+            options = sorted(path.stem for path in (CONF / key).glob("*.yaml"))
+            for choice in dimension.values if isinstance(dimension, Choices) else ("a range",):
+                one_of(f"search.{key}.choices", choice, options)
+        else:
+            defaults[key] = _value(key, cfg)
+    return space, defaults
+
+
+def _dimensions(node: DictConfig, prefix: str) -> Iterator[tuple[str, Range | Choices]]:
+    for name, value in node.items():
+        key = f"{prefix}{name!s}"
+        if not isinstance(value, DictConfig):
+            raise UserError(f"search.{key} must be {{low, high}}, perhaps with log, or {{choices}}, got {value!r}")
+        if value.keys() & {"low", "high", "choices"}:
+            yield key, _dimension(key, OmegaConf.to_container(value))  # type: ignore[arg-type]
+        else:
+            yield from _dimensions(value, f"{key}.")
+
+
+def _dimension(key: str, node: dict[str, Any]) -> Range | Choices:
+    if node.keys() == {"choices"} and isinstance(node["choices"], list) and node["choices"]:
+        return Choices(tuple(map(typed, node["choices"])))
+    if {"low", "high"} <= node.keys() <= {"low", "high", "log"}:
+        low, high, log = node["low"], node["high"], node.get("log", False)
+        if _is_number(low) and _is_number(high) and low < high and (low > 0 or not log) and isinstance(log, bool):
+            return Range(low, high, log)
+    raise UserError(
+        f"search.{key} must be {{low, high}}, numbers with low below high, and above 0 with log: true, or {{choices}}, "
+        f"a list, got {node}"
+    )
+
+
+def _refuse(key: str, monitor: str) -> None:
+    group = key.partition(".")[0]
+    if key in NOT_SEARCHED or key == "data":
+        raise UserError(f"search.{key}: it decides what is measured, so it cannot be searched")
+    if group == "loss" and monitor.endswith("/loss"):
+        raise UserError(f"search.{key}: a loss cannot be chosen by monitor={monitor}, which it changes; take val/acc")
+    if key in NOT_IDENTITY or group in NOT_IDENTITY:
+        raise UserError(f"search.{key}: it cannot change what a network learns")
+
+
+def _value(key: str, cfg: DictConfig) -> Any:
+    parent, _, last = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    if not isinstance(node, DictConfig) or last not in node:
+        near = keys_of(cfg, key)
+        has = f"{parent} has: {', '.join(name for name in near if name != '_target_')}" if near else f"no {parent} here"
+        target = str(node.get("_target_", "")).rpartition(".")[2] if isinstance(node, DictConfig) else ""
+        raise UserError(f"search.{key}: unknown key; {has}{f' ({target})' if target else ''}")
+    value = node[last]
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

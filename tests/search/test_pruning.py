@@ -1,0 +1,101 @@
+"""Ending runs early: what the trial is told, and what the run's record says."""
+
+import csv
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner, ThresholdPruner
+
+from cnnlab.config import compose
+from cnnlab.runs.collecting import collect
+from cnnlab.runs.training import train
+from cnnlab.search.pruning import Pruning, make_pruner
+
+
+@pytest.fixture
+def configure(tmp_path, data_root):
+    def make(*overrides: str):
+        places = [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
+        return compose("train", ["trainer.max_epochs=3", "data.limit=64", "logger=none", *places, *overrides])
+
+    return make
+
+
+def ask(pruner: optuna.pruners.BasePruner) -> optuna.Trial:
+    return optuna.create_study(direction="maximize", pruner=pruner).ask()
+
+
+def reported(trial: optuna.Trial) -> dict[int, float]:
+    return trial.study.trials[trial.number].intermediate_values
+
+
+ALWAYS = ThresholdPruner(lower=2.0, n_warmup_steps=2)  # from the second epoch on, as no accuracy is that high
+
+
+def test_a_pruned_run_keeps_its_folder_says_so_and_can_be_finished(configure, tmp_path):
+    cfg = configure()
+    trial = ask(ALWAYS)
+    record = train(cfg, Pruning(trial, "val/acc"))
+    assert record["status"] == "pruned"
+    assert record["epochs"] == 2
+    assert "test/acc" not in record
+    folder = Path(cfg.log_dir) / cfg.name / record["run_id"]
+    assert json.loads((folder / "result.json").read_text()) == record
+    assert "pruned after epoch 2 of 3: val/acc is behind that of other trials" in (folder / "train.log").read_text()
+    with (folder / "metrics.csv").open() as file:
+        accuracies = {int(row["epoch"]): float(row["val/acc"]) for row in csv.DictReader(file)}
+    assert reported(trial) == pytest.approx(accuracies)
+    assert record["val/acc"] == pytest.approx(max(accuracies.values()))
+    ((run,), skipped) = collect(tmp_path / "logs")
+    assert not skipped
+    assert not run.is_done
+    again = ask(NopPruner())
+    whole = train(cfg, Pruning(again, "val/acc"))
+    assert (whole["status"], whole["epochs"], len(reported(again))) == ("done", 3, 3)
+    uncut = train(configure("name=uncut"))
+    assert (whole["run_id"], whole["test/loss"]) == (uncut["run_id"], uncut["test/loss"])
+
+
+def test_the_default_recipe_is_not_pruned(configure):
+    trial = ask(ALWAYS)
+    assert train(configure(), Pruning(trial, "val/acc", may_prune=False))["status"] == "done"
+    assert len(reported(trial)) == 3
+
+
+def test_a_run_that_its_last_epoch_ends_anyway_is_not_pruned(configure):
+    trial = ask(ThresholdPruner(lower=2.0, n_warmup_steps=3))
+    assert train(configure(), Pruning(trial, "val/loss"))["status"] == "done"
+    assert len(reported(trial)) == 3
+
+
+def decisions(name: str, others: list[list[float]], values: list[float]) -> list[bool]:
+    """What the pruner says after each of the epochs, of 8, to a trial that follows others."""
+    study = optuna.create_study(direction="maximize", pruner=make_pruner(name, after=0.25, epochs=8))
+    for other in others:
+        trial = study.ask()
+        for epoch, value in enumerate(other, start=1):
+            trial.report(value, epoch)
+            trial.should_prune()
+        study.tell(trial, other[-1])
+    trial = study.ask()
+    said = []
+    for epoch, value in enumerate(values, start=1):
+        trial.report(value, epoch)
+        said.append(trial.should_prune())
+    return said
+
+
+GOOD = [0.5, 0.6, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9]
+BAD = [0.1] * 8
+
+
+def test_each_pruner_ends_what_lags_behind_but_not_before_its_share_of_the_epochs():
+    assert decisions("median", [GOOD] * 5, BAD) == [False, True, True, True, True, True, True, True]
+    assert not any(decisions("median", [GOOD] * 5, [value + 0.05 for value in GOOD]))
+    halving = decisions("halving", [GOOD] * 5, BAD)
+    assert halving[:2] == [False, True]
+    assert not any(decisions("none", [GOOD] * 5, BAD))
+    kinds = {name: type(make_pruner(name, 0.25, 8)) for name in ("median", "halving", "none")}
+    assert kinds == {"median": MedianPruner, "halving": SuccessiveHalvingPruner, "none": NopPruner}

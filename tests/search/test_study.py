@@ -1,0 +1,270 @@
+"""Studies: each trial is a run, none is lost or made twice, and what came out is told as it is."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from cnnlab.config import compose
+from cnnlab.errors import UserError
+from cnnlab.learn.classifier import ImageClassifier
+from cnnlab.runs.training import train
+from cnnlab.search.study import tune
+from tests.conftest import REPOSITORY
+
+QUICK = (
+    "search=adamw", "optimizer=adamw", "trainer.max_epochs=2", "trainer.threads=1", "data.limit=64", "logger=none",
+    "confirm_seeds=0",
+)  # fmt: skip
+
+
+@pytest.fixture
+def places(tmp_path, data_root):
+    return [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
+
+
+@pytest.fixture
+def search(places):
+    """Runs a study in this process."""
+
+    def run(*overrides: str) -> None:
+        tune(compose("tune", [*overrides, *places]))
+
+    return run
+
+
+def trials_of(logs: Path) -> list[optuna.trial.FrozenTrial]:
+    (database,) = logs.glob("studies/*/*/study.db")
+    return optuna.load_study(study_name=database.parent.name, storage=f"sqlite:///{database}").trials
+
+
+def records(logs: Path) -> dict[str, dict]:
+    return {path.parent.name: json.loads(path.read_text()) for path in logs.glob("*/*/result.json")}
+
+
+def test_trials_are_runs_the_first_is_the_default_and_the_same_command_again_trains_nothing(
+    search, places, tmp_path, capsys
+):
+    search(*QUICK, "trials=4", "pruner=none")
+    told = capsys.readouterr().out
+    runs = records(tmp_path / "logs")
+    assert len(runs) == 4
+    default = train(compose("train", ["optimizer=adamw", *QUICK[2:6], *places]))
+    assert default["run_id"] in runs  # and was not trained again, as its record says:
+    assert default["overrides"] == runs[default["run_id"]]["overrides"] == ["optimizer=adamw", *QUICK[2:6], *places]
+    trials = trials_of(tmp_path / "logs")
+    assert trials[0].value == default["val/acc"]
+    for trial in trials[1:]:
+        (run,) = (
+            run for run in runs.values() if f"optimizer.lr={trial.params['optimizer.lr']:.4g}" in run["overrides"]
+        )
+        assert trial.value == run["val/acc"]
+        assert train(compose("train", run["overrides"]))["run_id"] == run["run_id"]
+    assert numbers_in(told) == ["0", "1", "2", "3"]
+    best = max(runs.values(), key=lambda run: (run["val/acc"], -run["val/loss"]))
+    assert shlex.join(["python", "src/train.py", *best["overrides"]]) in told
+    capsys.readouterr()
+
+    def never(self, batch, batch_idx):
+        raise AssertionError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageClassifier, "training_step", never)
+        search(*QUICK, "trials=4", "pruner=none")
+    again = capsys.readouterr().out
+    assert again.splitlines()[-1] == told.splitlines()[-1]
+    assert len(trials_of(tmp_path / "logs")) == 4
+
+
+def numbers_in(told: str) -> list[str]:
+    """Of the trials that have a line; the heading of the table begins alike."""
+    return [line.split()[1] for line in told.splitlines() if line.startswith("trial ") and "val/acc" not in line]
+
+
+def test_a_study_that_goes_on_draws_what_an_unbroken_one_draws(search, tmp_path):
+    search(*QUICK, "trials=2")
+    search(*QUICK, "trials=4")
+    cut = [trial.params for trial in trials_of(tmp_path / "logs")]
+    search(*QUICK, "trials=4", f"log_dir={tmp_path / 'whole'}")
+    assert len(cut) == 4
+    assert [trial.params for trial in trials_of(tmp_path / "logs")] == cut
+
+
+def test_a_default_outside_of_the_space_is_the_first_trial_all_the_same(search, places, tmp_path, capsys):
+    adam = [word for word in QUICK if word != "optimizer=adamw"]
+    search(*adam, "trials=2")
+    (first, second) = trials_of(tmp_path / "logs")
+    assert set(first.params) == {"optimizer.lr", "optimizer.betas"}  # its weight_decay is 0
+    assert set(second.params) == {"optimizer.lr", "optimizer.betas", "optimizer.weight_decay"}
+    assert "optimizer.weight_decay=0.0 (the default recipe)" in capsys.readouterr().out
+    assert train(compose("train", [*adam[1:5], *places]))["run_id"] in records(tmp_path / "logs")
+
+
+def failing(monkeypatch, failures: dict[int, Exception | float]) -> None:
+    """Lets the n-th run that is trained from now on raise an exception in its first step, or lose that much to it."""
+    step = ImageClassifier.training_step
+    seen: list[int] = []
+
+    def steps(self, batch, batch_idx):
+        if id(self) not in seen:
+            seen.append(id(self))
+            self.number = len(seen) - 1  # the object stays alive below
+            kept.append(self)
+        failure = failures.get(self.number)
+        if isinstance(failure, BaseException):
+            raise failure
+        if failure is not None:
+            torch.nn.init.constant_(self.net.f6.weight, failure)
+        return step(self, batch, batch_idx)
+
+    kept: list[ImageClassifier] = []
+    monkeypatch.setattr(ImageClassifier, "training_step", steps)
+
+
+def test_a_run_that_diverges_and_one_that_crashes_do_not_end_the_study(search, tmp_path, capsys, monkeypatch):
+    failing(monkeypatch, {1: float("nan"), 2: RuntimeError("out of luck")})
+    search(*QUICK, "trials=4")
+    trials = trials_of(tmp_path / "logs")
+    fail, complete = TrialState.FAIL, TrialState.COMPLETE
+    assert [trial.state for trial in trials] == [complete, fail, fail, complete]
+    told = capsys.readouterr().out
+    assert ": the training loss is no longer finite in epoch 1" in told
+    assert ": out of luck" in told
+    assert "4 trials: 2 done, 2 failed" in told
+    assert sorted(run["status"] for run in records(tmp_path / "logs").values()) == ["done", "done", "failed", "failed"]
+
+
+def test_where_every_trial_fails_the_last_error_is_told(search, monkeypatch):
+    failing(monkeypatch, dict.fromkeys(range(2), RuntimeError("out of luck")))
+    with pytest.raises(UserError, match="none of 2 trials was completed; the last one failed: out of luck"):
+        search(*QUICK, "trials=2")
+
+
+def test_ctrl_c_keeps_the_study_and_the_trial_that_it_ended_is_run_again(search, tmp_path, capsys, monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        failing(patch, {1: KeyboardInterrupt()})
+        with pytest.raises(KeyboardInterrupt):
+            search(*QUICK, "trials=3")
+    signal.signal(signal.SIGINT, handler)  # Lightning leaves it ignored
+    assert "stopped; the same command goes on" in capsys.readouterr().out
+    search(*QUICK, "trials=3")
+    trials = trials_of(tmp_path / "logs")
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert trials[2].params == trials[1].params
+    assert "3 trials: 3 done" in capsys.readouterr().out
+
+
+def test_a_trial_that_was_taken_for_lost_while_it_slept_does_not_end_the_study(search, tmp_path, capsys, monkeypatch):
+    step = ImageClassifier.training_step
+
+    def taken(self, batch, batch_idx):
+        (database,) = tmp_path.glob("logs/studies/*/*/study.db")
+        study = optuna.load_study(study_name=database.parent.name, storage=f"sqlite:///{database}")
+        if study.trials[-1].number == 1 and study.trials[-1].state == TrialState.RUNNING:
+            study.tell(1, state=TrialState.FAIL)  # as another process does
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(ImageClassifier, "training_step", taken)
+    search(*QUICK, "trials=3")
+    told = capsys.readouterr().out
+    assert "trial   1  was taken for lost" in told
+    assert "3 trials: 2 done, 1 failed" in told
+
+
+def test_what_no_trial_could_use_is_told_before_the_first(search, tmp_path):
+    with pytest.raises(UserError, match="lenet5 needs images of at least 12 pixels, got 8"):
+        search(*QUICK, "data.image_size=8")
+    with pytest.raises(UserError, match="fresh=true trains again what a study has"):
+        search(*QUICK, "fresh=true")
+    with pytest.raises(UserError, match="unknown key; optimizer has"):
+        search("search=sgd", *QUICK[1:])
+    assert not list(tmp_path.iterdir())
+
+
+def test_optuna_missing_is_one_clear_error():
+    script = (
+        "import runpy, sys; sys.path.insert(0, 'src'); sys.modules['optuna'] = None\n"
+        "sys.argv = ['src/tune.py', 'search=adamw']\n"
+        "runpy.run_path('src/tune.py', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: a search needs Optuna: pip install -e '.[search]'\n"
+
+
+@pytest.fixture
+def begin(places):
+    """Starts studies in processes of their own, which end with the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*overrides: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "src/tune.py", *overrides, *places],
+            cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
+        )  # fmt: skip
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def wait_for(condition, seconds: float = 200) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_trials_of_one_study(begin, tmp_path):
+    arguments = [*QUICK, "trials=8", "trainer.max_epochs=8", "data.limit=200", "pruner=none"]
+    processes = [begin(*arguments) for _ in range(2)]
+    told = [process.communicate(timeout=280)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    own = [numbers_in(text) for text in told]
+    assert all(own)
+    assert sorted(map(int, own[0] + own[1])) == list(range(8))
+    assert all("8 trials: 8 done" in text for text in told)
+    trials = trials_of(tmp_path / "logs")
+    assert len({trial.params["optimizer.lr"] for trial in trials}) == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at_once", [False, True], ids=["begun again", "beside another"])
+def test_a_killed_process_loses_no_trial(at_once, begin, tmp_path):
+    arguments = [*QUICK, "trials=4", "trainer.max_epochs=12", "data.limit=200", "heartbeat=1", "pruner=none"]
+    killed = begin(*arguments)
+    logs = tmp_path / "logs"
+    wait_for(lambda: len(records(logs)) == 2)
+    wait_for(lambda: len(list(logs.glob("*/*/checkpoints/last.ckpt"))) == 2)  # the second trial's first epoch
+    others = [begin(*arguments)] if at_once else []
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    (lost,) = (run for run, record in records(logs).items() if record["status"] == "running")
+    others = others or [begin(*arguments)]
+    told, _ = others[0].communicate(timeout=280)
+    assert others[0].returncode == 0, told
+    assert "4 trials: 4 done" in told
+    runs = records(logs)
+    assert len(runs) == 4
+    assert {run["status"] for run in runs.values()} == {"done"}
+    assert "resuming after epoch" in (logs / "lenet5-digits" / lost / "train.log").read_text()
+    states = sorted(trial.state.name for trial in trials_of(logs))
+    assert states == ["COMPLETE"] * 4 + ["FAIL"]

@@ -58,11 +58,20 @@ def owner_of(lock: Path) -> int | None:
 @pytest.mark.parametrize("retries", [0, 3])
 def test_a_killed_worker_of_ray_costs_its_job_alone_or_is_retried(retries, tmp_path, data_root):
     pytest.importorskip("ray")
-    sweep = ("-m", *LONG, "seed=0,1,2", *RAY, f"hydra.launcher.ray.remote.max_retries={retries}")
+    sweep = (
+        "-m",
+        *LONG,
+        "trainer.max_epochs=12",
+        "seed=0,1,2",
+        *RAY,
+        f"hydra.launcher.ray.remote.max_retries={retries}",
+    )
+    # Where memory is short Ray kills workers of its own accord, which would be others than the one that is meant.
+    variables = os.environ | {"CNNLAB_DATA": str(data_root), "RAY_memory_monitor_refresh_ms": "0"}
     with (tmp_path / "out").open("w+") as out:
         process = subprocess.Popen(
             [sys.executable, "src/train.py", *sweep, f"log_dir={tmp_path / 'logs'}"],
-            cwd=REPOSITORY, env=os.environ | {"CNNLAB_DATA": str(data_root)}, stdout=out, stderr=subprocess.STDOUT,
+            cwd=REPOSITORY, env=variables, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
         deadline = time.monotonic() + 200
         while not (begun := list((tmp_path / "logs").glob("*/*/checkpoints/last.ckpt"))):
@@ -74,7 +83,7 @@ def test_a_killed_worker_of_ray_costs_its_job_alone_or_is_retried(retries, tmp_p
         assert process.wait(timeout=200) == (0 if retries else 1)
         out.seek(0)
         text = out.read()
-    assert sorted(row[2] for row in table_in(text)) == ["done"] * 3 if retries else ["done", "done", "lost"]
+    assert sorted(row[2] for row in table_in(text)) == ["done", "done", "done" if retries else "lost"]
     assert ("resuming after epoch " in text) == bool(retries)
     assert text.splitlines()[-1].startswith("table  ")
 

@@ -123,7 +123,14 @@ runpy.run_path("src/train.py", run_name="__main__")
 
 @pytest.mark.slow
 def test_what_diverges_raises_or_is_wrong_is_a_clear_row_and_retry_runs_only_that(command, tmp_path):
-    jobs = ("optimizer.lr=0.002,1e38", "seed=0,2,-1", "trainer.max_epochs=1", "logger=none", "data.limit=128")
+    jobs = (
+        "model=mlp",
+        "optimizer.lr=0.002,1e30",
+        "seed=0,2,-1",
+        "trainer.max_epochs=1",
+        "logger=none",
+        "data.limit=128",
+    )
     done = command("-c", BREAKS_AT_SEED_2, "-m", *jobs)
     assert done.returncode == 1
     rows = [" ".join(row) for row in table_in(done.stdout)]
@@ -131,8 +138,8 @@ def test_what_diverges_raises_or_is_wrong_is_a_clear_row_and_retry_runs_only_tha
     fire = "failed RuntimeError: the machine is on fire"
     mistake = "failed seed must be a whole number from 0 to 4294967295, got -1"
     assert rows[1:3] == [f"1 optimizer.lr=0.002 seed=2 {fire}", f"2 optimizer.lr=0.002 seed=-1 {mistake}"]
-    assert rows[3].startswith("3 optimizer.lr=1e38 seed=0 failed the training loss is no longer finite in epoch 1")
-    assert rows[4:] == [f"4 optimizer.lr=1e38 seed=2 {fire}", f"5 optimizer.lr=1e38 seed=-1 {mistake}"]
+    assert rows[3].startswith("3 optimizer.lr=1e+30 seed=0 failed the training loss is no longer finite in epoch 1")
+    assert rows[4:] == [f"4 optimizer.lr=1e+30 seed=2 {fire}", f"5 optimizer.lr=1e+30 seed=-1 {mistake}"]
     assert done.stderr.count("Traceback") == 2  # of what was not foreseen
 
     (finished,) = [path for path in (tmp_path / "logs").glob("*/*/result.json") if '"done"' in path.read_text()]

@@ -41,14 +41,15 @@ def data_root(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def command(data_root, tmp_path) -> Command:
-    """Runs `python <script> <arguments>` from the repository with logs in `tmp_path`."""
+    """Runs `python <script> <arguments>` from the repository with logs in `tmp_path`; None unsets a variable."""
 
-    def run(script: str, *arguments: str, logs: bool = True, timeout: float = 120, **environment: str):
+    def run(script: str, *arguments: str, logs: bool = True, timeout: float = 120, **environment: str | None):
         places = [f"log_dir={tmp_path / 'logs'}"] if logs else []
+        variables = os.environ | {"CNNLAB_DATA": str(data_root)} | environment
         return subprocess.run(
             [sys.executable, script, *arguments, *places],
             cwd=REPOSITORY,
-            env=os.environ | {"CNNLAB_DATA": str(data_root)} | environment,
+            env={name: value for name, value in variables.items() if value is not None},
             capture_output=True,
             text=True,
             timeout=timeout,

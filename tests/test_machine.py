@@ -21,6 +21,9 @@ def test_threads_are_those_asked_for_or_those_there_are(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert prepare().threads == torch.get_num_threads() == 1
     monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    assert prepare().threads == torch.get_num_threads() == 3
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
     small = OmegaConf.create({"accelerator": "cpu", "threads": "auto", "precision": "auto"})
     assert machine.prepare(small, macs_per_step=1e6).threads == torch.get_num_threads() == 1
     assert prepare(threads=2).threads == torch.get_num_threads() == 2

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import pytest
 
 from cnnlab.sweep import Job, Sweep, table_of
 from tests.conftest import REPOSITORY
+from tests.test_signals import LONG, Going
 
 QUICK = ("-m", "trainer=smoke", "logger=none", "data.batch_size=20")
 
@@ -102,3 +105,97 @@ def test_the_table_leaves_out_what_all_jobs_share():
     jobs = [Job(i, f"model=mlp seed={i}", status="done") for i in range(2)]
     assert "model=mlp" not in table_of(jobs)
     assert "model=mlp" in table_of(jobs[:1])
+
+
+BREAKS_AT_SEED_2 = """
+import runpy, sys
+sys.path.insert(0, "src")
+from cnnlab.learn.classifier import ImageClassifier
+step = ImageClassifier.training_step
+def breaks(self, batch, batch_idx):
+    if self.seed == 2:
+        raise RuntimeError("the machine is on fire")
+    return step(self, batch, batch_idx)
+ImageClassifier.training_step = breaks
+runpy.run_path("src/train.py", run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+def test_what_diverges_raises_or_is_wrong_is_a_clear_row_and_retry_runs_only_that(command, tmp_path):
+    jobs = (
+        "model=mlp",
+        "optimizer.lr=0.002,1e30",
+        "seed=0,2,-1",
+        "trainer.max_epochs=1",
+        "logger=none",
+        "data.limit=128",
+    )
+    done = command("-c", BREAKS_AT_SEED_2, "-m", *jobs)
+    assert done.returncode == 1
+    rows = [" ".join(row) for row in table_in(done.stdout)]
+    assert re.fullmatch(r"0 optimizer.lr=0.002 seed=0 done .*", rows[0])
+    fire = "failed RuntimeError: the machine is on fire"
+    mistake = "failed seed must be a whole number from 0 to 4294967295, got -1"
+    assert rows[1:3] == [f"1 optimizer.lr=0.002 seed=2 {fire}", f"2 optimizer.lr=0.002 seed=-1 {mistake}"]
+    assert rows[3].startswith("3 optimizer.lr=1e+30 seed=0 failed the training loss is no longer finite in epoch 1")
+    assert rows[4:] == [f"4 optimizer.lr=1e+30 seed=2 {fire}", f"5 optimizer.lr=1e+30 seed=-1 {mistake}"]
+    assert done.stderr.count("Traceback") == 2  # of what was not foreseen
+
+    (finished,) = [path for path in (tmp_path / "logs").glob("*/*/result.json") if '"done"' in path.read_text()]
+    written = (finished.parent / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    again = command("src/train.py", "-m", *jobs, "retry=true")
+    assert [row[3] for row in table_in(again.stdout)] == ["done", "done", "failed", "failed", "failed", "failed"]
+    assert again.stdout.count("this run is done") == 1
+    assert again.stdout.count("this run was begun before") == 3
+    assert (finished.parent / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("model=lenet5,resnet81",), "error: unknown choice model=resnet81; model is one of: "),
+        (("seed=0,1", "hydra/launcher=nonsense"), "error: unknown choice hydra/launcher=nonsense; joblib, ray, "),
+    ],
+)
+def test_a_choice_that_is_not_there_is_told_before_the_first_job(arguments, error, command, tmp_path):
+    done = command("src/train.py", "-m", *arguments)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(error)
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.rglob("result.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+def test_a_sweep_that_is_ended_has_its_table_and_goes_on(number, status, launcher, command, tmp_path, data_root):
+    parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2") if launcher == "joblib" else ()
+    sweep = ("-m", *LONG, "seed=0,1,2", *parallel)
+    ended, out, err = Going(tmp_path / "logs", data_root, *sweep).end(number)
+    assert ended == status
+    assert "Traceback" not in err
+    rows = table_in(out)
+    assert rows[0][-1] == "interrupted"
+    assert rows[-1][-2:] == ["not", "begun"]
+    done = command("src/train.py", *sweep)
+    assert done.returncode == 0, done.stderr
+    assert "resuming after epoch " in done.stdout
+    assert [row[2] for row in table_in(done.stdout)] == ["done"] * 3
+
+
+@pytest.mark.slow
+def test_jobs_that_share_a_process_do_not_pay_for_the_imports_again(command):
+    """Of the processor's time, which others' work does not lengthen; the imports alone are most of a tiny job."""
+
+    def cost(*commands: tuple[str, ...]) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        for arguments in commands:
+            done = command("src/train.py", *arguments)
+            assert done.returncode == 0, done.stderr
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    single = cost(*[(*QUICK[1:], f"seed={seed}") for seed in range(4)])
+    assert cost((*QUICK, "seed=4,5,6,7")) < 0.6 * single

@@ -294,12 +294,16 @@ def test_a_folder_that_cannot_be_written_is_named(configure, tmp_path):
 
 
 def interrupt_in_the_second_epoch(cfg, monkeypatch) -> None:
-    """As Ctrl-C does."""
+    interrupt_in(1, cfg, monkeypatch)
+
+
+def interrupt_in(epoch: int, cfg, monkeypatch) -> None:
+    """As Ctrl-C does; `epoch` counts from 0."""
     step = ImageClassifier.training_step
     handler = signal.getsignal(signal.SIGINT)
 
     def stops(self, batch, batch_idx):
-        if self.current_epoch == 1:
+        if self.current_epoch == epoch:
             raise KeyboardInterrupt
         return step(self, batch, batch_idx)
 
@@ -348,6 +352,38 @@ def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(configure, monk
     assert json.loads((folder / "result.json").read_text())["status"] == "failed"
 
 
+def cut_off_in_the_third_epoch(configure, monkeypatch):
+    """The configuration and the folder of a run of which two epochs are kept."""
+    cfg = configure("data.limit=128", "trainer.max_epochs=3", "logger=none")
+    interrupt_in(2, cfg, monkeypatch)
+    (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
+    return cfg, folder
+
+
+def test_what_a_kill_left_of_a_checkpoint_is_not_read(configure, monkeypatch, capsys):
+    cfg, folder = cut_off_in_the_third_epoch(configure, monkeypatch)
+    last = folder / "checkpoints" / "last.ckpt"
+    last.with_suffix(".part").write_bytes(last.read_bytes()[:1000])
+    train(cfg)
+    assert "resuming after epoch 2 of 3" in capsys.readouterr().out
+    assert sorted(path.name for path in last.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_where_the_last_checkpoint_is_damaged_the_best_is_used(configure, monkeypatch, capsys):
+    cfg, folder = cut_off_in_the_third_epoch(configure, monkeypatch)
+    last, best = (folder / "checkpoints" / f"{which}.ckpt" for which in ("last", "best"))
+    last.write_bytes(last.read_bytes()[:1000])
+    record = train(cfg)
+    assert f"warning: {last} is not a whole checkpoint: it is truncated" in capsys.readouterr().out
+    assert record["status"] == "done"
+    assert [row["epoch"] for row in rows_of(folder)] == ["1", "2", "3"]
+    for path in (last, best):
+        path.write_bytes(b"")
+    (folder / "result.json").write_text(json.dumps(record | {"status": "running"}))
+    with pytest.raises(UserError, match=f"{best} is not a whole checkpoint"):
+        train(cfg)
+
+
 def test_absent_data_leaves_nothing_behind(configure, tmp_path):
     with pytest.raises(UserError, match="cifar10 was not found whole"):
         train(configure("data=cifar10", f"data.root={tmp_path / 'nowhere'}"))
@@ -379,6 +415,16 @@ IMPOSSIBLE = {
 def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(arguments, configure, tmp_path):
     with pytest.raises(UserError, match=IMPOSSIBLE[arguments]):
         train(configure(*arguments.split()))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("argument", "batches"),
+    [("trainer.limit_train_batches=0.01", "40 batches"), ("trainer.limit_eval_batches=0.5", "1 batch")],
+)
+def test_a_share_of_the_batches_that_is_none_is_told(argument, batches, configure, tmp_path):
+    with pytest.raises(UserError, match=f"{argument} of {batches} is none; take more, or a number"):
+        train(configure(argument))
     assert not list(tmp_path.iterdir())
 
 

@@ -67,6 +67,16 @@ def datamodule(cfg: DictConfig, say: Say = print) -> ImageDataModule:
     return module
 
 
+def check_limits(trainer: DictConfig, data: ImageDataModule) -> None:
+    """Raise UserError where a share of the batches that `trainer` asks for is none."""
+    evaluated = [data.eval_dataloader(subset) for subset in (data.val, data.test) if len(subset)]
+    for stage, loaders in (("train", [data.train_dataloader()]), ("eval", evaluated)):
+        share, fewest = trainer[f"limit_{stage}_batches"], min(map(len, loaders))
+        if isinstance(share, float) and int(share * fewest) == 0:
+            batches = f"{fewest} {'batch' if fewest == 1 else 'batches'}"
+            raise UserError(f"trainer.limit_{stage}_batches={share} of {batches} is none; take more, or a number")
+
+
 def network(node: DictConfig, facts: ImageFacts) -> nn.Module:
     """The network of `node`, for images as `facts` say."""
     return make(node, "model", **_image_arguments(facts))

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import hydra
@@ -19,8 +20,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from cnnlab.config import CONF, check, compose, keys_of, plain, quoted
-from cnnlab.errors import UserError
+from cnnlab.errors import Terminated, UserError
 from cnnlab.sweep import CountJobs, Job, this_job
+
+LAUNCHERS = "joblib, ray, submitit_local and submitit_slurm"
 
 Task = Callable[[DictConfig], Any]  # a run's record, or nothing
 
@@ -28,7 +31,8 @@ Task = Callable[[DictConfig], Any]  # a run's record, or nothing
 def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
     """Make `task(cfg)` a command that composes conf/<config_name>.yaml with its arguments.
 
-    The command exits with 0 after success, with 1 after a mistake or a failed job, with 130 after Ctrl-C.
+    The command exits with 0 after success, with 1 after a mistake or a failed job, with 130 after Ctrl-C, and with 143
+    after SIGTERM.
     HYDRA_FULL_ERROR=1 shows the traceback of a mistake.
     """
 
@@ -37,6 +41,7 @@ def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
             full_errors = os.environ.get("HYDRA_FULL_ERROR", "0") == "1"
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing its own form of the error
             failures: list[Exception] = []
+            _end_on_sigterm()
             try:
                 _refuse_lists_of_choices(sys.argv[1:])
                 sys.argv[1:] = quoted(sys.argv[1:])
@@ -44,8 +49,12 @@ def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
                     lambda cfg: _run_job(task, cfg, failures)
                 )()
             except KeyboardInterrupt:
-                _end_sweep()
-                sys.exit(130)
+                _end_sweep("interrupted")
+                sys.exit(128 + signal.SIGINT)
+            except Terminated:
+                print("ended by SIGTERM", file=sys.stderr)
+                _end_sweep("interrupted")
+                sys.exit(128 + signal.SIGTERM)
             except (UserError, HydraException, OmegaConfBaseException) as error:
                 failures.append(error)
                 print(f"error: {_explain(error, config_name, sys.argv[1:])}", file=sys.stderr)
@@ -65,8 +74,22 @@ def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
     return decorate
 
 
+def _end_on_sigterm() -> None:
+    """Make SIGTERM an exception in this process, unless something else waits for it.
+
+    Lightning, while it trains or tests, does what it has to do at SIGTERM and calls this handler then.
+    """
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)
+
+
 def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
     """One job; what it raises is told at once and kept in `failures`, so that the other jobs of a sweep go on."""
+    _end_on_sigterm()  # a launcher's worker is a process of its own
     place = this_job()
     if place is None:
         _guarded(task, cfg, failures)
@@ -78,8 +101,10 @@ def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
     sweep.write(job)
     try:
         record = _guarded(task, cfg, failures)
-    except BaseException:
+    except BaseException as error:
         sweep.write(replace(job, status="interrupted"))
+        if isinstance(error, Terminated) and CountJobs.current is None:
+            return  # of a worker: this job alone
         raise
     if record is None:
         sweep.write(replace(job, status="failed", error=_message(failures[-1])))
@@ -123,12 +148,17 @@ def _done(job: Job, cfg: DictConfig, record: Mapping[str, Any]) -> Job:
     return replace(job, status="done", folder=folder, accuracies=accuracies, seconds=record.get("train_seconds"))
 
 
-def _end_sweep() -> bool:
-    """Print the table of the sweep that was run, if there was one; whether all of its jobs were done."""
+def _end_sweep(running: str = "lost") -> bool:
+    """Print the table of the sweep that was run, if a job of one was begun; whether all of its jobs were done.
+
+    Args:
+        running: what became of jobs that have not ended.
+    """
     sweep = CountJobs.current
     if sweep is None:
         return True
-    print(f"\n{sweep.end()}\n\ntable  {sweep.folder / 'table.txt'}")
+    if sweep.jobs():
+        print(f"\n{sweep.end(running)}\n\ntable  {sweep.folder / 'table.txt'}")
     return sweep.is_whole()
 
 
@@ -145,7 +175,7 @@ def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] =
     message = str(error)
     if key := re.search(r"Could not override '([^']+)'", message):
         return _unknown_key(key[1], config_name, arguments)
-    if missing := re.search(r"Could not find '([^/']+)/([^']+)'", message):
+    if missing := re.search(r"Could not find '([^']+)/([^/']+)'", message):
         return _unknown_choice(missing[1], missing[2])
     if group := re.search(r"You must specify '([^']+)'", message):
         return f"{group[1]} must be given: {group[1]}=CHOICE, one of: {_options(group[1])}"
@@ -158,6 +188,8 @@ def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] =
 
 
 def _unknown_choice(group: str, choice: str) -> str:
+    if group == "hydra/launcher":
+        return f"unknown choice {group}={choice}; {LAUNCHERS} need: pip install -e '.[sweep]'"
     if not (options := _options(group)):
         return f"unknown choice {group}={choice}: there is no such group"
     return f"unknown choice {group}={choice}; {group} is one of: {options}"

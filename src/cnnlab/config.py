@@ -78,7 +78,8 @@ def is_seed(value: Any) -> bool:
 
 
 def is_limit(value: Any) -> bool:
-    return is_int(1)(value) or (isinstance(value, float) and 0 < value <= 1)
+    """A count or a share; all is null, and nothing else."""
+    return is_int(1)(value) or (isinstance(value, float) and 0 < value < 1)
 
 
 def is_size(value: Any) -> bool:
@@ -111,8 +112,8 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "trainer.max_steps": ("null or a whole number of at least 1", or_null(is_int(1))),
     "trainer.devices": ("1 (several devices are not supported yet)", lambda value: value == 1),
     "trainer.gradient_clip_val": ("null or a number", or_null(is_number(0.0))),
-    "trainer.limit_train_batches": ("null, a share or a number of batches", or_null(is_limit)),
-    "trainer.limit_eval_batches": ("null, a share or a number of batches", or_null(is_limit)),
+    "trainer.limit_train_batches": ("null, a share below 1 or a number of batches", or_null(is_limit)),
+    "trainer.limit_eval_batches": ("null, a share below 1 or a number of batches", or_null(is_limit)),
     "param_groups.bias_lr_factor": ("a number of at least 0", is_number(0.0)),
     "callbacks.averaging.decay": ("a number from 0 to 1", lambda value: is_number(0)(value) and value <= 1),
     "callbacks.gradient_norms.every": ("a whole number of at least 1", is_int(1)),

@@ -7,6 +7,10 @@ class UserError(Exception):
     """A mistake in the command, the data or the machine's state; the command line prints it and exits with 1."""
 
 
+class Terminated(SystemExit):
+    """SIGTERM came: whoever runs the program wants it to end now."""
+
+
 def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
     """Raise UserError unless `value` is among `allowed`."""
     choices = list(allowed)

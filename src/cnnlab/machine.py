@@ -67,8 +67,8 @@ def set_threads(threads: str | int, macs_per_step: float = math.inf) -> int:
     """Set torch's threads.
 
     `auto` is one where a step is too small to be shared: two threads gain nothing there, and wait long for each other
-    on a busy machine. Else it is $OMP_NUM_THREADS, which parallel launchers set to each job's part, or the processors
-    that this process may use.
+    on a busy machine. Else it is each job's part, which joblib and Ray set as $OMP_NUM_THREADS and Slurm as
+    $SLURM_CPUS_PER_TASK, or the processors that this process may use.
 
     Args:
         macs_per_step: multiply-accumulates of a forward pass over a batch.
@@ -78,7 +78,8 @@ def set_threads(threads: str | int, macs_per_step: float = math.inf) -> int:
     elif macs_per_step < ONE_THREAD_BELOW:
         count = 1
     else:
-        count = int(os.environ.get("OMP_NUM_THREADS", processors()))
+        parts = (os.environ.get(name) for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"))
+        count = int(next(filter(None, parts), processors()))
     torch.set_num_threads(count)
     return count
 

@@ -90,11 +90,11 @@ class Sweep:
             parts.append(f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute")
         return f"sweep: {', '.join(parts)}"
 
-    def end(self) -> str:
-        """The table of all jobs, which is kept; what is still running now has lost its process."""
+    def end(self, running: str = "lost") -> str:
+        """The table of all jobs, which is kept; what is still `running` now has lost its process."""
         for job in self.jobs():
             if job.status == "running":
-                self.write(replace(job, status="lost"))
+                self.write(replace(job, status=running))
         table = table_of(self.jobs())
         if missing := self.total - len(self.jobs()):
             table += f"\n{missing} more {'was' if missing == 1 else 'were'} not begun"

@@ -1,6 +1,7 @@
 """One run from its configuration to its record: found again, resumed, trained, tested."""
 
 import logging
+import shutil
 import sys
 import traceback
 import warnings
@@ -14,13 +15,14 @@ import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from cnnlab import build
 from cnnlab.analysis.cost import count_macs, count_parameters
 from cnnlab.config import CONF
 from cnnlab.data.datamodule import ImageDataModule
-from cnnlab.errors import UserError
+from cnnlab.errors import Terminated, UserError
 from cnnlab.figures.curves import draw_curves
 from cnnlab.learn.callbacks import Checkpoints, History
 from cnnlab.learn.classifier import ImageClassifier
@@ -49,6 +51,7 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> Record:
     """
     log = Log()
     data = build.datamodule(cfg, log)
+    build.check_limits(cfg.trainer, data)
     model = build.classifier(cfg, data)
     macs = count_macs(model.net, len(data.facts.mean), data.facts.image_size)
     convolutions = swap_convolutions(model.net, cfg.conv)
@@ -162,9 +165,11 @@ class Run:
                 except Pruned as reason:
                     self._finish(trainer, "pruned")
                     self.log(f"pruned after epoch {self.record['epochs']} of {trainer.max_epochs}: {reason}")
-        except (KeyboardInterrupt, SystemExit):  # Lightning turns the former into the latter
+        except (KeyboardInterrupt, SystemExit) as end:  # Lightning turns the former into the latter
             self.folder.write(self.record | {"status": "interrupted"})
             self.log("interrupted; the same command goes on after the last whole epoch")
+            if isinstance(end, Terminated | SIGTERMException):
+                raise Terminated from None
             raise KeyboardInterrupt from None
         except BrokenPipeError:  # whoever read the output has gone, and the run with them
             self.folder.write(self.record | {"status": "interrupted"})
@@ -187,7 +192,7 @@ class Run:
 
     def _fit(self, trainer: L.Trainer) -> None:
         """Train, after the last whole epoch where there is one; not at all where only the test was missing."""
-        last = self.checkpoints.last_path if self.checkpoints.last_path.exists() else None
+        last = self._newest_checkpoint()
         for events in self.folder.path.glob("events.out.tfevents.*"):
             events.unlink()  # the history writes all epochs anew, so that none is there twice
         saved = read_checkpoint(last)["callbacks"] if last else {}
@@ -199,6 +204,21 @@ class Run:
             self.history.log_all(trainer)
         else:
             trainer.fit(self.model, datamodule=self.data, ckpt_path=last, weights_only=True)
+
+    def _newest_checkpoint(self) -> Path | None:
+        """The last epoch's; where a fault has damaged it the best epoch's, which takes its place."""
+        last, best = self.checkpoints.last_path, self.checkpoints.best_path
+        if not last.exists():
+            return None
+        try:
+            read_checkpoint(last)
+        except UserError as error:
+            if not best.exists():
+                raise
+            read_checkpoint(best)
+            self.log(f"warning: {error}; going on from the best epoch")
+            shutil.copyfile(best, last)
+        return last
 
     def _is_trained(self, saved: dict[str, Any]) -> bool:
         """Whether the last checkpoint, with the callbacks' states `saved`, is that of the last epoch."""

@@ -1,0 +1,80 @@
+"""A launcher that runs a sweep's jobs on Ray; Hydra takes launchers from packages of this name only.
+
+Imports nothing heavier than Hydra, which looks into this file at each start.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from cnnlab.errors import Terminated, UserError
+
+
+class RayLauncher(Launcher):
+    """Each job is a task of Ray, and each is waited for, also where another's worker was lost.
+
+    hydra-ray-launcher gives up at the first worker that is lost, and leaves Ray running, which goes on to print.
+
+    Args:
+        ray: `init`, the arguments of ray.init, and `remote`, the options of each job's task.
+    """
+
+    def __init__(self, ray: DictConfig) -> None:
+        self.options: Any = OmegaConf.to_container(ray, resolve=True)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.context, self.task, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Raises UserError where Ray is not installed."""
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # else what two jobs say alike is said by one of them
+        try:
+            import ray
+        except ImportError as error:
+            raise UserError("hydra/launcher=ray needs Ray: pip install -e '.[sweep]'") from error
+        setup_globals()
+        on_sigterm = signal.getsignal(signal.SIGTERM)
+        ray.init(**self.options["init"])
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own would end the program without the table
+        try:
+            run = ray.remote(**self.options["remote"])(_run)
+            jobs = []
+            for number, overrides in enumerate(job_overrides, start=initial_job_idx):
+                config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+                with open_dict(config):
+                    config.hydra.job.id = config.hydra.job.num = number
+                jobs.append(run.remote(self.context, self.task, config, Singleton.get_state()))
+            return [_result(job) for job in jobs]
+        except SystemExit as end:  # which Ray makes of what the handler raises
+            raise Terminated from end
+        finally:
+            ray.shutdown()
+
+
+def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: Any) -> JobReturn:
+    """One job, in a worker, in the state that Hydra has where the sweep was started."""
+    setup_globals()
+    Singleton.set_state(state)
+    HydraConfig.instance().set_config(config)
+    return run_job(task, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
+
+
+def _result(job: Any) -> JobReturn:
+    """What a job gives; where its worker was lost that is told here, and the sweep's table has it as lost."""
+    import ray
+
+    try:
+        result: JobReturn = ray.get(job)
+    except ray.exceptions.RayError as error:
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        return JobReturn(status=JobStatus.COMPLETED)
+    return result

@@ -10,6 +10,8 @@ from cnnlab.augment.geometry import RandomFlip
 from cnnlab.augment.mix import one_hot
 from cnnlab.augment.step import Draws, ImageFacts, ImageStep, MixStep
 
+WHOLE = slice(None)
+
 
 class Augmentation:
     """The steps of one `conf/augment` choice on one dataset.
@@ -24,30 +26,36 @@ class Augmentation:
         self.mix_steps: list[MixStep] = [step for step in kept if hasattr(step, "mix")]  # type: ignore[misc]
         self.facts = facts
 
-    def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Augment a batch.
+    def __call__(
+        self, images: Tensor, labels: Tensor, generator: torch.Generator, part: slice = WHOLE
+    ) -> tuple[Tensor, Tensor]:
+        """Augment a batch, or a part of it with the numbers that the part has in the whole.
 
         Args:
             images: uint8 (N, C, H, W) as stored.
             labels: (N,).
+            part: the images that come out, M of them; the others are augmented only where images are mixed, as any may
+                be a partner.
 
         Returns:
-            Normalised floats (N, C, image_size, image_size), and the labels, or targets (N, num_classes) where images
+            Normalised floats (M, C, image_size, image_size), and the labels, or targets (M, num_classes) where images
             were mixed.
         """
+        needed = WHOLE if self.mix_steps else part
+        kept = images[needed]
         for step in self.image_steps:
-            images = step.apply(images, _on(step.draw(images, generator), images.device))
-        x = normalise(images, self.facts)
+            kept = step.apply(kept, _on(step.draw(images, generator), images.device, needed))
+        x = normalise(kept, self.facts)
         if not self.mix_steps:
-            return x, labels
+            return x, labels[part]
         targets = one_hot(labels, self.facts.num_classes)
         for mix in self.mix_steps:
             x, targets = mix.mix(x, targets, _on(mix.draw(x, generator), x.device))
-        return x, targets
+        return x[part], targets[part]
 
 
-def _on(draws: Draws, device: torch.device) -> Draws:
-    return {name: drawn.to(device, non_blocking=True) for name, drawn in draws.items()}
+def _on(draws: Draws, device: torch.device, part: slice = WHOLE) -> Draws:
+    return {name: drawn[part].to(device, non_blocking=True) for name, drawn in draws.items()}
 
 
 def normalise(images: Tensor, facts: ImageFacts) -> Tensor:

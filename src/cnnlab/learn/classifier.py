@@ -99,7 +99,6 @@ class ImageClassifier(L.LightningModule):
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
         x, targets = self.augmentation(images, labels, generator, self._part(len(labels)))
         logits, loss = self._scores(x, targets)
-        self._share_statistics()
         # A card would have to be waited for to see the loss, so it is looked at less often there.
         if (not loss.is_cuda or batch_idx % 20 == 0) and not math.isfinite(loss.item()):
             raise Diverged("the training loss", self.current_epoch, self.global_step)
@@ -115,7 +114,7 @@ class ImageClassifier(L.LightningModule):
         return slice(rank * count // processes, (rank + 1) * count // processes)
 
     @torch.no_grad()
-    def _share_statistics(self) -> None:
+    def on_after_backward(self) -> None:
         """Batch norm's running statistics become the processes' mean, as each has seen its part of the batch."""
         buffers = [buffer for buffer in self.net.buffers() if buffer.is_floating_point()]
         if self.trainer.world_size == 1 or not buffers:

@@ -144,16 +144,20 @@ class Team:
             time.sleep(0.1)
 
     def _tell_the_dead(self, processes: list["subprocess.Popen[str]"]) -> None:
-        """Whoever was killed is the cause, whatever its peers have said meanwhile."""
+        """Whoever ended without a word is the cause, whatever its peers have said meanwhile; 1 is after a report."""
         for local_rank, process in enumerate(processes):
             rank, code = self.node * self.devices + local_rank, process.poll()
             if code is not None and code < 0:
                 name = signal.Signals(-code).name
-                tell_lost = {"kind": "lost", "message": f"the process of rank {rank} was ended by {name}"}
-                self._store.set("failure", json.dumps(tell_lost))
+                report = {"kind": "lost", "message": f"the process of rank {rank} was ended by {name}"}
+                self._store.set("failure", json.dumps(report))
             elif code:
                 message = f"the process of rank {rank} ended with exit code {code} and did not say why"
-                tell_failure(self._store, {"kind": "user", "message": message})
+                report = {"kind": "user", "message": message}
+                if code == 1:
+                    tell_failure(self._store, report)
+                else:
+                    self._store.set("failure", json.dumps(report))
 
 
 def tell_failure(store: Store, report: dict[str, str]) -> None:

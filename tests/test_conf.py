@@ -21,6 +21,7 @@ DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
 OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 GROUPS = ("augment", "loss", "scheduler", "callbacks", "logger", "trainer")
 CHOICES = {group: sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in GROUPS}
+CHOICES["trainer"].remove("ddp")  # its processes would not see the small datasets; tests/runs/test_team.py runs it
 if not torch.cuda.is_available():
     CHOICES["trainer"].remove("gpu")
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

@@ -12,6 +12,8 @@ import torch
 from hydra.errors import InstantiationException
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
@@ -167,7 +169,10 @@ class Curves(TensorBoardLogger):
 def trainer(
     cfg: DictConfig, machine: Machine, folder: Path, history: History, checkpoints: Checkpoints, say: Say
 ) -> L.Trainer:
-    """The Trainer of `cfg`, which keeps `history` and `checkpoints` and logs to TensorBoard in `folder`."""
+    """The Trainer of `cfg`, which keeps `history` and `checkpoints` and logs to TensorBoard in `folder`.
+
+    Where the run has several processes, this is one of them.
+    """
     with_validation = cfg.data.val_size != 0
     callbacks: list[L.Callback] = [
         InputPictures(cfg.logger.images, cfg.logger.graph), history, checkpoints, Display(history, say),
@@ -179,9 +184,14 @@ def trainer(
     if cfg.callbacks.gradient_norms is not None:
         callbacks.append(GradientNorms(**cfg.callbacks.gradient_norms))
     logger = Curves(folder.parent, name="", version=folder.name, default_hp_metric=False)
+    # The classifier shares batch norm's statistics itself, after each step, so that validation has them too.
+    shared = DDPStrategy(cluster_environment=LightningEnvironment(), broadcast_buffers=False)
     return L.Trainer(
         accelerator=machine.accelerator,
         devices=cfg.trainer.devices,
+        num_nodes=cfg.trainer.num_nodes,
+        strategy=shared if cfg.trainer.devices * cfg.trainer.num_nodes > 1 else "auto",
+        sync_batchnorm=cfg.trainer.sync_batchnorm,
         precision=machine.precision,  # type: ignore[arg-type]
         max_epochs=cfg.trainer.max_epochs,
         gradient_clip_val=cfg.trainer.gradient_clip_val,

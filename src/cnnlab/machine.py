@@ -40,7 +40,7 @@ def prepare(trainer: DictConfig, macs_per_step: float = math.inf) -> Machine:
     """Make the settings that `trainer` asks for, and tell what its `auto` values stand for here.
 
     Args:
-        macs_per_step: multiply-accumulates of a forward pass over a batch.
+        macs_per_step: multiply-accumulates of a forward pass over a process's part of a batch.
 
     Raises:
         UserError: what is asked for is not there.
@@ -48,7 +48,8 @@ def prepare(trainer: DictConfig, macs_per_step: float = math.inf) -> Machine:
     keep_freed_memory()
     reset_peak_memory()
     device = device_type(trainer.accelerator)
-    return Machine(device, set_threads(trainer.threads, macs_per_step), resolve_precision(trainer.precision, device))
+    threads = set_threads(trainer.threads, macs_per_step, trainer.get("devices", 1))
+    return Machine(device, threads, resolve_precision(trainer.precision, device))
 
 
 def keep_freed_memory() -> bool:
@@ -63,15 +64,16 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
 
 
-def set_threads(threads: str | int, macs_per_step: float = math.inf) -> int:
+def set_threads(threads: str | int, macs_per_step: float = math.inf, processes: int = 1) -> int:
     """Set torch's threads.
 
     `auto` is one where a step is too small to be shared: two threads gain nothing there, and wait long for each other
     on a busy machine. Else it is each job's part, which joblib and Ray set as $OMP_NUM_THREADS and Slurm as
-    $SLURM_CPUS_PER_TASK, or the processors that this process may use.
+    $SLURM_CPUS_PER_TASK, or the processors that this process may use; shared by the run's processes on this node.
 
     Args:
-        macs_per_step: multiply-accumulates of a forward pass over a batch.
+        macs_per_step: multiply-accumulates of a forward pass over a process's part of a batch.
+        processes: those that share the processors.
     """
     if threads != "auto":
         count = int(threads)
@@ -79,7 +81,7 @@ def set_threads(threads: str | int, macs_per_step: float = math.inf) -> int:
         count = 1
     else:
         parts = (os.environ.get(name) for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"))
-        count = int(next(filter(None, parts), processors()))
+        count = max(1, int(next(filter(None, parts), processors())) // processes)
     torch.set_num_threads(count)
     return count
 

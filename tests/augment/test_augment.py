@@ -239,6 +239,16 @@ def test_a_step_is_decided_by_its_generator_leaves_its_input_and_draws_for_every
         assert len({image.sum().item() for image in first}) > 1
 
 
+@pytest.mark.parametrize("names", [["crop", "flip", "colour"], ["trivial", "cutout"], ["crop", "mixup"], ["cutmix"]])
+def test_a_part_of_a_batch_is_that_part_of_the_augmented_whole(names):
+    images, labels = smooth((12, 3, 32, 32)), torch.arange(12) % 10
+    augment = Augmentation([STEPS[name] for name in names], facts())
+    whole = augment(images, labels, torch.Generator().manual_seed(1))
+    for part in (slice(0, 4), slice(4, 8), slice(8, 12)):
+        for value, expected in zip(augment(images, labels, torch.Generator().manual_seed(1), part), whole, strict=True):
+            assert torch.equal(value, expected[part])
+
+
 def test_normalising_gives_the_published_scale_and_back():
     images = noise((4, 3, 32, 32))
     x = normalise(images, facts())

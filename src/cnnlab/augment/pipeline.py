@@ -10,6 +10,8 @@ from cnnlab.augment.geometry import RandomFlip
 from cnnlab.augment.mix import one_hot
 from cnnlab.augment.step import Draws, ImageFacts, ImageStep, MixStep, Moment, MomentStep
 
+WHOLE = slice(None)
+
 
 class Augmentation:
     """The steps of one `conf/augment` choice on one dataset.
@@ -25,38 +27,47 @@ class Augmentation:
         self.facts = facts
 
     def __call__(
-        self, images: Tensor, labels: Tensor, generator: torch.Generator, moment: Moment | None = None
+        self,
+        images: Tensor,
+        labels: Tensor,
+        generator: torch.Generator,
+        moment: Moment | None = None,
+        part: slice = WHOLE,
     ) -> tuple[Tensor, Tensor]:
-        """Augment a batch.
+        """Augment a batch, or a part of it with the numbers that the part has in the whole.
 
         Args:
             images: uint8 (N, C, H, W) as stored.
             labels: (N,).
             generator: of what is drawn at random.
             moment: of this batch, for the steps that go by it.
+            part: the images that come out, M of them; the others are augmented only where images are mixed, as any may
+                be a partner.
 
         Returns:
-            Normalised floats (N, C, image_size, image_size), and the labels, or targets (N, num_classes) where images
+            Normalised floats (M, C, image_size, image_size), and the labels, or targets (M, num_classes) where images
             were mixed.
         """
+        needed = WHOLE if self.mix_steps else part
+        kept = images[needed]
         for step in self.image_steps:
             if hasattr(step, "draw_at"):
                 assert moment is not None, f"{type(step).__name__} needs to know which images it has"
                 draws = step.draw_at(moment)
             else:
                 draws = step.draw(images, generator)
-            images = step.apply(images, _on(draws, images.device))
-        x = normalise(images, self.facts)
+            kept = step.apply(kept, _on(draws, images.device, needed))
+        x = normalise(kept, self.facts)
         if not self.mix_steps:
-            return x, labels
+            return x, labels[part]
         targets = one_hot(labels, self.facts.num_classes)
         for mix in self.mix_steps:
             x, targets = mix.mix(x, targets, _on(mix.draw(x, generator), x.device))
-        return x, targets
+        return x[part], targets[part]
 
 
-def _on(draws: Draws, device: torch.device) -> Draws:
-    return {name: drawn.to(device, non_blocking=True) for name, drawn in draws.items()}
+def _on(draws: Draws, device: torch.device, part: slice = WHOLE) -> Draws:
+    return {name: drawn[part].to(device, non_blocking=True) for name, drawn in draws.items()}
 
 
 def normalise(images: Tensor, facts: ImageFacts) -> Tensor:

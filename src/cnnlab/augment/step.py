@@ -48,7 +48,11 @@ class Moment:
 
 
 class ImageStep(Protocol):
-    """A step that changes images and keeps their labels. `apply` takes and returns (N, C, H, W), uint8."""
+    """A step that changes images, each for itself, and keeps their labels and shape.
+
+    `draw` uses no more of a batch than its shape, and has a row of numbers for each image. `apply` takes and returns
+    (N, C, H, W), uint8.
+    """
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws: ...
 

@@ -94,8 +94,12 @@ class ImageClassifier(L.LightningModule):
         self.sums.zero_()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Dropout draws from the global generator: a function of the step, so that a resumed run draws the same."""
-        seed = generator_for(Stream.DROPOUT, self.seed, self.global_step).initial_seed()
+        """Dropout draws from the global generator: a function of the step, so that a resumed run draws the same.
+
+        Each process of a run draws its own.
+        """
+        rank = (self.global_rank,) if self.global_rank else ()
+        seed = generator_for(Stream.DROPOUT, self.seed, self.global_step, *rank).initial_seed()
         # torch.manual_seed would seed the processor alike, and write down the stack for each kind of card there is not.
         if self.device.type == "cpu":
             torch.default_generator.manual_seed(seed)
@@ -106,7 +110,8 @@ class ImageClassifier(L.LightningModule):
         """The network's input and the loss's target, of images, labels and indices at a step of the present epoch."""
         images, labels, indices = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
-        return self.augmentation(images, labels, generator, Moment(self.seed, self.current_epoch, indices))
+        moment = Moment(self.seed, self.current_epoch, indices)
+        return self.augmentation(images, labels, generator, moment, self._part(len(labels)))
 
     def training_step(self, batch: IndexedBatch, batch_idx: int) -> Tensor:
         x, targets = self.augmented(batch, batch_idx)
@@ -119,6 +124,21 @@ class ImageClassifier(L.LightningModule):
             correct = (logits.argmax(1) == wanted).sum()
             self.sums += torch.stack((loss.detach().double() * len(x), correct.double(), correct.new_tensor(len(x))))
         return loss
+
+    def _part(self, count: int) -> slice:
+        """What this process takes of a batch of `count`: the loader hands the whole batch to each process of a run."""
+        rank, processes = self.global_rank, self.trainer.world_size
+        return slice(rank * count // processes, (rank + 1) * count // processes)
+
+    @torch.no_grad()
+    def on_after_backward(self) -> None:
+        """Batch norm's running statistics become the processes' mean, as each has seen its part of the batch."""
+        buffers = [buffer for buffer in self.net.buffers() if buffer.is_floating_point()]
+        if self.trainer.world_size == 1 or not buffers:
+            return
+        flat = self.trainer.strategy.reduce(torch.cat([buffer.flatten() for buffer in buffers]), reduce_op="mean")
+        for buffer, mean in zip(buffers, flat.split([buffer.numel() for buffer in buffers]), strict=True):
+            buffer.copy_(mean.view_as(buffer))
 
     def scores(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and loss; the logits that follow the first ones in a network's result learn too."""
@@ -134,13 +154,16 @@ class ImageClassifier(L.LightningModule):
             self.trainer.should_stop = True  # ends after a validation, which Lightning's own max_steps leaves out
 
     def on_train_epoch_end(self) -> None:
-        loss, correct, count = self.sums.tolist()
+        loss, correct, count = self.trainer.strategy.reduce(self.sums, reduce_op="sum").tolist()
         self.log_dict({"train/loss": loss / count, "train/acc": correct / count}, logger=False)
         if self.plateau is not None:
             self.plateau.step(float(self.trainer.callback_metrics[self.monitor]))
 
     def _evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
-        images, labels = batch
+        part = self._part(len(batch[1]))
+        images, labels = batch[0][part], batch[1][part]
+        if not len(labels):  # of fewer images than there are processes
+            return
         x = normalise(images, self.augmentation.facts)
         logits = scores_of_views(self.net, x, self.tta).float()
         self.eval_loss.update(self.loss(logits, labels), weight=len(labels))

@@ -11,7 +11,7 @@ import yaml
 
 from cnnlab.errors import UserError
 from cnnlab.runs.folder import Record, RunFolder
-from cnnlab.runs.identity import NOT_IDENTITY
+from cnnlab.runs.identity import NOT_IDENTITY, of_processes
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast, where PyYAML has it
 STATUSES = ("running", "done", "failed", "interrupted", "pruned")
@@ -78,6 +78,7 @@ def read_run(folder: Path) -> Run:
     config = _parse(folder / "config.yaml", lambda text: yaml.load(text, Loader=LOADER))
     values = flatten(record) | flatten(config) | {"run": f"{record['name']}/{record['run_id']}"}
     resolved = {f"trainer.{key}": record[key] for key in ("precision", "threads") if record.get(key) is not None}
+    resolved |= {f"trainer.{key}": value for key, value in of_processes(config.get("trainer") or {}).items()}
     pictures = {"data.fingerprint": values.get("data.fingerprint")}
     # A model's file says more than its network does: plain18 is resnet18 without shortcuts.
     model = {"model": values["choices.model"]} if "choices.model" in values else {}

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -20,7 +22,9 @@ NOT_IDENTITY = (
     "data.epochs",  # trainer.max_epochs holds what is used
     "data.eval_batch_size",
     "trainer.accelerator",
-    "trainer.devices",
+    "trainer.devices",  # their product counts where it is more than one; see `of_processes`
+    "trainer.num_nodes",
+    "trainer.sync_batchnorm",
 )
 
 # What came later than the first runs: at these values a run is the one that it was without them.
@@ -45,7 +49,13 @@ def run_id(cfg: DictConfig, precision: str, threads: int, fingerprint: str) -> s
     for key, value in NEUTRAL.items():
         if content.get(key) == value:
             del content[key]
-    content["trainer"] |= {"precision": precision, "threads": threads}
+    content["trainer"] |= {"precision": precision, "threads": threads} | of_processes(cfg.trainer)
     content["fingerprint"] = fingerprint
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def of_processes(trainer: Mapping[Any, Any]) -> dict[str, int | bool]:
+    """What several processes change: the order of sums, and what batch norm sees. Nothing, where there is one."""
+    processes = trainer.get("devices", 1) * trainer.get("num_nodes", 1)
+    return {"processes": processes, "sync_batchnorm": trainer["sync_batchnorm"]} if processes > 1 else {}

@@ -19,6 +19,8 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
     facts, augmentation = data.facts, model.augmentation
     commit = record["git_commit"]
     threads = "1 thread" if record["threads"] == 1 else f"{record['threads']} threads"
+    if record["processes"] > 1:
+        threads = f"{record['processes']} processes, {threads} each"
     stem = getattr(model.net, "stem", None)
     left_out = ", ".join(_name(step) for step in augmentation.left_out)
     steps = ", ".join(_name(step) for step in (*augmentation.image_steps, *augmentation.mix_steps)) or "none"

@@ -33,7 +33,9 @@ from cnnlab.runs.collecting import flatten, is_identity
 from cnnlab.runs.folder import Record, RunFolder, git_state
 from cnnlab.runs.identity import run_id
 from cnnlab.runs.log import Log
+from cnnlab.runs.team import Lost, Team
 from cnnlab.runs.text import facts_block, result_table
+from cnnlab.sweep import this_job
 
 
 class Pruned(Exception):
@@ -49,13 +51,24 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> Record:
     Raises:
         UserError: the configuration, the data or the folder does not allow it; the message says what.
     """
+    if cfg.trainer.num_nodes > 1 and this_job() is not None:
+        raise UserError("a sweep's jobs run on one node, got trainer.num_nodes above 1; give each job its own command")
+    with Team(cfg.trainer.devices, cfg.trainer.num_nodes) as team:
+        if team.node == 0:
+            return _lead(cfg, team, callbacks)
+        team.follow()
+        return {}
+
+
+def _lead(cfg: DictConfig, team: Team, callbacks: Sequence[L.Callback]) -> Record:
     log = Log()
     data = build.datamodule(cfg, log)
     build.check_limits(cfg.trainer, data)
     model = build.classifier(cfg, data)
     macs = count_macs(model.net, len(data.facts.mean), data.facts.image_size)
     convolutions = swap_convolutions(model.net, cfg.conv)
-    machine = prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size)
+    machine = prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size / team.size)
+    _check_team(cfg, team, data, machine, callbacks)
     identity = run_id(cfg, machine.precision, machine.threads, data.dataset.fingerprint)
     folder = RunFolder(Path(cfg.log_dir) / cfg.name / identity)
     with folder.hold():
@@ -75,9 +88,30 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> Record:
         if earlier is not None:
             log(f"this run was begun before{_commits(earlier, git)}")
         record = _first_record(cfg, data, model, machine, folder) | git
-        record |= {"macs": macs, "convolutions": dict(convolutions)}
+        record |= {"macs": macs, "convolutions": dict(convolutions), "processes": team.size}
         record["earlier_commits"] = [*earlier["earlier_commits"], earlier["git_commit"]] if earlier else []
-        return Run(cfg, machine, data, model, record, folder, log).execute(callbacks)
+        return Run(cfg, machine, data, model, record, folder, log).execute(team, callbacks)
+
+
+def _check_team(
+    cfg: DictConfig, team: Team, data: ImageDataModule, machine: Machine, callbacks: Sequence[L.Callback]
+) -> None:
+    """Raise UserError where the processes cannot do what `cfg` asks of them."""
+    if data.batch_size % team.size:
+        raise UserError(
+            f"data.batch_size is that of all processes together, and must be a multiple of the {team.size} processes "
+            f"(trainer.devices x trainer.num_nodes), got {data.batch_size}"
+        )
+    if callbacks and team.size > 1:
+        raise UserError(
+            f"a search's trials have one process each, got {team.size} (trainer.devices x trainer.num_nodes)"
+        )
+    if cfg.trainer.sync_batchnorm and machine.device == "cpu":
+        raise UserError("trainer.sync_batchnorm=true needs GPUs, as torch's SyncBatchNorm does; this is a processor")
+    if machine.device == "cuda" and team.devices > torch.cuda.device_count():
+        raise UserError(
+            f"trainer.devices must be at most the {torch.cuda.device_count()} GPUs of this machine, got {team.devices}"
+        )
 
 
 def _commits(earlier: Record, git: dict[str, Any]) -> str:
@@ -131,7 +165,7 @@ def _command() -> dict[str, Any]:
 
 
 class Run:
-    """A run whose folder is held: fit, test, record."""
+    """A run whose folder is held: fit, test, record; in each of its processes, of which the first one writes."""
 
     def __init__(
         self,
@@ -148,23 +182,16 @@ class Run:
         self.history = History(folder.metrics)
         self.checkpoints = Checkpoints(folder.checkpoints, cfg.monitor if len(data.val) else None)
 
-    def execute(self, callbacks: Sequence[L.Callback] = ()) -> Record:
-        """Train and test; whatever happens, the record says it."""
+    def execute(self, team: Team, callbacks: Sequence[L.Callback] = ()) -> Record:
+        """Train and test, here or in the processes of `team`; whatever happens, the record says it."""
         try:
             self._begin()
-            with without_advice():
-                trainer = build.trainer(
-                    self.cfg, self.machine, self.folder.path, self.history, self.checkpoints, self.log
-                )
-                trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
-                try:
-                    self._fit(trainer)
-                    self._test(trainer)
-                    self._finish(trainer, "done")
-                    self.log(result_table(self.record, self.folder.path))
-                except Pruned as reason:
-                    self._finish(trainer, "pruned")
-                    self.log(f"pruned after epoch {self.record['epochs']} of {trainer.max_epochs}: {reason}")
+            self._mend()
+            if team.size == 1:
+                self.train_and_test(callbacks)
+            else:
+                team.lead(self._work())
+                self.record = self.folder.read() or self.record
         except (KeyboardInterrupt, SystemExit) as end:  # Lightning turns the former into the latter
             self.folder.write(self.record | {"status": "interrupted"})
             self.log("interrupted; the same command goes on after the last whole epoch")
@@ -173,6 +200,9 @@ class Run:
             raise KeyboardInterrupt from None
         except BrokenPipeError:  # whoever read the output has gone, and the run with them
             self.folder.write(self.record | {"status": "interrupted"})
+            raise
+        except Lost as error:
+            self.folder.write(self.record | {"status": "interrupted", "error": str(error)})
             raise
         except OSError as error:
             self._record_failure(error)
@@ -190,10 +220,50 @@ class Run:
         OmegaConf.save(OmegaConf.create(self.record["overrides"]), self.folder.path / "overrides.yaml")
         self.folder.write(self.record)
 
+    def _mend(self) -> None:
+        """Where a fault has damaged the last epoch's checkpoint, the best epoch's takes its place."""
+        last, best = self.checkpoints.last_path, self.checkpoints.best_path
+        if not last.exists():
+            return
+        try:
+            read_checkpoint(last)
+        except UserError as error:
+            if not best.exists():
+                raise
+            read_checkpoint(best)
+            self.log(f"warning: {error}; going on from the best epoch")
+            shutil.copyfile(best, last)
+
+    def _work(self) -> dict[str, Any]:
+        """What each process of a team needs to know; what `auto` stands for is the same in all."""
+        cfg = OmegaConf.to_container(self.cfg)
+        assert isinstance(cfg, dict)
+        machine = self.machine
+        cfg["trainer"] |= {
+            "accelerator": machine.accelerator, "precision": machine.precision, "threads": machine.threads,
+        }  # fmt: skip
+        return {"cfg": cfg, "record": self.record, "folder": str(self.folder.path.resolve())}
+
+    def train_and_test(self, callbacks: Sequence[L.Callback] = ()) -> None:
+        """All that the processes of a run do together; the first one completes the record."""
+        with without_advice():
+            trainer = build.trainer(self.cfg, self.machine, self.folder.path, self.history, self.checkpoints, self.log)
+            trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
+            try:
+                self._fit(trainer)
+                self._test(trainer)
+            except Pruned as reason:
+                self._finish(trainer, "pruned")
+                self.log(f"pruned after epoch {self.record['epochs']} of {trainer.max_epochs}: {reason}")
+                return
+            if trainer.is_global_zero:
+                self._finish(trainer, "done")
+                self.log(result_table(self.record, self.folder.path))
+
     def _fit(self, trainer: L.Trainer) -> None:
         """Train, after the last whole epoch where there is one; not at all where only the test was missing."""
-        last = self._newest_checkpoint()
-        for events in self.folder.path.glob("events.out.tfevents.*"):
+        last = self.checkpoints.last_path if self.checkpoints.last_path.exists() else None
+        for events in self.folder.path.glob("events.out.tfevents.*") if trainer.is_global_zero else ():
             events.unlink()  # the history writes all epochs anew, so that none is there twice
         saved = read_checkpoint(last)["callbacks"] if last else {}
         if last:
@@ -204,21 +274,6 @@ class Run:
             self.history.log_all(trainer)
         else:
             trainer.fit(self.model, datamodule=self.data, ckpt_path=last, weights_only=True)
-
-    def _newest_checkpoint(self) -> Path | None:
-        """The last epoch's; where a fault has damaged it the best epoch's, which takes its place."""
-        last, best = self.checkpoints.last_path, self.checkpoints.best_path
-        if not last.exists():
-            return None
-        try:
-            read_checkpoint(last)
-        except UserError as error:
-            if not best.exists():
-                raise
-            read_checkpoint(best)
-            self.log(f"warning: {error}; going on from the best epoch")
-            shutil.copyfile(best, last)
-        return last
 
     def _is_trained(self, saved: dict[str, Any]) -> bool:
         """Whether the last checkpoint, with the callbacks' states `saved`, is that of the last epoch."""

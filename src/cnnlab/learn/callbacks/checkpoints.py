@@ -14,7 +14,7 @@ from cnnlab.learn.classifier import Diverged
 
 
 class Checkpoints(Checkpoint):
-    """Saves after each epoch whose metrics are finite; each file is replaced in one move.
+    """Saves after each epoch whose metrics are finite; each file is replaced in one move, by a run's first process.
 
     Args:
         folder: of the two files.
@@ -60,7 +60,9 @@ class Checkpoints(Checkpoint):
 
     def _save(self, trainer: L.Trainer, improved: bool) -> None:
         last, best = (path.with_suffix(".part") for path in (self.last_path, self.best_path))
-        trainer.save_checkpoint(last)
+        trainer.save_checkpoint(last)  # for which all processes meet
+        if not trainer.is_global_zero:
+            return
         if improved:
             shutil.copyfile(last, best)
             os.replace(best, self.best_path)

@@ -66,6 +66,10 @@ class History(Checkpoint):
                 row |= callback.means()
         self.rows.append(row)
         self._log(trainer, row)
+        if trainer.is_global_zero:
+            self._write()
+
+    def _write(self) -> None:
         text = io.StringIO()
         columns = dict.fromkeys(name for row in self.rows for name in row)  # gradients may be measured from now on only
         writer = csv.DictWriter(text, columns, lineterminator="\n")

@@ -1,0 +1,78 @@
+"""One process of several that train a run together: `runs/team.py` starts it and gives it its part."""
+
+import json
+import os
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch.distributed import DistError, TCPStore
+
+from cnnlab import build
+from cnnlab.errors import UserError
+from cnnlab.machine import prepare
+from cnnlab.ops.swap import swap_convolutions
+from cnnlab.runs.folder import RunFolder
+from cnnlab.runs.log import Log
+from cnnlab.runs.team import tell_failure
+from cnnlab.runs.training import Run
+
+
+def main() -> None:
+    """Do the part that comes on the standard input, or report what hinders it."""
+    part = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_command, daemon=True).start()
+    store = TCPStore(part["host"], part["port"], is_master=False, wait_for_workers=False)
+    try:
+        _work(part, store)
+        torch.distributed.destroy_process_group()
+    except BaseException as error:
+        with suppress(DistError):
+            tell_failure(store, _report(error, part["rank"]))
+        os._exit(1)  # an orderly end might wait for processes that are waiting for this one
+
+
+def _end_with_the_command() -> None:
+    os.read(0, 1)  # the pipe from the command ends when the command does
+    os._exit(1)
+
+
+def _work(part: dict[str, Any], store: TCPStore) -> None:
+    cfg = OmegaConf.create(part["cfg"])
+    log, folder = Log(), RunFolder(Path(part["folder"]))
+    if part["rank"] == 0:  # the others print to nowhere
+        log.open(folder.log)
+    machine = prepare(cfg.trainer)
+    on_card = machine.device == "cuda"
+    if on_card:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    torch.distributed.init_process_group(
+        "nccl" if on_card else "gloo",
+        store=store,
+        rank=part["rank"],
+        world_size=part["size"],
+        device_id=torch.device("cuda", torch.cuda.current_device()) if on_card else None,
+    )
+    data = build.datamodule(cfg, say=lambda line: None)  # the command has told what is to be told
+    model = build.classifier(cfg, data)
+    swap_convolutions(model.net, cfg.conv)
+    Run(cfg, machine, data, model, part["record"], folder, log).train_and_test()
+
+
+def _report(error: BaseException, rank: int) -> dict[str, str]:
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, UserError):
+        return {"kind": "user", "message": str(error), "traceback": trace}
+    if isinstance(error, OSError):
+        return {"kind": "os", "message": str(error), "traceback": trace}
+    message = f"the process of rank {rank} failed: {type(error).__name__}: {error}; its traceback is in error.txt"
+    return {"kind": "user", "message": message, "traceback": trace}
+
+
+if __name__ == "__main__":
+    main()

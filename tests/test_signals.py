@@ -49,7 +49,7 @@ def test_sigterm_keeps_the_last_epoch_and_the_same_command_goes_on(command, tmp_
     assert re.search(r"^resuming after epoch \d+ of 40$", done.stdout, re.MULTILINE)
 
 
-BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.datamodule", "after": "cnnlab.runs.training.Run._finish"}
+BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.datamodule", "after": "cnnlab.runs.execution.Run._finish"}
 
 
 @pytest.mark.parametrize("moment", BEFORE_AND_AFTER_TRAINING)

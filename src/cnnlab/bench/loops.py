@@ -24,7 +24,7 @@ from cnnlab.learn.callbacks import Checkpoints, History
 from cnnlab.learn.classifier import ImageClassifier
 from cnnlab.machine import Machine, prepare
 from cnnlab.ops.swap import swap_convolutions
-from cnnlab.runs.training import without_advice
+from cnnlab.runs.execution import without_advice
 
 FORMS = {
     "float32": (torch.float32, torch.contiguous_format),

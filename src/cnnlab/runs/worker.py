@@ -17,10 +17,10 @@ from cnnlab import build
 from cnnlab.errors import UserError
 from cnnlab.machine import prepare
 from cnnlab.ops.swap import swap_convolutions
+from cnnlab.runs.execution import Run
 from cnnlab.runs.folder import RunFolder
 from cnnlab.runs.log import Log
 from cnnlab.runs.team import tell_failure
-from cnnlab.runs.training import Run
 
 
 def main() -> None:

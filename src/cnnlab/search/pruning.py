@@ -9,7 +9,7 @@ from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvin
 from optuna.trial import Trial
 
 from cnnlab.learn.callbacks import History
-from cnnlab.runs.training import Pruned
+from cnnlab.runs.execution import Pruned
 
 REDUCTION = 3  # successive halving: one of three goes on to three times as many epochs
 

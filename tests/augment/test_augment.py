@@ -242,10 +242,12 @@ def test_a_step_is_decided_by_its_generator_leaves_its_input_and_draws_for_every
 @pytest.mark.parametrize("names", [["crop", "flip", "colour"], ["trivial", "cutout"], ["crop", "mixup"], ["cutmix"]])
 def test_a_part_of_a_batch_is_that_part_of_the_augmented_whole(names):
     images, labels = smooth((12, 3, 32, 32)), torch.arange(12) % 10
-    augment = Augmentation([STEPS[name] for name in names], facts())
-    whole = augment(images, labels, torch.Generator().manual_seed(1))
+    augment = Augmentation([AlternatingFlip(), *(STEPS[name] for name in names)], facts())
+    moment = Moment(seed=0, epoch=1, indices=torch.arange(12))
+    whole = augment(images, labels, torch.Generator().manual_seed(1), moment)
     for part in (slice(0, 4), slice(4, 8), slice(8, 12)):
-        for value, expected in zip(augment(images, labels, torch.Generator().manual_seed(1), part), whole, strict=True):
+        values = augment(images, labels, torch.Generator().manual_seed(1), moment, part)
+        for value, expected in zip(values, whole, strict=True):
             assert torch.equal(value, expected[part])
 
 

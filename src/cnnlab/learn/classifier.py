@@ -127,14 +127,19 @@ class ImageClassifier(L.LightningModule):
 
     def _part(self, count: int) -> slice:
         """What this process takes of a batch of `count`: the loader hands the whole batch to each process of a run."""
-        rank, processes = self.global_rank, self.trainer.world_size
+        rank, processes = self.global_rank, self._processes
         return slice(rank * count // processes, (rank + 1) * count // processes)
+
+    @property
+    def _processes(self) -> int:
+        """How many share each batch; outside of a Trainer this is the only one."""
+        return self._trainer.world_size if self._trainer else 1
 
     @torch.no_grad()
     def on_after_backward(self) -> None:
         """Batch norm's running statistics become the processes' mean, as each has seen its part of the batch."""
         buffers = [buffer for buffer in self.net.buffers() if buffer.is_floating_point()]
-        if self.trainer.world_size == 1 or not buffers:
+        if self._processes == 1 or not buffers:
             return
         flat = self.trainer.strategy.reduce(torch.cat([buffer.flatten() for buffer in buffers]), reduce_op="mean")
         for buffer, mean in zip(buffers, flat.split([buffer.numel() for buffer in buffers]), strict=True):

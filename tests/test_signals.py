@@ -52,6 +52,7 @@ def test_sigterm_keeps_the_last_epoch_and_the_same_command_goes_on(command, tmp_
 BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.datamodule", "after": "cnnlab.runs.execution.Run._finish"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", BEFORE_AND_AFTER_TRAINING)
 def test_sigterm_before_and_after_training_is_143_too(moment, command, tmp_path):
     place, _, name = BEFORE_AND_AFTER_TRAINING[moment].rpartition(".")
@@ -67,6 +68,7 @@ def test_sigterm_before_and_after_training_is_143_too(moment, command, tmp_path)
     assert statuses(tmp_path / "logs") == ["interrupted"] * (moment == "after")
 
 
+@pytest.mark.slow
 def test_of_two_processes_in_one_folder_the_second_is_refused_and_the_first_goes_on(command, tmp_path, data_root):
     first = Going(tmp_path / "logs", data_root, *LONG)
     first.process.send_signal(signal.SIGSTOP)  # so that it is not done before the other has begun

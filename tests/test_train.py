@@ -121,7 +121,7 @@ FAST = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("precision", ["32-true", pytest.param("bf16-mixed", marks=pytest.mark.slow)])
 def test_whitening_muon_and_alternating_flips_go_on_to_the_same_bits(configure, monkeypatch, small_datasets, precision):
     arguments = (*FAST, f"data.root={small_datasets}", f"trainer.precision={precision}")
     whole = configure(*arguments)

@@ -61,6 +61,7 @@ def test_children_do_the_steps_of_their_turns_and_tell_seconds_of_a_step_and_mem
     assert peaks["large"] - peaks["a"] > 200 * 2**20
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_child_is_told(tmp_path):
     with children({"fails": (fail, {"message": "no such step"}), "dies": (die, {})}) as running:
         with pytest.raises(UserError, match="no such step"):

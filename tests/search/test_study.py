@@ -90,6 +90,7 @@ def numbers_in(told: str) -> list[str]:
     return [line.split()[1] for line in told.splitlines() if line.startswith("trial ") and "val/acc" not in line]
 
 
+@pytest.mark.slow
 def test_a_study_that_goes_on_draws_what_an_unbroken_one_draws(search, tmp_path):
     search(*QUICK, "trials=2")
     search(*QUICK, "trials=4")
@@ -99,6 +100,7 @@ def test_a_study_that_goes_on_draws_what_an_unbroken_one_draws(search, tmp_path)
     assert [trial.params for trial in trials_of(tmp_path / "logs")] == cut
 
 
+@pytest.mark.slow
 def test_a_default_outside_of_the_space_is_the_first_trial_all_the_same(search, places, tmp_path, capsys):
     adam = [word for word in QUICK if word != "optimizer=adamw"]
     search(*adam, "trials=2")
@@ -149,6 +151,7 @@ def test_where_every_trial_fails_the_last_error_is_told(search, monkeypatch):
         search(*QUICK, "trials=2")
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_study_and_the_trial_that_it_ended_is_run_again(search, tmp_path, capsys, monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
@@ -164,6 +167,7 @@ def test_ctrl_c_keeps_the_study_and_the_trial_that_it_ended_is_run_again(search,
     assert "3 trials: 3 done" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_taken_for_lost_while_it_slept_does_not_end_the_study(search, tmp_path, capsys, monkeypatch):
     step = ImageClassifier.training_step
 

@@ -11,6 +11,7 @@ import pytest
 
 from cnnlab.config import BENCHES, CONF, CONVOLUTIONS, check, compose
 from cnnlab.lab.notebook import EXPERIMENTS
+from cnnlab.runs.identity import run_id
 from cnnlab.runs.training import train
 from tests.conftest import REPOSITORY
 
@@ -162,4 +163,6 @@ def test_the_transcript_is_the_records():
     assert f"test accuracy        {100 * record['test/acc']:.2f} %" in shown
     assert f"validation accuracy  {100 * record['val/acc']:.2f} %" in shown
     assert record["run_id"] in shown
+    resolved = record["precision"], record["threads"], record["data"]["fingerprint"]
+    assert run_id(compose("train"), *resolved) == record["run_id"]
     assert record["test/acc"] >= 0.97

@@ -1,7 +1,6 @@
 """Each benchmark on small networks: what it measures is there; how fast this machine is, is nobody's business here."""
 
 import json
-from collections import Counter
 from functools import partial
 
 import pytest
@@ -10,7 +9,9 @@ import torch.nn.functional as F
 
 from cnnlab import build, nets
 from cnnlab.analysis.cost import count_macs
+from cnnlab.augment import RandomCrop
 from cnnlab.bench import loops, ops, rates
+from cnnlab.bench.child import Over
 from cnnlab.bench.data import bench as bench_data
 from cnnlab.bench.layers import layer_rows
 from cnnlab.bench.noise import NoiseData
@@ -20,7 +21,7 @@ from cnnlab.bench.startup import first_step
 from cnnlab.bench.trainer import bench as bench_trainer
 from cnnlab.config import check, compose
 from cnnlab.errors import UserError
-from cnnlab.learn.classifier import ImageClassifier
+from cnnlab.learn.callbacks import Checkpoints, Display, History, InputPictures
 from cnnlab.ops.layout import Layout
 
 TINY = ["model=mlp", "data.batch_size=8", "rounds=1"]
@@ -139,11 +140,12 @@ def test_the_operations_of_a_step_are_three_times_those_forward_but_for_the_imag
     assert rates.step_operations(net, 4, 1, 28) == 4 * 2 * (3 * count_macs(net, 1, 28) - first)
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_the_layers_of_a_step_have_all_of_its_operations(precision):
-    cfg = compose(
-        "benchmark", ["model=resnet20", "data=cifar10", "data.batch_size=2", f"trainer.precision={precision}"]
-    )
+@pytest.mark.parametrize(
+    ("model", "precision"), [("resnet20", "32-true"), ("resnet20", "bf16-mixed"), ("fastnet", "32-true")]
+)
+def test_the_layers_of_a_step_have_all_of_its_operations(model, precision):
+    arguments = [f"model={model}", "data=cifar10", "data.batch_size=2", f"trainer.precision={precision}"]
+    cfg = compose("benchmark", arguments)
     data, model, machine = loops.prepared(cfg, 2)
     rows = layer_rows(model, machine, next(iter(data.train_dataloader())), 1, {"float32": 1e9})
     milliseconds = [row["forward, ms"] + row["backward, ms"] for row in rows]
@@ -163,15 +165,26 @@ def test_noise_has_the_datasets_form_and_every_class():
     assert len(labels) == 128
 
 
-def test_the_trainers_loop_is_that_of_a_run():
-    """The module, the callbacks and the trainer come from `build`, as in a run."""
-    cfg = compose("benchmark", [*TINY, "augment=translate"])
-    data, model, machine = loops.prepared(cfg, 8)
-    assert isinstance(model, ImageClassifier)
-    assert Counter(map(type, model.augmentation.image_steps)) == Counter(
-        map(type, build.augmentation(cfg.augment, data.facts).image_steps)
-    )
-    assert machine.threads == torch.get_num_threads()
+class Three:
+    """Turns of three steps."""
+
+    steps = 0
+
+    def before_step(self) -> None:
+        self.steps += 1
+        if self.steps > 3:
+            raise Over
+
+
+def test_the_trainers_loop_is_that_of_a_run(monkeypatch):
+    made, make = [], build.trainer
+    monkeypatch.setattr(build, "trainer", lambda *arguments: made.append(make(*arguments)) or made[-1])
+    with pytest.raises(Over):
+        loops.run_trainer(Three(), compose("benchmark", [*TINY, "augment=translate"]), 64)
+    (trainer,) = made
+    assert {type(callback) for callback in trainer.callbacks} >= {History, Checkpoints, Display, InputPictures}
+    assert trainer.global_step == 3
+    assert [type(step) for step in trainer.lightning_module.augmentation.image_steps] == [RandomCrop]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +193,7 @@ def test_the_trainers_loop_is_that_of_a_run():
         (["bench=magic"], r"bench must be one of \['train', 'data', 'ops', 'startup', 'trainer'\], got 'magic'"),
         (["rounds=0"], "rounds must be a whole number of at least 1, got 0"),
         (["profile=1"], "profile must be true or false, got 1"),
+        (["trainer=ddp"], "a benchmark's runs have one process each, got 2"),
         (["bench=ops", "profile=true"], "profile=true is for bench=train, got bench=ops"),
         (["data.batch_size=0"], "data.batch_size must be a whole number of at least 1, got 0"),
         (["data=image_folder"], r"data.name must be one of .*, got 'image_folder'"),

@@ -16,7 +16,7 @@ def test_it_learns_a_few_images():
     images = np.random.default_rng(0).integers(256, size=(16, 28, 28), dtype=np.uint8)
     transform = plain.make_transform(28, 28, padding=0, flip=False, mean=(0.5,), std=(0.3,))
     loader = plain.make_loader(images, list(range(10)) + list(range(6)), transform, batch_size=16)
-    training = plain.Training(nets.lenet5(), lr=0.05)
+    training = plain.Training(nets.lenet5(), lr=0.05, device="cpu")
     batch = next(iter(loader))
     losses = [training.step(*batch) for _ in range(100)]
     assert losses[-1] < 0.2 < losses[0]
@@ -63,3 +63,5 @@ def test_other_augmentation_has_no_opponent():
     message = r"bench=train compares .*: augment must be none, translate or crop_flip, got CutMix"
     with pytest.raises(UserError, match=message):
         crop_and_flip(compose("benchmark", ["data=cifar10", "augment=cutmix"]))
+    with pytest.raises(UserError, match="got RandomCrop, AlternatingFlip"):
+        crop_and_flip(compose("benchmark", ["data=cifar10", "augment=alternating_flip"]))

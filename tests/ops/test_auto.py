@@ -70,6 +70,20 @@ def test_in_bfloat16_small_maps_are_im2cols_and_larger_ones_only_in_the_weights_
     assert not compare(1, 256, 16, torch.bfloat16, calls)
 
 
+def test_without_units_for_bfloat16_the_rule_is_float32s(calls, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    for images, size in ((16, 4), (4, 8), (1, 16)):
+        assert {f"winograd {name}" for name in PASSES} <= compare(images, 256, size, torch.bfloat16, calls)
+
+
+@pytest.mark.parametrize("padding", [1, "same", (0, 2)])
+def test_what_is_pytorchs_is_padded_by_pytorch(padding, calls):
+    x, weight = torch.randn(2, 8, 6, 7), torch.randn(8, 8, 3, 3)
+    expected = F.conv2d(x, weight, padding=padding)
+    assert torch.equal(ops.conv2d(x, weight, padding=padding, method="auto"), expected)
+    assert not calls
+
+
 def test_layers_that_the_rule_never_takes_stay_as_they_are():
     net = nets.resnet18(num_classes=10, image_size=32)
     counts = swap_convolutions(net, "auto")

@@ -157,7 +157,8 @@ def _serve(connection: Connection, loop: Loop, arguments: Mapping[str, Any]) -> 
     try:
         loop(Turns(connection), **arguments)
     except Over:
-        connection.send(peak_memory("cuda" if torch.cuda.is_initialized() else "cpu"))
+        on_card = torch.cuda.is_initialized() and torch.cuda.max_memory_allocated() > 0
+        connection.send(peak_memory("cuda" if on_card else "cpu"))
     except (EOFError, ConnectionError):  # nobody is waiting any more
         pass
     except UserError as error:

@@ -16,11 +16,12 @@ def bench(cfg: DictConfig) -> Result:
     check_data(cfg)
     padding, flip = crop_and_flip(cfg)
     data, _, machine = loops.prepared(cfg, cfg.data.batch_size)
+    steps = {OURS: 20, PLAIN: 10}
+    images = loops.images_for(cfg, steps[PLAIN])
     contenders: Contenders = {
         OURS: (loops.run_our_data, {"cfg": cfg}),
-        PLAIN: (loops.run_plain_loader, {"cfg": cfg, "padding": padding, "flip": flip}),
+        PLAIN: (loops.run_plain_loader, {"cfg": cfg, "padding": padding, "flip": flip, "images": images}),
     }
-    steps = {OURS: 20, PLAIN: 10}
     for name in TARGETS:
         other = cfg.copy()
         other.model = compose("benchmark", [f"model={name}"]).model

@@ -22,7 +22,7 @@ from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.specs import SPECS
 from cnnlab.learn.callbacks import Checkpoints, History
 from cnnlab.learn.classifier import ImageClassifier
-from cnnlab.machine import Machine, prepare
+from cnnlab.machine import Machine, device_type, prepare
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.runs.execution import without_advice
 
@@ -106,20 +106,20 @@ def run_form(turns: Turns, cfg: DictConfig, form: str) -> NoReturn:
         optimizer.step()
 
 
-def run_plain(turns: Turns, cfg: DictConfig, padding: int, flip: bool) -> NoReturn:
+def run_plain(turns: Turns, cfg: DictConfig, padding: int, flip: bool, images: int) -> NoReturn:
     """The opponent's training; only a number of threads that is asked for is set."""
-    data = NoiseData(cfg)
+    data = NoiseData(cfg, images)
     net = build.network(cfg.model, data.facts)
     batches = plain_batches(cfg, data, padding, flip)
-    training = plain.Training(net, lr=0.01)
+    training = plain.Training(net, lr=0.01, device=device_type(cfg.trainer.accelerator))
     while True:
         turns.before_step()
         training.step(*next(batches))
 
 
-def run_plain_loader(turns: Turns, cfg: DictConfig, padding: int, flip: bool) -> NoReturn:
+def run_plain_loader(turns: Turns, cfg: DictConfig, padding: int, flip: bool, images: int) -> NoReturn:
     """The opponent's batches, ready for a network."""
-    batches = plain_batches(cfg, NoiseData(cfg), padding, flip)
+    batches = plain_batches(cfg, NoiseData(cfg, images), padding, flip)
     while True:
         turns.before_step()
         next(batches)

@@ -45,6 +45,11 @@ def check_data(cfg: DictConfig) -> None:
     one_of("data.name", cfg.data.name, [name for name, spec in SPECS.items() if spec.classes])
 
 
+def _reflects(step: object) -> bool:
+    """Whether a crop's border is anything but black."""
+    return isinstance(step, RandomCrop) and step.mode != "constant"
+
+
 def crop_and_flip(cfg: DictConfig) -> tuple[int, bool]:
     """The augmentation that torchvision's transforms of one image are compared with: pixels of padding, reflections.
 
@@ -54,7 +59,7 @@ def crop_and_flip(cfg: DictConfig) -> tuple[int, bool]:
     data = NoiseData(cfg, cfg.data.batch_size)
     augmentation: Augmentation = build.augmentation(cfg.augment, data.facts)
     steps = [*augmentation.image_steps, *augmentation.mix_steps]
-    others = [type(step).__name__ for step in steps if not isinstance(step, RandomCrop | RandomFlip)]
+    others = [type(step).__name__ for step in steps if type(step) not in (RandomCrop, RandomFlip) or _reflects(step)]
     if others:
         raise UserError(
             f"bench={cfg.bench} compares with a script that crops and flips: augment must be none, translate or "

@@ -54,10 +54,10 @@ def make_loader(
 
 
 class Training:
-    """A network, its loss and its optimizer."""
+    """A network on its device, its loss and its optimizer."""
 
-    def __init__(self, net: nn.Module, lr: float) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, net: nn.Module, lr: float, device: str) -> None:
+        self.device = torch.device(device)
         self.net = net.to(self.device).train()
         self.criterion = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)

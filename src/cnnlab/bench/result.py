@@ -29,6 +29,10 @@ def run_bench(cfg: DictConfig) -> None:
         UserError: it is not known, or its options do not fit.
     """
     one_of("bench", cfg.bench, BENCHES)
+    if (processes := cfg.trainer.devices * cfg.trainer.num_nodes) > 1:
+        raise UserError(
+            f"a benchmark's runs have one process each, got {processes} (trainer.devices x trainer.num_nodes)"
+        )
     if cfg.profile and cfg.bench != "train":
         raise UserError(f"profile=true is for bench=train, got bench={cfg.bench}")
     result: Result = importlib.import_module(f"cnnlab.bench.{cfg.bench}").bench(cfg)

@@ -20,10 +20,11 @@ def bench(cfg: DictConfig) -> Result:
     shape = (len(data.facts.mean), data.facts.image_size, data.facts.image_size)
     operations = step_operations(model.net, cfg.data.batch_size, *shape[:2])
     steps = loops.steps_of_a_turn(loops.macs_of_a_step(cfg))
+    images = loops.images_for(cfg, steps)
     contenders: Contenders = {
-        OURS: (loops.run_trainer, {"cfg": cfg, "images": loops.images_for(cfg, steps)}),
+        OURS: (loops.run_trainer, {"cfg": cfg, "images": images}),
         **{form: (loops.run_form, {"cfg": cfg, "form": form}) for form in loops.FORMS},
-        PLAIN: (loops.run_plain, {"cfg": cfg, "padding": padding, "flip": flip}),
+        PLAIN: (loops.run_plain, {"cfg": cfg, "padding": padding, "flip": flip, "images": images}),
     }
     timings, peaks = race(contenders, dict.fromkeys(contenders, steps), cfg.rounds, matrix_products(machine))
     rates = product_rates(timings)

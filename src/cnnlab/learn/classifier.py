@@ -198,13 +198,14 @@ class ImageClassifier(L.LightningModule):
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
     def new_optimizer(self) -> Optimizer:
-        """The optimizer of the network's parameters, as it is at the first step."""
-        return self.make_optimizer(param_groups(self.net, self.bias_lr_factor))
+        """The optimizer of the network's parameters, before the schedule."""
+        optimizer = self.make_optimizer(param_groups(self.net, self.bias_lr_factor))
+        for group in optimizer.param_groups:
+            group["lr"] *= group.pop("lr_factor", 1.0)
+        return optimizer
 
     def configure_optimizers(self) -> Any:
         optimizer = self.new_optimizer()
-        for group in optimizer.param_groups:
-            group["lr"] *= group.pop("lr_factor", 1.0)
         schedule = self.schedule
         if isinstance(schedule, Plateau):
             mode = mode_of(self.monitor)

@@ -2,7 +2,8 @@
 (arXiv:2404.00498), section 3 and its listing.
 
 Differs from the paper: the last pooling is over the whole map, which for 32 pixels is the paper's 3x3, so that images
-of other sizes fit; the whitening's biases learn to the end, and not for the first epochs alone.
+of other sizes fit; the whitening's biases learn to the end, and not for the first epochs alone; the covariance is about
+the patches' mean.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from cnnlab.nets.stem import check_size
 
 EPSILON = 5e-4  # added to the patches' variances, so that what hardly varies is not blown up
 PATCH = 2  # pixels, the side of the first layer's filters
+AT_ONCE = 250  # images of which the patches are in memory together
 
 
 class ShiftNorm(nn.BatchNorm2d):
@@ -91,9 +93,12 @@ class FastNet(nn.Module):
             images: (N, C, H, W), as the network gets them.
         """
         channels = images.shape[1]
-        patches = F.unfold(images, kernel_size=PATCH).transpose(1, 2).reshape(-1, channels * PATCH * PATCH).double()
-        patches -= patches.mean(0)
-        variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        count, total, products = 0, torch.zeros(()), torch.zeros(())
+        for some in images.split(AT_ONCE):
+            patches = F.unfold(some, kernel_size=PATCH).transpose(1, 2).flatten(0, 1).double()
+            count, total, products = count + len(patches), total + patches.sum(0), products + patches.T @ patches
+        mean = total / count
+        variances, directions = torch.linalg.eigh(products / count - mean.outer(mean))
         filters = (directions / (variances + EPSILON).sqrt()).T.view(-1, channels, PATCH, PATCH)
         self.whitening.weight.copy_(torch.cat((filters, -filters)))
         self.whitening.weight.requires_grad_(False)

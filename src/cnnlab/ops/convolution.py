@@ -113,8 +113,8 @@ def conv2d(
     is_wanted_whole = torch.jit.is_tracing() or batch.is_meta  # a graph and a shape know no steps of a method
     if not is_wanted_whole:
         batch, weight, bias = _autocast(batch, weight, bias)
-    if is_wanted_whole or (method == "auto" and not auto.differs(batch, weight, layout)):
-        y = F.conv2d(pad(batch, layout.padding), weight, bias, layout.stride, 0, layout.dilation, groups)
+    if is_wanted_whole or (method == "auto" and not auto.differs(_multiplied(batch), weight, layout)):
+        y = _library(batch, weight, bias, layout)
     else:
         y = CrossCorrelation.apply(batch, weight, bias, layout, method)
     return y if x.ndim == batch.ndim else y[0]
@@ -270,6 +270,15 @@ def _check_method(method: str, weight: Tensor, layout: Layout) -> None:
             f"method {method} does not support {weight.shape[2]}x{weight.shape[3]} kernels with stride {layout.stride} "
             f"and dilation {layout.dilation}"
         )
+
+
+def _library(x: Tensor, weight: Tensor, bias: Tensor | None, layout: Layout) -> Tensor:
+    """PyTorch's own, which knows no padding that differs from side to side."""
+    if all(before == after for before, after in layout.padding):
+        padding = [before for before, _ in layout.padding]
+    else:
+        x, padding = pad(x, layout.padding), [0, 0]
+    return F.conv2d(x, weight, bias, layout.stride, padding, layout.dilation, layout.groups)
 
 
 def _multiplied(x: Tensor) -> Tensor:

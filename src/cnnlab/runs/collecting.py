@@ -23,7 +23,7 @@ Rows = list[dict[str, float | None]]
 
 
 @dataclass(frozen=True)
-class Run:
+class KnownRun:
     """A run that was read.
 
     Args:
@@ -41,7 +41,7 @@ class Run:
         return self.record["status"] == "done"
 
 
-def collect(folder: Path) -> tuple[list[Run], list[str]]:
+def collect(folder: Path) -> tuple[list[KnownRun], list[str]]:
     """The runs below `folder`, by path, and a line for each that cannot be read or was read already.
 
     Raises:
@@ -49,7 +49,7 @@ def collect(folder: Path) -> tuple[list[Run], list[str]]:
     """
     if not folder.is_dir():
         raise UserError(f"log_dir must be a folder with runs, and there is none at {folder}")
-    runs: dict[str, Run] = {}
+    runs: dict[str, KnownRun] = {}
     skipped = []
     for path in sorted(folder.rglob("result.json")):
         try:
@@ -66,7 +66,7 @@ def collect(folder: Path) -> tuple[list[Run], list[str]]:
     return list(runs.values()), skipped
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> KnownRun:
     """The run in `folder`.
 
     Raises:
@@ -83,7 +83,7 @@ def read_run(folder: Path) -> Run:
     # A model's file says more than its network does: plain18 is resnet18 without shortcuts.
     model = {"model": values["choices.model"]} if "choices.model" in values else {}
     identity = {key: value for key, value in flatten(config).items() if is_identity(key)} | resolved | pictures | model
-    return Run(
+    return KnownRun(
         folder=RunFolder(folder),
         record=record,
         identity={key: value for key, value in identity.items() if value is not None},
@@ -145,7 +145,7 @@ def flatten(content: Mapping[Any, Any], prefix: str = "") -> dict[str, Value]:
     return flat
 
 
-def read_rows(run: Run) -> Rows:
+def read_rows(run: KnownRun) -> Rows:
     """The rows of metrics.csv; a number that is not there is None.
 
     Raises:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 from cnnlab.errors import UserError
-from cnnlab.runs.collecting import Run, Value
+from cnnlab.runs.collecting import KnownRun, Value
 
 ORDERS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -32,7 +32,7 @@ def is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def chosen(runs: Sequence[Run], where: str | Iterable[str] | None) -> list[Run]:
+def chosen(runs: Sequence[KnownRun], where: str | Iterable[str] | None) -> list[KnownRun]:
     """The runs that fit all conditions: one text with spaces between them, or several.
 
     A key is one of the configuration or of the record. Texts are compared without regard to case and underscores, so
@@ -52,7 +52,7 @@ def chosen(runs: Sequence[Run], where: str | Iterable[str] | None) -> list[Run]:
     return fitting
 
 
-def require_key(option: str, key: str, runs: Sequence[Run]) -> None:
+def require_key(option: str, key: str, runs: Sequence[KnownRun]) -> None:
     """Raise UserError where no run has `key`, with the keys that are spelled like it."""
     known = {name for run in runs for name in run.values}
     if runs and key not in known:

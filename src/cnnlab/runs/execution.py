@@ -24,6 +24,7 @@ from cnnlab.machine import Machine, peak_memory
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.collecting import flatten, is_identity
 from cnnlab.runs.folder import Record, RunFolder
+from cnnlab.runs.identity import of_processes
 from cnnlab.runs.log import Log
 from cnnlab.runs.team import Lost, Team
 from cnnlab.runs.text import facts_block, result_table
@@ -199,6 +200,8 @@ def _log_hyperparameters(trainer: L.Trainer, cfg: DictConfig, record: Record) ->
     content = OmegaConf.to_container(cfg)
     assert isinstance(content, dict)
     parameters = {key: value for key, value in flatten(content).items() if is_identity(key) and value is not None}
+    parameters |= {f"trainer.{key}": value for key, value in of_processes(cfg.trainer).items()}
+    parameters |= {f"trainer.{key}": record[key] for key in ("precision", "threads")}  # what auto stands for
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             known = {name: value for name, value in metrics.items() if value is not None}

@@ -8,7 +8,7 @@ from functools import cached_property
 from statistics import mean, stdev
 from typing import Any
 
-from cnnlab.runs.collecting import MEASURED, NUMBERS, Run, Value
+from cnnlab.runs.collecting import MEASURED, NUMBERS, KnownRun, Value
 from cnnlab.runs.conditions import is_number, require_key, text_of
 
 CHOICES = ("model", "data", "augment", "loss", "optimizer", "scheduler")  # told before single values
@@ -19,10 +19,10 @@ class Group:
     """Runs with the same `key`; what is not done counts, but is not averaged."""
 
     key: Mapping[str, Value]
-    runs: list[Run]
+    runs: list[KnownRun]
 
     @cached_property
-    def done(self) -> list[Run]:
+    def done(self) -> list[KnownRun]:
         return [run for run in self.runs if run.is_done]
 
     @property
@@ -57,7 +57,7 @@ class Group:
         return row | {field: self.mean(field) for field in ("train_seconds", "images_per_second")}
 
 
-def seed_of(run: Run) -> Value:
+def seed_of(run: KnownRun) -> Value:
     return run.values.get("seed")
 
 
@@ -70,7 +70,7 @@ def natural(text: str) -> list[Any]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", text)]
 
 
-def grouped(runs: Sequence[Run], keys: Sequence[str] | None) -> list[Group]:
+def grouped(runs: Sequence[KnownRun], keys: Sequence[str] | None) -> list[Group]:
     """Runs that agree in all but the seed, or, where `keys` are given, in these.
 
     `model` stands for all that its group in the configuration holds, `optimizer.lr` for itself, a record's key as
@@ -82,13 +82,13 @@ def grouped(runs: Sequence[Run], keys: Sequence[str] | None) -> list[Group]:
     for key in keys or ():
         if not any(name.startswith(f"{key}.") for run in runs for name in run.identity):
             require_key("group_by", key, runs)
-    members: dict[frozenset[tuple[str, Value]], list[Run]] = defaultdict(list)
+    members: dict[frozenset[tuple[str, Value]], list[KnownRun]] = defaultdict(list)
     for run in runs:
         members[frozenset(_key_of(run, keys).items())].append(run)
     return [Group(_key_of(together[0], keys), together) for together in members.values()]
 
 
-def _key_of(run: Run, keys: Sequence[str] | None) -> Mapping[str, Value]:
+def _key_of(run: KnownRun, keys: Sequence[str] | None) -> Mapping[str, Value]:
     if keys is None:
         return run.identity
     within = tuple(f"{key}." for key in keys)

@@ -27,9 +27,6 @@ NOT_IDENTITY = (
     "trainer.sync_batchnorm",
 )
 
-# What came later than the first runs: at these values a run is the one that it was without them.
-NEUTRAL = {"tta": "none", "param_groups": {"bias_lr_factor": 1.0}}
-
 
 def run_id(cfg: DictConfig, precision: str, threads: int, fingerprint: str) -> str:
     """Ten hexadecimal digits, equal for equal runs.
@@ -46,9 +43,6 @@ def run_id(cfg: DictConfig, precision: str, threads: int, fingerprint: str) -> s
             content.get(node, {}).pop(rest[0], None)
         else:
             content.pop(node, None)
-    for key, value in NEUTRAL.items():
-        if content.get(key) == value:
-            del content[key]
     content["trainer"] |= {"precision": precision, "threads": threads} | of_processes(cfg.trainer)
     content["fingerprint"] = fingerprint
     text = json.dumps(content, sort_keys=True)
@@ -58,4 +52,4 @@ def run_id(cfg: DictConfig, precision: str, threads: int, fingerprint: str) -> s
 def of_processes(trainer: Mapping[Any, Any]) -> dict[str, int | bool]:
     """What several processes change: the order of sums, and what batch norm sees. Nothing, where there is one."""
     processes = trainer.get("devices", 1) * trainer.get("num_nodes", 1)
-    return {"processes": processes, "sync_batchnorm": trainer["sync_batchnorm"]} if processes > 1 else {}
+    return {"processes": processes, "sync_batchnorm": trainer.get("sync_batchnorm", False)} if processes > 1 else {}

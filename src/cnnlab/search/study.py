@@ -21,7 +21,7 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_s
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnlab import build
-from cnnlab.config import CONF, check, compose
+from cnnlab.config import check, compose
 from cnnlab.errors import UserError
 from cnnlab.learn.classifier import mode_of
 from cnnlab.runs.collecting import read_rows, read_run
@@ -31,7 +31,7 @@ from cnnlab.runs.training import train
 from cnnlab.search.pictures import draw_study
 from cnnlab.search.pruning import Pruning, make_pruner
 from cnnlab.search.result import Outcome, end, line_of
-from cnnlab.search.space import Space, read_space, typed
+from cnnlab.search.space import Space, read_space, study_keys, typed
 
 NOT_THE_STUDY = ("study", "trials", "confirm_seeds", "heartbeat")  # what may change while a study goes on
 MISSED = 3  # heartbeats without which a trial is lost
@@ -46,7 +46,7 @@ def tune(cfg: DictConfig) -> None:
         UserError: the space does not fit the configuration, or no run could use that.
     """
     hydra = HydraConfig.get()
-    own = OmegaConf.load(CONF / "tune.yaml").keys() | {"search"}
+    own = study_keys()
     overrides = [override for override in hydra.overrides.task if _key(override).partition(".")[0] not in own]
     if cfg.fresh:
         raise UserError("fresh=true trains again what a study has; search anew in another folder: log_dir=FOLDER")

@@ -192,6 +192,14 @@ def test_what_no_trial_could_use_is_told_before_the_first(search, tmp_path):
         search(*QUICK, "fresh=true")
     with pytest.raises(UserError, match="unknown key; optimizer has"):
         search("search=sgd", *QUICK[1:])
+    with pytest.raises(UserError, match=r"a search's trials have one process each, got 2 \(trainer.devices x"):
+        search(*QUICK, "trainer=ddp")
+    with pytest.raises(UserError, match=r"trainer\.precision=16-mixed needs a GPU"):
+        search(*QUICK, "trainer=cpu", "trainer.precision=16-mixed")
+    with pytest.raises(UserError, match=r"trainer\.sync_batchnorm=true needs GPUs"):
+        search(*QUICK, "trainer=cpu", "trainer.sync_batchnorm=true")
+    with pytest.raises(UserError, match=r"trainer\.limit_train_batches=0\.1 of 2 batches is none"):
+        search(*QUICK, "trainer.limit_train_batches=0.1")
     assert not list(tmp_path.iterdir())
 
 

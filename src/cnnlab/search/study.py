@@ -24,6 +24,7 @@ from cnnlab import build
 from cnnlab.config import check, compose
 from cnnlab.errors import UserError
 from cnnlab.learn.classifier import mode_of
+from cnnlab.machine import prepare
 from cnnlab.runs.collecting import read_rows, read_run
 from cnnlab.runs.folder import Held, Record
 from cnnlab.runs.identity import run_id
@@ -50,9 +51,16 @@ def tune(cfg: DictConfig) -> None:
     overrides = [override for override in hydra.overrides.task if _key(override).partition(".")[0] not in own]
     if cfg.fresh:
         raise UserError("fresh=true trains again what a study has; search anew in another folder: log_dir=FOLDER")
+    processes = cfg.trainer.devices * cfg.trainer.num_nodes
+    if processes > 1:
+        raise UserError(
+            f"a search's trials have one process each, got {processes} (trainer.devices x trainer.num_nodes)"
+        )
     space, defaults = read_space(cfg.search, cfg, hydra.runtime.choices)
+    prepare(cfg.trainer)  # here and below, what is wrong with every trial is told before the first
     data = build.datamodule(cfg)
-    build.classifier(cfg, data)  # what is wrong with every trial is told before the first
+    build.check_limits(cfg.trainer, data)
+    build.classifier(cfg, data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats
         study = Study(cfg, overrides, space, defaults, data.dataset.fingerprint)

@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnlab import build
 from cnnlab.config import check, compose
-from cnnlab.errors import UserError
+from cnnlab.errors import Terminated, UserError
 from cnnlab.learn.classifier import mode_of
 from cnnlab.machine import prepare
 from cnnlab.runs.collecting import read_rows, read_run
@@ -125,7 +125,7 @@ class Study:
         """Begin trials as long as the study has fewer than it should, then wait for those of other processes.
 
         Raises:
-            KeyboardInterrupt: after Ctrl-C; the trial that it ended is put back.
+            KeyboardInterrupt, Terminated: after Ctrl-C or SIGTERM; the trial that it ended is put back.
         """
         print(f"study folder  {self.folder}", flush=True)
         while self._takes_turn():
@@ -140,7 +140,7 @@ class Study:
                 print(
                     f"trial {self.current:>3}  was taken for lost, and its run goes on in another process", flush=True
                 )
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Terminated):
                 self._put_back()
                 print("stopped; the same command goes on")
                 raise
@@ -179,6 +179,8 @@ class Study:
                 RetryHeartbeatStaleTrialCallback()(self.study, trial)
 
     def _put_back(self) -> None:
+        if self.current is not None:  # Optuna ends a trial at Ctrl-C, but leaves it running at SIGTERM
+            self.study.tell(self.current, state=TrialState.FAIL, skip_if_finished=True)
         for trial in self.study.get_trials(states=(TrialState.FAIL,)):
             if trial.number == self.current:
                 RetryHeartbeatStaleTrialCallback()(self.study, trial)

@@ -48,6 +48,8 @@ def prepare(trainer: DictConfig, macs_per_step: float = math.inf) -> Machine:
     keep_freed_memory()
     reset_peak_memory()
     device = device_type(trainer.accelerator)
+    if device == "cpu" and trainer.get("sync_batchnorm"):
+        raise UserError("trainer.sync_batchnorm=true needs GPUs, as torch's SyncBatchNorm does; this is a processor")
     threads = set_threads(trainer.threads, macs_per_step, trainer.get("devices", 1))
     return Machine(device, threads, resolve_precision(trainer.precision, device))
 

@@ -273,11 +273,12 @@ def test_a_network_for_several_gpus_is_built_with_synchronised_batch_norm(argume
     from torch.nn import SyncBatchNorm
 
     cfg = compose("train", arguments("model=resnet20", "trainer=ddp", "trainer.accelerator=cpu"))
+    processor = machine.prepare(cfg.trainer)  # which would refuse what follows
     cfg.trainer.sync_batchnorm, cfg.trainer.num_nodes = True, 2
     for name, value in {"LOCAL_RANK": "1", "NODE_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
     module = build.classifier(cfg, build.datamodule(cfg))
-    trainer = build.trainer(cfg, machine.prepare(cfg.trainer), Path(cfg.log_dir), *history_of(cfg), print)
+    trainer = build.trainer(cfg, processor, Path(cfg.log_dir), *history_of(cfg), print)
     assert isinstance(trainer.strategy, DDPStrategy)
     assert (trainer.world_size, trainer.global_rank, trainer.is_global_zero) == (4, 3, False)
     synchronised = TorchSyncBatchNorm().apply(module)

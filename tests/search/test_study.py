@@ -15,7 +15,7 @@ import torch
 from optuna.trial import TrialState
 
 from cnnlab.config import compose
-from cnnlab.errors import UserError
+from cnnlab.errors import Terminated, UserError
 from cnnlab.learn.classifier import ImageClassifier
 from cnnlab.runs.training import train
 from cnnlab.search.study import tune
@@ -111,7 +111,7 @@ def test_a_default_outside_of_the_space_is_the_first_trial_all_the_same(search, 
     assert train(compose("train", [*adam[1:5], *places]))["run_id"] in records(tmp_path / "logs")
 
 
-def failing(monkeypatch, failures: dict[int, Exception | float]) -> None:
+def failing(monkeypatch, failures: dict[int, BaseException | float]) -> None:
     """Lets the n-th run that is trained from now on raise an exception in its first step, or lose that much to it."""
     step = ImageClassifier.training_step
     seen: list[int] = []
@@ -152,11 +152,12 @@ def test_where_every_trial_fails_the_last_error_is_told(search, monkeypatch):
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_the_study_and_the_trial_that_it_ended_is_run_again(search, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), Terminated()], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_study_goes_on_with_the_trial_that_was_ended(end, search, tmp_path, capsys, monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        failing(patch, {1: KeyboardInterrupt()})
-        with pytest.raises(KeyboardInterrupt):
+        failing(patch, {1: end})
+        with pytest.raises(type(end)):
             search(*QUICK, "trials=3")
     signal.signal(signal.SIGINT, handler)  # Lightning leaves it ignored
     assert "stopped; the same command goes on" in capsys.readouterr().out
@@ -192,6 +193,14 @@ def test_what_no_trial_could_use_is_told_before_the_first(search, tmp_path):
         search(*QUICK, "fresh=true")
     with pytest.raises(UserError, match="unknown key; optimizer has"):
         search("search=sgd", *QUICK[1:])
+    with pytest.raises(UserError, match=r"a search's trials have one process each, got 2 \(trainer.devices x"):
+        search(*QUICK, "trainer=ddp")
+    with pytest.raises(UserError, match=r"trainer\.precision=16-mixed needs a GPU"):
+        search(*QUICK, "trainer=cpu", "trainer.precision=16-mixed")
+    with pytest.raises(UserError, match=r"trainer\.sync_batchnorm=true needs GPUs"):
+        search(*QUICK, "trainer=cpu", "trainer.sync_batchnorm=true")
+    with pytest.raises(UserError, match=r"trainer\.limit_train_batches=0\.1 of 2 batches is none"):
+        search(*QUICK, "trainer.limit_train_batches=0.1")
     assert not list(tmp_path.iterdir())
 
 

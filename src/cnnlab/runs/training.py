@@ -31,7 +31,7 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> Record:
     """Train, test and record the run that `cfg` is, or tell its record if it is done.
 
     Args:
-        callbacks: called after those of `cfg`; they must not change the weights.
+        callbacks: called after those of `cfg`, in a run of one process; they must not change the weights.
 
     Raises:
         UserError: the configuration, the data or the folder does not allow it; the message says what.
@@ -53,7 +53,7 @@ def _lead(cfg: DictConfig, team: Team, callbacks: Sequence[L.Callback]) -> Recor
     macs = count_macs(model.net, len(data.facts.mean), data.facts.image_size)
     convolutions = swap_convolutions(model.net, cfg.conv)
     machine = prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size / team.size)
-    _check_team(cfg, team, data, machine, callbacks)
+    _check_team(team, data, machine)
     identity = run_id(cfg, machine.precision, machine.threads, data.dataset.fingerprint)
     folder = RunFolder(Path(cfg.log_dir) / cfg.name / identity)
     with folder.hold():
@@ -78,21 +78,13 @@ def _lead(cfg: DictConfig, team: Team, callbacks: Sequence[L.Callback]) -> Recor
         return Run(cfg, machine, data, model, record, folder, log).execute(team, callbacks)
 
 
-def _check_team(
-    cfg: DictConfig, team: Team, data: ImageDataModule, machine: Machine, callbacks: Sequence[L.Callback]
-) -> None:
-    """Raise UserError where the processes cannot do what `cfg` asks of them."""
+def _check_team(team: Team, data: ImageDataModule, machine: Machine) -> None:
+    """Raise UserError where the processes cannot share the batches, or have no GPU each."""
     if data.batch_size % team.size:
         raise UserError(
             f"data.batch_size is that of all processes together, and must be a multiple of the {team.size} processes "
             f"(trainer.devices x trainer.num_nodes), got {data.batch_size}"
         )
-    if callbacks and team.size > 1:
-        raise UserError(
-            f"a search's trials have one process each, got {team.size} (trainer.devices x trainer.num_nodes)"
-        )
-    if cfg.trainer.sync_batchnorm and machine.device == "cpu":
-        raise UserError("trainer.sync_batchnorm=true needs GPUs, as torch's SyncBatchNorm does; this is a processor")
     if machine.device == "cuda" and team.devices > torch.cuda.device_count():
         raise UserError(
             f"trainer.devices must be at most the {torch.cuda.device_count()} GPUs of this machine, got {team.devices}"

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cnnlab.config import CONF, keys_of
 from cnnlab.errors import UserError, one_of
-from cnnlab.runs.identity import NOT_IDENTITY
+from cnnlab.runs.collecting import is_identity
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -22,6 +22,7 @@ DIGITS = 4  # of a number that is drawn, so that the command line that has it ca
 # These would change what is measured, not how good it is.
 NOT_SEARCHED = (
     "seed", "monitor", "data.name", "data.val_size", "data.split_seed", "data.limit", "trainer.limit_eval_batches",
+    "data", "trainer", "experiment",  # whose files have such keys
 )  # fmt: skip
 
 
@@ -107,6 +108,11 @@ def read_space(node: DictConfig, cfg: DictConfig, choices: Mapping[str, Any]) ->
     return space, defaults
 
 
+def study_keys() -> set[str]:
+    """The top-level keys that a study has and its runs do not."""
+    return {*map(str, OmegaConf.load(CONF / "tune.yaml")), "search"}
+
+
 def _dimensions(node: DictConfig, prefix: str) -> Iterator[tuple[str, Range | Choices]]:
     for name, value in node.items():
         key = f"{prefix}{name!s}"
@@ -133,11 +139,11 @@ def _dimension(key: str, node: dict[str, Any]) -> Range | Choices:
 
 def _refuse(key: str, monitor: str) -> None:
     group = key.partition(".")[0]
-    if key in NOT_SEARCHED or key == "data":
+    if key in NOT_SEARCHED:
         raise UserError(f"search.{key}: it decides what is measured, so it cannot be searched")
     if group == "loss" and monitor.endswith("/loss"):
         raise UserError(f"search.{key}: a loss cannot be chosen by monitor={monitor}, which it changes; take val/acc")
-    if key in NOT_IDENTITY or group in NOT_IDENTITY:
+    if group in study_keys() or not is_identity(key):
         raise UserError(f"search.{key}: it cannot change what a network learns")
 
 

@@ -21,9 +21,10 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_s
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnlab import build
-from cnnlab.config import CONF, check, compose
-from cnnlab.errors import UserError
+from cnnlab.config import check, compose
+from cnnlab.errors import Terminated, UserError
 from cnnlab.learn.classifier import mode_of
+from cnnlab.machine import prepare
 from cnnlab.runs.collecting import read_rows, read_run
 from cnnlab.runs.folder import Held, Record
 from cnnlab.runs.identity import run_id
@@ -31,7 +32,7 @@ from cnnlab.runs.training import train
 from cnnlab.search.pictures import draw_study
 from cnnlab.search.pruning import Pruning, make_pruner
 from cnnlab.search.result import Outcome, end, line_of
-from cnnlab.search.space import Space, read_space, typed
+from cnnlab.search.space import Space, read_space, study_keys, typed
 
 NOT_THE_STUDY = ("study", "trials", "confirm_seeds", "heartbeat")  # what may change while a study goes on
 MISSED = 3  # heartbeats without which a trial is lost
@@ -46,13 +47,20 @@ def tune(cfg: DictConfig) -> None:
         UserError: the space does not fit the configuration, or no run could use that.
     """
     hydra = HydraConfig.get()
-    own = OmegaConf.load(CONF / "tune.yaml").keys() | {"search"}
+    own = study_keys()
     overrides = [override for override in hydra.overrides.task if _key(override).partition(".")[0] not in own]
     if cfg.fresh:
         raise UserError("fresh=true trains again what a study has; search anew in another folder: log_dir=FOLDER")
+    processes = cfg.trainer.devices * cfg.trainer.num_nodes
+    if processes > 1:
+        raise UserError(
+            f"a search's trials have one process each, got {processes} (trainer.devices x trainer.num_nodes)"
+        )
     space, defaults = read_space(cfg.search, cfg, hydra.runtime.choices)
+    prepare(cfg.trainer)  # here and below, what is wrong with every trial is told before the first
     data = build.datamodule(cfg)
-    build.classifier(cfg, data)  # what is wrong with every trial is told before the first
+    build.check_limits(cfg.trainer, data)
+    build.classifier(cfg, data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats
         study = Study(cfg, overrides, space, defaults, data.dataset.fingerprint)
@@ -117,7 +125,7 @@ class Study:
         """Begin trials as long as the study has fewer than it should, then wait for those of other processes.
 
         Raises:
-            KeyboardInterrupt: after Ctrl-C; the trial that it ended is put back.
+            KeyboardInterrupt, Terminated: after Ctrl-C or SIGTERM; the trial that it ended is put back.
         """
         print(f"study folder  {self.folder}", flush=True)
         while self._takes_turn():
@@ -132,7 +140,7 @@ class Study:
                 print(
                     f"trial {self.current:>3}  was taken for lost, and its run goes on in another process", flush=True
                 )
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Terminated):
                 self._put_back()
                 print("stopped; the same command goes on")
                 raise
@@ -171,6 +179,8 @@ class Study:
                 RetryHeartbeatStaleTrialCallback()(self.study, trial)
 
     def _put_back(self) -> None:
+        if self.current is not None:  # Optuna ends a trial at Ctrl-C, but leaves it running at SIGTERM
+            self.study.tell(self.current, state=TrialState.FAIL, skip_if_finished=True)
         for trial in self.study.get_trials(states=(TrialState.FAIL,)):
             if trial.number == self.current:
                 RetryHeartbeatStaleTrialCallback()(self.study, trial)

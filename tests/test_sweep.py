@@ -48,6 +48,28 @@ def test_on_failure_stop_begins_no_other_job(command):
     assert [row[2] for row in table_in(done.stdout)] == ["done", "failed", "skipped"]
 
 
+LOST_AT_SEED_1 = """
+import sys
+sys.path.insert(0, "src")
+from cnnlab.cli import command
+from cnnlab.errors import Lost
+
+def task(cfg):
+    if cfg.seed == 1:
+        raise Lost("the process of rank 0 was ended by SIGTERM")
+
+command("train")(task)()
+"""
+
+
+@pytest.mark.slow
+def test_a_job_whose_process_was_ended_from_outside_is_interrupted_and_stops_no_other(command):
+    done = command("-c", LOST_AT_SEED_1, *QUICK, "seed=0,1,2", "on_failure=stop")
+    assert done.returncode == 1
+    rows = [" ".join(row) for row in table_in(done.stdout)]
+    assert rows == ["0 seed=0 done", "1 seed=1 interrupted the process of rank 0 was ended by SIGTERM", "2 seed=2 done"]
+
+
 @pytest.mark.slow
 def test_the_same_sweep_again_trains_nothing_and_two_workers_find_the_same_runs(command, tmp_path):
     first = command("src/train.py", *QUICK, "seed=0,1", "trainer.threads=1")

@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from cnnlab.config import CONF, check, compose, keys_of, plain, quoted
-from cnnlab.errors import Terminated, UserError
+from cnnlab.errors import Lost, Terminated, UserError
 from cnnlab.sweep import CountJobs, Job, this_job
 
 LAUNCHERS = "joblib, ray, submitit_local and submitit_slurm"
@@ -107,8 +107,9 @@ def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
             return  # of a worker: this job alone
         raise
     if record is None:
-        sweep.write(replace(job, status="failed", error=_message(failures[-1])))
-        if cfg.get("on_failure") == "stop":
+        status = "interrupted" if isinstance(failures[-1], Lost) else "failed"
+        sweep.write(replace(job, status=status, error=_message(failures[-1])))
+        if status == "failed" and cfg.get("on_failure") == "stop":
             sweep.stop()
     else:
         sweep.write(_done(job, plain(cfg), record))

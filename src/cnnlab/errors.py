@@ -7,6 +7,10 @@ class UserError(Exception):
     """A mistake in the command, the data or the machine's state; the command line prints it and exits with 1."""
 
 
+class Lost(UserError):
+    """A process of a run was ended from outside; nothing is wrong with the run."""
+
+
 class Terminated(SystemExit):
     """SIGTERM came: whoever runs the program wants it to end now."""
 

@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from cnnlab import build, machine
 from cnnlab.config import check, compose
 from cnnlab.errors import UserError
 from cnnlab.learn.classifier import ImageClassifier
+from cnnlab.runs import team
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.evaluation import predict_logits, trained_network
 from cnnlab.runs.identity import run_id
@@ -123,9 +126,15 @@ def is_alive(process: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["rank 0", "rank 1", "the command"])
+@pytest.mark.parametrize(
+    ("victim", "number"),
+    [
+        ("rank 0", signal.SIGKILL), ("rank 1", signal.SIGKILL), ("the command", signal.SIGKILL),
+        ("rank 0", signal.SIGTERM), ("rank 1", signal.SIGTERM),
+    ],
+)  # fmt: skip
 def test_whoever_is_killed_all_end_and_the_same_command_goes_on_to_the_same_bits(
-    victim, arguments, in_a_process, tmp_path
+    victim, number, arguments, in_a_process, tmp_path
 ):
     overrides = arguments("model=mlp", "augment=crop_flip", "callbacks=averaging", "trainer.devices=2")
     _, whole = run([*overrides, "name=whole"])
@@ -139,7 +148,7 @@ def test_whoever_is_killed_all_end_and_the_same_command_goes_on_to_the_same_bits
         time.sleep(0.1)
     time.sleep(0.5)  # rank 0 waits for the gradients of rank 1
     processes = [int((tmp_path / f"{rank}.pid").read_text()) for rank in (0, 1)]
-    os.kill(command.pid if victim == "the command" else processes[int(victim[-1])], signal.SIGKILL)
+    os.kill(command.pid if victim == "the command" else processes[int(victim[-1])], number)
     _, errors = command.communicate(timeout=20)
     record, killed = record_of([*overrides, "name=killed"])
     if victim == "the command":
@@ -151,7 +160,8 @@ def test_whoever_is_killed_all_end_and_the_same_command_goes_on_to_the_same_bits
     else:
         assert command.returncode == 1
         assert errors.splitlines()[-1] == f"error: {record['error']}"
-        assert f"the process of {victim} was ended by SIGKILL" in record["error"]
+        assert f"the process of {victim} was ended by {number.name}" in record["error"]
+        assert ("memory" in record["error"]) == (number == signal.SIGKILL)
         assert "the same command goes on" in record["error"]
         assert "Traceback" not in errors
         assert record["status"] == "interrupted"
@@ -187,6 +197,40 @@ def test_what_one_process_fails_from_ends_all_with_its_message(what, message, ar
         assert "1 / (1 - rank)" in (folder / "error.txt").read_text()
 
 
+LATE_FILES = """
+import os, time
+if os.environ.get("LOCAL_RANK") == "0":
+    replace = os.replace
+    os.replace = lambda *paths: (time.sleep(3), replace(*paths))
+"""
+
+
+@pytest.mark.slow
+def test_all_processes_wait_for_the_files_that_they_test(arguments, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(LATE_FILES)
+    overrides = arguments("trainer.max_epochs=1", "data.val_size=0", "trainer.devices=2")
+    record, _ = run(overrides, PYTHONPATH=str(tmp_path))
+    assert record["test/acc_last"] is not None
+
+
+@pytest.mark.slow
+def test_a_reader_who_has_seen_enough_interrupts_the_run(arguments):
+    overrides = arguments("trainer.max_epochs=40", "trainer.devices=2")
+    process = subprocess.Popen(
+        [sys.executable, "src/train.py", *overrides], cwd=REPOSITORY, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert any(line.startswith("epoch  1/40") for line in process.stdout)
+    process.stdout.close()
+    with process.stderr as stream:
+        errors = stream.read()
+    assert process.wait(timeout=20) == 128 + signal.SIGPIPE
+    assert errors == ""
+    assert record_of(overrides)[0]["status"] == "interrupted"
+
+
 @pytest.mark.slow
 def test_all_processes_validate_with_the_statistics_of_batch_norm_that_are_saved(arguments):
     overrides = arguments("model=cnn", "trainer.max_epochs=1", "trainer.devices=2")
@@ -204,21 +248,75 @@ def test_a_sweeps_jobs_may_have_several_processes(arguments, command):
     assert "sweep: 2 done" in done.stdout
 
 
-@pytest.mark.slow
-def test_two_nodes_are_one_run_and_both_are_told_that_it_is_done(arguments):
+def place_of(node: int, port: int) -> dict[str, str]:
+    return {"NODE_RANK": str(node), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+def two_nodes(overrides) -> list["subprocess.Popen[str]"]:
+    """The command of each node, begun."""
+    port = free_port()
+    return [
+        subprocess.Popen(
+            [sys.executable, "src/train.py", *overrides], cwd=REPOSITORY, text=True,
+            env=os.environ | place_of(node, port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for node in (0, 1)
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "status", "told"),
+    [
+        (signal.SIGTERM, 143, "the command of node 1 has ended, and the others with it; the same command goes on"),
+        (signal.SIGKILL, -9, "a peer of rank 0 has gone "),
+    ],
+)
+def test_when_another_nodes_command_is_ended_the_run_is_interrupted(number, status, told, arguments):
+    overrides = arguments("trainer.num_nodes=2", "trainer.max_epochs=1000", "name=nodes")
+    nodes = two_nodes(overrides)
+    assert nodes[0].stdout is not None
+    assert any(line.startswith("epoch    1/1000") for line in nodes[0].stdout)
+    nodes[1].send_signal(number)
+    for node in nodes:
+        node.communicate(timeout=100)
+    assert [node.returncode for node in nodes] == [1, status]
+    record, _ = record_of(overrides)
+    assert record["status"] == "interrupted"
+    assert record["error"].startswith(told)
+
+
+@pytest.mark.slow
+def test_the_other_nodes_wait_as_long_as_the_first_one_reads_its_data(monkeypatch):
+    monkeypatch.setattr(team, "GATHERING", timedelta(seconds=1))
+    port, teams = free_port(), []
+    for node in (0, 1):
+        for name, value in place_of(node, port).items():
+            monkeypatch.setenv(name, value)
+        teams.append(team.Team(devices=1, nodes=2))
+
+    def read_and_leave() -> None:
+        with teams[0]:
+            time.sleep(2)
+
+    first = threading.Thread(target=read_and_leave)
+    first.start()
+    with teams[1]:
+        teams[1].follow()
+    first.join()
+
+
+@pytest.mark.slow
+def test_two_nodes_are_one_run_and_both_are_told_that_it_is_done(arguments):
     overrides = arguments("trainer.num_nodes=2", "name=nodes")
     for told in ("epoch 5/5", "this run is done"):
-        nodes = [
-            subprocess.Popen(
-                [sys.executable, "src/train.py", *overrides], cwd=REPOSITORY, text=True,
-                env=os.environ | {"NODE_RANK": str(i), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )
-            for i in (0, 1)
-        ]  # fmt: skip
+        nodes = two_nodes(overrides)
         printed = [node.communicate(timeout=200)[0] for node in nodes]
         assert [node.returncode for node in nodes] == [0, 0], printed
         assert told in printed[0]

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cnnlab import build
 from cnnlab.data.datamodule import ImageDataModule
-from cnnlab.errors import Terminated, UserError
+from cnnlab.errors import Lost, Terminated, UserError
 from cnnlab.figures.curves import draw_curves
 from cnnlab.learn.callbacks import Checkpoints, History
 from cnnlab.learn.classifier import ImageClassifier
@@ -26,7 +26,7 @@ from cnnlab.runs.collecting import flatten, is_identity
 from cnnlab.runs.folder import Record, RunFolder
 from cnnlab.runs.identity import of_processes
 from cnnlab.runs.log import Log
-from cnnlab.runs.team import Lost, Team
+from cnnlab.runs.team import Team
 from cnnlab.runs.text import facts_block, result_table
 
 

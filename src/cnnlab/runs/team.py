@@ -21,16 +21,13 @@ from typing import Any, Self
 from rich.console import Console
 from torch.distributed import DistError, Store, TCPStore
 
-from cnnlab.errors import UserError
+from cnnlab.errors import Lost, UserError
 
 SOURCES = Path(__file__).resolve().parents[2]
 GATHERING = timedelta(minutes=10)  # until all nodes are there
 LEAVING = timedelta(seconds=30)  # until all nodes have heard the end
+INTERVAL = 0.1  # seconds between two looks
 CONSEQUENCES = 0.5  # seconds in which the peers of a process that died have failed too
-
-
-class Lost(UserError):
-    """A process was ended from outside; nothing is wrong with the run."""
 
 
 class Team:
@@ -67,6 +64,8 @@ class Team:
             return
         with suppress(DistError):  # a node that has gone hears nothing
             if self.node:
+                if error:
+                    self._tell_the_end()
                 self._store.set(f"left/{self.node}", "")
             else:
                 if not self._told:
@@ -77,7 +76,8 @@ class Team:
         """Have all processes of all nodes do `work`, which is what JSON can hold.
 
         Raises:
-            Lost: a process was ended from outside.
+            Lost: a process or another node's command was ended from outside.
+            BrokenPipeError: whoever read the first one's output has gone.
             OSError, UserError: what one of them failed from; a traceback is in its notes.
         """
         self._told = True
@@ -91,6 +91,8 @@ class Team:
             Lost, OSError, UserError: as `lead`, or what the first node could not begin from.
         """
         try:
+            while not self._store.check(["work"]):  # node 0 reads the data first, however long that takes
+                time.sleep(INTERVAL)
             work = json.loads(self._store.get("work"))
             if "over" not in work:
                 self._supervise(work)
@@ -104,6 +106,10 @@ class Team:
         try:
             processes += [self._start(local_rank, work) for local_rank in range(self.devices)]
             self._watch(processes)
+        except BaseException:
+            with suppress(DistError):
+                self._tell_the_end()  # before the peers of those that end here fail from it
+            raise
         finally:
             for process in processes:
                 process.kill()
@@ -141,16 +147,20 @@ class Team:
                 time.sleep(CONSEQUENCES)
                 self._tell_the_dead(processes)
                 raise _error(json.loads(self._store.get("failure")))
-            time.sleep(0.1)
+            time.sleep(INTERVAL)
+
+    def _tell_the_end(self) -> None:
+        tell_failure(self._store, {"kind": "lost", "message": f"the command of node {self.node} has ended"})
 
     def _tell_the_dead(self, processes: list["subprocess.Popen[str]"]) -> None:
         """Whoever ended without a word is the cause, whatever its peers have said meanwhile; 1 is after a report."""
         for local_rank, process in enumerate(processes):
             rank, code = self.node * self.devices + local_rank, process.poll()
             if code is not None and code < 0:
-                name = signal.Signals(-code).name
-                report = {"kind": "lost", "message": f"the process of rank {rank} was ended by {name}"}
-                self._store.set("failure", json.dumps(report))
+                message = f"the process of rank {rank} was ended by {signal.Signals(-code).name}"
+                if code == -signal.SIGKILL:
+                    message += ", as happens when memory runs out"
+                self._store.set("failure", json.dumps({"kind": "lost", "message": message}))
             elif code:
                 message = f"the process of rank {rank} ended with exit code {code} and did not say why"
                 report = {"kind": "user", "message": message}
@@ -170,8 +180,9 @@ def _error(report: dict[str, str]) -> Exception:
     message = report["message"]
     error: Exception
     if report["kind"] == "lost":
-        advice = "the same command goes on after the last whole epoch"
-        return Lost(f"{message}, as happens when memory runs out, and the others with it; {advice}")
+        return Lost(f"{message}, and the others with it; the same command goes on after the last whole epoch")
+    if report["kind"] == "pipe":
+        return BrokenPipeError(message)
     error = OSError(message) if report["kind"] == "os" else UserError(message)
     if "traceback" in report:
         error.add_note(report["traceback"])

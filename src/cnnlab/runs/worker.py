@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -9,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
 from omegaconf import OmegaConf
 from torch.distributed import DistError, TCPStore
@@ -61,10 +63,25 @@ def _work(part: dict[str, Any], store: TCPStore) -> None:
     data = build.datamodule(cfg, say=lambda line: None)  # the command has told what is to be told
     model = build.classifier(cfg, data)
     swap_convolutions(model.net, cfg.conv)
-    Run(cfg, machine, data, model, part["record"], folder, log).train_and_test()
+    Run(cfg, machine, data, model, part["record"], folder, log).train_and_test([EndAtSigterm()])
+
+
+class EndAtSigterm(L.Callback):
+    """SIGTERM ends the process at once, as the command sees; Lightning would wait for peers that know nothing of it."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _report(error: BaseException, rank: int) -> dict[str, str]:
+    cause = error.__cause__ or error
+    if isinstance(cause, DistError) or "gloo/transport" in str(cause):  # where gloo raises a RuntimeError
+        return {"kind": "lost", "message": f"a peer of rank {rank} has gone ({cause})"}
+    if isinstance(error, BrokenPipeError):
+        return {"kind": "pipe", "message": str(error)}
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, UserError):
         return {"kind": "user", "message": str(error), "traceback": trace}

@@ -55,8 +55,9 @@ class Checkpoints(Checkpoint):
             self._save(trainer, improved)
         except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as a RuntimeError
             for partial in self.folder.glob("*.part"):
-                partial.unlink()
+                partial.unlink(missing_ok=True)  # another process may be first
             raise UserError(f"{self.last_path} cannot be written: {error}") from error
+        trainer.strategy.barrier()  # the test follows, and all processes read the files for it
 
     def _save(self, trainer: L.Trainer, improved: bool) -> None:
         last, best = (path.with_suffix(".part") for path in (self.last_path, self.best_path))

@@ -63,7 +63,7 @@ def test_the_sweep_of_the_readme_runs_each_job(command, tmp_path):
     assert len(list((tmp_path / "logs").glob("*/*/result.json"))) == 6
 
 
-def test_evaluation_table_and_benchmark_run_as_commands(command, tmp_path, data_root):
+def test_evaluation_and_table_run_as_commands(command, tmp_path, data_root):
     train(compose("train", ["trainer=smoke", "logger=none", f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}"]))
     (checkpoint,) = (tmp_path / "logs").rglob("best.ckpt")
     evaluation = command("src/eval.py", f"checkpoint={checkpoint}", logs=False)
@@ -72,10 +72,15 @@ def test_evaluation_table_and_benchmark_run_as_commands(command, tmp_path, data_
     assert (checkpoint.parents[1] / "figures" / "confusion_test.png").exists()
     table = command("src/report.py")
     assert table.stdout.splitlines()[2].split()[:3] == ["lenet5", "digits", "1"]
+    for done in (evaluation, table):
+        assert done.stderr == ""
+
+
+@pytest.mark.slow
+def test_benchmark_runs_as_a_command(command):
     benchmark = command("src/benchmark.py", "rounds=1", "data.batch_size=8")
     assert "bf16-mixed, channels_last" in benchmark.stdout
-    for done in (evaluation, table, benchmark):
-        assert done.stderr == ""
+    assert benchmark.stderr == ""
 
 
 def test_the_table_of_networks_is_what_analyze_prints(command, tmp_path):

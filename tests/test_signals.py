@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-LONG = ("trainer.threads=1", "logger=none", "trainer.max_epochs=40", "data.limit=128")
+LONG = ("trainer.threads=1", "logger=none", "trainer.max_epochs=20", "data.limit=128")
 
 
 class Going:
@@ -46,7 +46,7 @@ def test_sigterm_keeps_the_last_epoch_and_the_same_command_goes_on(command, tmp_
     assert statuses(tmp_path / "logs") == ["interrupted"]
     done = command("src/train.py", *LONG)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^resuming after epoch \d+ of 40$", done.stdout, re.MULTILINE)
+    assert re.search(r"^resuming after epoch \d+ of 20$", done.stdout, re.MULTILINE)
 
 
 BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.datamodule", "after": "cnnlab.runs.execution.Run._finish"}
@@ -78,5 +78,5 @@ def test_of_two_processes_in_one_folder_the_second_is_refused_and_the_first_goes
     assert re.fullmatch(r"error: another process is training in .*; wait for it, or end it first\n", second.stderr)
     out, err = first.process.communicate(timeout=100)
     assert first.process.returncode == 0, err
-    assert "epoch 40/40" in out
+    assert "epoch 20/20" in out
     assert statuses(tmp_path / "logs") == ["done"]

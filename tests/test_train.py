@@ -498,7 +498,7 @@ def fetch(url: str, body: bytes | None = None):
 
 def wait_for(url: str, key: str):
     """The server answers before it has read the logs."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while key not in (content := fetch(url)):
         assert time.monotonic() < deadline, content
         time.sleep(0.2)

@@ -108,6 +108,7 @@ def test_small_images_are_taken_apart_too(model, data):
     assert found.trace.total("macs") > 0
 
 
+@pytest.mark.slow
 def test_the_largest_network_takes_under_two_seconds():
     slowest = max(MODELS, key=lambda model: len(subject(model).trace.rows))
     net, form = subject(slowest).net, subject(slowest).form

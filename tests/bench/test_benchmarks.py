@@ -68,6 +68,7 @@ def test_data_and_trainer_compare_and_say_what_is_wanted(monkeypatch):
     assert "to be at least 0.85" in found.notes[0]
 
 
+@pytest.mark.slow
 def test_startup_says_where_the_time_of_a_process_goes(data_root):
     seconds = first_step([f"data.root={data_root}", "logger=none"])
     parts = ["Python", "import hydra", "import torch", "import lightning", "import cnnlab.runs.training"]

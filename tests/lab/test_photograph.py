@@ -37,6 +37,7 @@ def test_what_cannot_be_filtered_is_told_with_its_name(tmp_path):
         photograph(tmp_path / "blank.png")
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_picture_and_tells_a_missing_one(command, tmp_path):
     Image.radial_gradient("L").resize((70, 96)).save(tmp_path / "disc.png")
     done = command("src/lab.py", "lab=laplacian", f"image={tmp_path / 'disc.png'}")

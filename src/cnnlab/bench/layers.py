@@ -80,7 +80,8 @@ class Watches(Calls):
         effect = effect_of(name, first, args, kwargs)
         self.kinds.setdefault(key, effect.kind)
         self.forward[key] += self._seconds
-        weights = [tensor for tensor in tensors_in((args, kwargs)) if all(tensor is not known for known in inputs)]
+        given = [tensor for tensor in tensors_in((args, kwargs)) if tensor.ndim > 1]  # a bias costs no product
+        weights = [tensor for tensor in given if all(tensor is not known for known in inputs)]
         passes = 1 + sum(any(tensor.requires_grad for tensor in some) for some in (weights, inputs))
         self.operations[key] += 2 * effect.macs * passes
         for tensor in tensors_in(out):

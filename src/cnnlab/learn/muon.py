@@ -21,7 +21,7 @@ class Muon(Optimizer):
     replaced by about U V^T, times sqrt(max(1, C_out / (C_in K K))), so that no direction of the matrix waits for the
     others; the weight decay is decoupled. So the matrix moves as by `torch.optim.Muon`, which refuses filters. All that
     has not four dimensions, fully connected layers, norms and biases, gets SGD with Nesterov momentum, as by
-    `torch.optim.SGD`.
+    `torch.optim.SGD`. Jordan's script for CIFAR-10 also brings each filter back to one norm before a step.
 
     Args:
         params: parameters, or groups of them; a group's own `lr` and `weight_decay` are for all of its parameters.

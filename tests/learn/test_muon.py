@@ -27,7 +27,9 @@ def start(shape: tuple[int, ...]) -> torch.Tensor:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_filter_moves_as_torchs_muon_moves_its_matrix(shape, monkeypatch):
-    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)  # torch's iteration in float32, as ours is here
+    # torch's iteration in float32, as ours is here; releases before 2.15 call the method
+    monkeypatch.setattr(torch, "bfloat16", torch.float32)
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
     own = nn.Parameter(start(shape).contiguous(memory_format=torch.channels_last))
     theirs = nn.Parameter(start(shape).flatten(1))
     options = {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.3}

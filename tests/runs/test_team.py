@@ -368,7 +368,10 @@ def test_a_network_for_several_gpus_is_built_with_synchronised_batch_norm(argume
     """What can be seen of it without a GPU: the Trainer that one of its processes makes."""
     from lightning.pytorch.plugins.layer_sync import TorchSyncBatchNorm
     from lightning.pytorch.strategies import DDPStrategy
+    from lightning.pytorch.utilities import rank_zero_only
     from torch.nn import SyncBatchNorm
+
+    monkeypatch.setattr(rank_zero_only, "rank", 0)  # which the strategy sets for the whole process
 
     cfg = compose("train", arguments("model=resnet20", "trainer=ddp", "trainer.accelerator=cpu"))
     processor = machine.prepare(cfg.trainer)  # which would refuse what follows

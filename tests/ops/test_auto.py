@@ -47,8 +47,25 @@ def compare(images, channels, size, dtype, calls, **arguments):
     return seen
 
 
-def test_many_channels_in_float32_are_winograds(calls):
-    assert {f"winograd {name}" for name in PASSES} <= compare(16, 256, 4, torch.float32, calls)
+@pytest.mark.parametrize(("images", "size"), [(64, 2), (16, 4), (8, 7)])  # in tiles of 2, of 4, and over the edge
+def test_many_channels_in_float32_are_winograds(images, size, calls):
+    assert {f"winograd {name}" for name in PASSES} <= compare(images, 256, size, torch.float32, calls)
+
+
+@pytest.mark.parametrize("size", [4, 7])
+def test_what_follows_gets_whole_channels_last_maps(size):
+    """Of a part of a larger result a batch norm took ten times as long."""
+    x = torch.randn(16, 256, size, size).contiguous(memory_format=torch.channels_last)
+    y = ops.conv2d(x, torch.randn(256, 256, 3, 3), padding=1, method="auto")
+    assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_winograds_rounding_is_millionths():
+    generator = torch.Generator().manual_seed(0)
+    x, weight = (torch.randn(size, generator=generator) for size in ((32, 256, 8, 8), (256, 256, 3, 3)))
+    exact = F.conv2d(x.double(), weight.double(), padding=1)
+    error = ops.conv2d(x, weight, padding=1, method="winograd") - exact
+    assert error.std() < 3e-6 * exact.std()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from cnnlab import nets
-from cnnlab.analysis.cost import count_macs
 from cnnlab.augment import Augmentation, ImageFacts
 from cnnlab.augment.pipeline import normalise
 from cnnlab.augment.views import check_tta
@@ -26,7 +25,6 @@ from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.learn.callbacks import Checkpoints, Display, GradientNorms, History, InputPictures
 from cnnlab.learn.classifier import ImageClassifier, mode_of
-from cnnlab.learn.resolution import Resolution
 from cnnlab.machine import Machine
 
 Say = Callable[[str], None]
@@ -115,7 +113,6 @@ def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
         optimizer=lambda groups: make(cfg.optimizer, "optimizer", groups),
         schedule=make(cfg.scheduler, "scheduler"),
         augmentation=augmentation(cfg.augment, facts),
-        resolution=resolution(cfg.resolution, cfg.model, facts),
         bias_lr_factor=cfg.param_groups.bias_lr_factor,
         tta=cfg.tta,
         seed=cfg.seed,
@@ -123,26 +120,6 @@ def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
         monitor=cfg.monitor,
         card=card(cfg, data),
     )
-
-
-def resolution(node: DictConfig, model: DictConfig, facts: ImageFacts) -> Resolution:
-    """The sides of the training images, each of which `model` can take.
-
-    Raises:
-        UserError: the network takes no images of another side than its own, or none as small.
-    """
-    sides = Resolution(**{str(key): value for key, value in node.items()})
-    if sides.first is not None:
-        if sides.first > facts.image_size:
-            raise UserError(f"resolution.first must be at most data's {facts.image_size} pixels, got {sides.first}")
-        try:
-            count_macs(network(model, facts), len(facts.mean), sides.first)
-        except RuntimeError as error:
-            raise UserError(
-                f"resolution.first={sides.first}: this network takes no images of {sides.first} pixels when it is "
-                f"made for {facts.image_size}; null, or a network that ends in a pooling of the whole map"
-            ) from error
-    return sides
 
 
 def spread(subset: Subset, count: int) -> Tensor:

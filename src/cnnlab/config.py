@@ -116,8 +116,6 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "trainer.gradient_clip_val": ("null or a number", or_null(is_number(0.0))),
     "trainer.limit_train_batches": ("null, a share below 1 or a number of batches", or_null(is_limit)),
     "trainer.limit_eval_batches": ("null, a share below 1 or a number of batches", or_null(is_limit)),
-    "resolution.first": ("null or a number of pixels", or_null(is_int(1))),
-    "resolution.full_from": ("a share from 0 to 1", lambda value: is_number(0)(value) and value <= 1),
     "param_groups.bias_lr_factor": ("a number of at least 0", is_number(0.0)),
     "callbacks.averaging.decay": ("a number from 0 to 1", lambda value: is_number(0)(value) and value <= 1),
     "callbacks.gradient_norms.every": ("a whole number of at least 1", is_int(1)),

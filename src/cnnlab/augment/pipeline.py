@@ -33,7 +33,6 @@ class Augmentation:
         generator: torch.Generator,
         moment: Moment | None = None,
         part: slice = WHOLE,
-        side: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Augment a batch, or a part of it with the numbers that the part has in the whole.
 
@@ -44,10 +43,9 @@ class Augmentation:
             moment: of this batch, for the steps that go by it.
             part: the images that come out, M of them; the others are augmented only where images are mixed, as any may
                 be a partner.
-            side: S, of the pictures that come out; None for the side that the network takes.
 
         Returns:
-            Normalised floats (M, C, S, S), and the labels, or targets (M, num_classes) where images
+            Normalised floats (M, C, image_size, image_size), and the labels, or targets (M, num_classes) where images
             were mixed.
         """
         needed = WHOLE if self.mix_steps else part
@@ -59,7 +57,7 @@ class Augmentation:
             else:
                 draws = step.draw(images, generator)
             kept = step.apply(kept, _on(draws, images.device, needed))
-        x = normalise(kept, self.facts, side)
+        x = normalise(kept, self.facts)
         if not self.mix_steps:
             return x, labels[part]
         targets = one_hot(labels, self.facts.num_classes)
@@ -72,17 +70,13 @@ def _on(draws: Draws, device: torch.device, part: slice = WHOLE) -> Draws:
     return {name: drawn[part].to(device, non_blocking=True) for name, drawn in draws.items()}
 
 
-def normalise(images: Tensor, facts: ImageFacts, side: int | None = None) -> Tensor:
-    """uint8 (N, C, H, W) to floats of mean 0 and standard deviation 1 a channel.
-
-    They become as large as the network takes them, or of another `side`.
-    """
+def normalise(images: Tensor, facts: ImageFacts) -> Tensor:
+    """uint8 (N, C, H, W) to floats of mean 0 and standard deviation 1 a channel, of the side that the network takes."""
     mean = torch.tensor(facts.mean, device=images.device)[:, None, None]
     std = torch.tensor(facts.std, device=images.device)[:, None, None]
     x = torch.addcmul(-mean / std, images, 1 / (255 * std))
-    side = side or facts.image_size
-    if x.shape[-1] != side:
-        x = F.interpolate(x, (side, side), mode="bilinear", antialias=True)
+    if x.shape[-1] != facts.image_size:
+        x = F.interpolate(x, (facts.image_size, facts.image_size), mode="bilinear", antialias=True)
     return x.contiguous(memory_format=torch.channels_last)
 
 

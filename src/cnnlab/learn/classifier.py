@@ -19,7 +19,6 @@ from cnnlab.data.datamodule import IndexedBatch
 from cnnlab.data.splits import Stream, generator_for
 from cnnlab.errors import UserError
 from cnnlab.learn.param_groups import param_groups
-from cnnlab.learn.resolution import Resolution
 from cnnlab.learn.schedules import Plateau, Schedule
 
 
@@ -48,7 +47,6 @@ class ImageClassifier(L.LightningModule):
         optimizer: makes the optimizer of a list of parameter groups.
         schedule: the rate's factor over the run.
         augmentation: from a uint8 batch to the network's input and the loss's target.
-        resolution: the side of the training images over the epochs.
         bias_lr_factor: the rate of biases, in multiples of that of the other parameters.
         tta: the views of an image over which its scores are averaged in evaluation.
         seed: with epoch and step, decides all randomness of training.
@@ -64,7 +62,6 @@ class ImageClassifier(L.LightningModule):
         optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         schedule: Schedule | Plateau,
         augmentation: Augmentation,
-        resolution: Resolution | None = None,
         bias_lr_factor: float = 1.0,
         tta: str = "none",
         seed: int = 0,
@@ -78,7 +75,6 @@ class ImageClassifier(L.LightningModule):
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.augmentation = augmentation
-        self.resolution = resolution or Resolution()
         self.bias_lr_factor, self.tta = bias_lr_factor, tta
         self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
         # Lightning would step it after the checkpoint of its epoch is saved, and a resumed run would lack that step.
@@ -115,9 +111,7 @@ class ImageClassifier(L.LightningModule):
         images, labels, indices = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
         moment = Moment(self.seed, self.current_epoch, indices)
-        share = self.current_epoch / (self.trainer.max_epochs or 1) if self._trainer else 0.0
-        side = self.resolution.side(share, self.augmentation.facts.image_size)
-        return self.augmentation(images, labels, generator, moment, self._part(len(labels)), side)
+        return self.augmentation(images, labels, generator, moment, self._part(len(labels)))
 
     def training_step(self, batch: IndexedBatch, batch_idx: int) -> Tensor:
         x, targets = self.augmented(batch, batch_idx)

@@ -215,6 +215,14 @@ def test_precision_threads_and_pictures_are_part_of_the_run_id():
     assert len({run_id(cfg, *values) for values in resolved}) == 8
 
 
+def test_a_fused_step_that_could_not_clip_is_told():
+    overrides = ["trainer.precision=16-mixed", "trainer.gradient_clip_val=1"]
+    with pytest.raises(UserError, match=r"gradient_clip_val in trainer.precision=16-mixed takes optimizer.fused=false"):
+        check(compose("train", overrides))
+    for possible in ("optimizer.fused=false", "trainer.precision=bf16-mixed", "optimizer=rmsprop"):
+        check(compose("train", [*overrides, possible]))
+
+
 @pytest.mark.parametrize("target", ["os.system", "cnnlab.files.os.system", "cnnlab.nothing.there", "pathlib.Path"])
 def test_a_target_outside_the_allowed_packages_is_refused(target):
     with pytest.raises(UserError, match=rf"optimizer._target_ must name something of .* got '{target}'"):

@@ -159,6 +159,9 @@ def check(cfg: DictConfig) -> None:
         raise UserError(f"a search goes by validation images: monitor must be val/acc or val/loss, got {cfg.monitor}")
     if OmegaConf.select(cfg, "data.val_size") == 0:
         _check_without_validation(cfg)
+    clips = OmegaConf.select(cfg, "trainer.gradient_clip_val") and cfg.trainer.precision == "16-mixed"
+    if clips and OmegaConf.select(cfg, "optimizer.fused"):
+        raise UserError("trainer.gradient_clip_val in trainer.precision=16-mixed takes optimizer.fused=false")
 
 
 def _base_keys() -> dict[str, set[str]]:

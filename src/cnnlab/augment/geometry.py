@@ -33,14 +33,11 @@ class RandomCrop:
         return {"top": top, "left": left}
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
-        n, channels, height, width = images.shape
+        height, width = images.shape[2:]
         padding = round(self.padding * width)
         padded = F.pad(images, (padding, padding, padding, padding), mode=self.mode)
-        rows = draws["top"][:, None] + torch.arange(height, device=images.device)
-        columns = draws["left"][:, None] + torch.arange(width, device=images.device)
-        image = torch.arange(n, device=images.device)[:, None, None, None]
-        channel = torch.arange(channels, device=images.device)[:, None, None]
-        return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
+        crops = padded.unfold(2, height, 1).unfold(3, width, 1)  # (N, C, tops, lefts, H, W), a view
+        return crops[torch.arange(len(images), device=images.device), :, draws["top"], draws["left"]]
 
 
 class RandomFlip:
@@ -51,7 +48,8 @@ class RandomFlip:
         return {"flip": torch.rand(len(images), generator=generator) < 0.5}
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
-        return torch.where(draws["flip"][:, None, None, None], images.flip(-1), images)
+        flipped = draws["flip"].nonzero().squeeze(1)
+        return images.index_copy(0, flipped, images.index_select(0, flipped).flip(-1))
 
 
 class AlternatingFlip(RandomFlip):

@@ -72,9 +72,12 @@ def _on(draws: Draws, device: torch.device, part: slice = WHOLE) -> Draws:
 
 def normalise(images: Tensor, facts: ImageFacts) -> Tensor:
     """uint8 (N, C, H, W) to floats of mean 0 and standard deviation 1 a channel, of the side that the network takes."""
-    mean = torch.tensor(facts.mean, device=images.device)[:, None, None]
-    std = torch.tensor(facts.std, device=images.device)[:, None, None]
-    x = torch.addcmul(-mean / std, images, 1 / (255 * std))
+    height, width = images.shape[2:]
+    mean, std = (torch.tensor(numbers, device=images.device) for numbers in (facts.mean, facts.std))
+    shift, scale = ((-mean / std).repeat(height * width), (1 / (255 * std)).repeat(height * width))
+    x = images.float().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+    # An image in a row, which a processor goes through several times as fast as channel by channel.
+    x = torch.addcmul(shift, x.flatten(1), scale).view(x.shape).permute(0, 3, 1, 2)
     if x.shape[-1] != facts.image_size:
         x = F.interpolate(x, (facts.image_size, facts.image_size), mode="bilinear", antialias=True)
     return x.contiguous(memory_format=torch.channels_last)

@@ -33,7 +33,7 @@ class Subset(TorchDataset[Batch]):
 
     def __getitem__(self, positions: Tensor) -> Batch:
         chosen = self.indices[positions]
-        return self.split.images[chosen], self.split.labels[chosen]
+        return self.split.images.index_select(0, chosen), self.split.labels[chosen]
 
     @property
     def labels(self) -> Tensor:

@@ -41,6 +41,7 @@ def run(tmp_path, capsys, *arguments):
     return json.loads((tmp_path / "bench" / f"{cfg.bench}-{cfg.name}.json").read_text()), capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_train_times_our_step_the_bare_forms_and_the_plain_script(tmp_path, capsys):
     found, printed = run(tmp_path, capsys, "bench=train", "profile=true")
     steps = {row["step"]: row for row in found["tables"]["training steps"]}

@@ -67,13 +67,14 @@ def curves(folder: Path) -> list[list[float]]:
         return [[float(row[name]) for name in NUMBERS] for row in csv.DictReader(stream)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [
         ["augment=crop_flip"],
-        pytest.param(["augment=mixup"], marks=pytest.mark.slow),
-        pytest.param(["augment=cutmix", "trainer.limit_eval_batches=2"], marks=pytest.mark.slow),
-        pytest.param(["scheduler=plateau", "scheduler.patience=0", "callbacks=averaging"], marks=pytest.mark.slow),
+        ["augment=mixup"],
+        ["augment=cutmix", "trainer.limit_eval_batches=2"],
+        ["scheduler=plateau", "scheduler.patience=0", "callbacks=averaging"],
     ],
 )
 def test_two_processes_learn_what_one_does(choices, arguments):

@@ -71,7 +71,7 @@ def test_a_default_lies_in_the_space_or_not(dimension, value, is_inside):
 
 
 MISTAKES = {
-    "search=sgd": r"search.optimizer.momentum: unknown key; optimizer has: lr, betas, weight_decay \(Adam\)",
+    "search=sgd": r"search.optimizer.momentum: unknown key; optimizer has: lr, betas, weight_decay, fused \(Adam\)",
     "search=adamw optimizer=sgd": "search.optimizer.betas: unknown key; optimizer has: .* nesterov",
     "search=architecture": "search.model.blocks: unknown key; model has: activation, pooling",
     "search=adamw +search.nothing.at.low=1 +search.nothing.at.high=2": "search.nothing.at: unknown key; no nothing",

@@ -51,6 +51,7 @@ def records(logs: Path) -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text()) for path in logs.glob("*/*/result.json")}
 
 
+@pytest.mark.slow
 def test_trials_are_runs_the_first_is_the_default_and_the_same_command_again_trains_nothing(
     search, places, tmp_path, capsys
 ):

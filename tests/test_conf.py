@@ -215,9 +215,10 @@ def test_precision_threads_and_pictures_are_part_of_the_run_id():
     assert len({run_id(cfg, *values) for values in resolved}) == 8
 
 
-def test_a_fused_step_that_could_not_clip_is_told():
-    overrides = ["trainer.precision=16-mixed", "trainer.gradient_clip_val=1"]
-    with pytest.raises(UserError, match=r"gradient_clip_val in trainer.precision=16-mixed takes optimizer.fused=false"):
+@pytest.mark.parametrize("choice", ["trainer.gradient_clip_val=1", "callbacks=gradient_norms"])
+def test_what_needs_gradients_without_float16s_scale_is_refused_beside_a_fused_step(choice):
+    overrides = ["trainer.precision=16-mixed", choice]
+    with pytest.raises(UserError, match=r"optimizer.fused must be false for .*=16-mixed, got true"):
         check(compose("train", overrides))
     for possible in ("optimizer.fused=false", "trainer.precision=bf16-mixed", "optimizer=rmsprop"):
         check(compose("train", [*overrides, possible]))

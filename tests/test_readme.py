@@ -9,6 +9,7 @@ from statistics import mean, stdev
 
 import pytest
 
+from cnnlab.bench.result import figure
 from cnnlab.config import BENCHES, CONF, CONVOLUTIONS, check, compose
 from cnnlab.lab.notebook import EXPERIMENTS
 from cnnlab.runs.identity import run_id
@@ -157,6 +158,48 @@ def results_table() -> str:
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
+
+
+def speed_table() -> str:
+    """The table of speeds, from what the benchmarks wrote, in docs/speed."""
+    found = {path.stem: json.loads(path.read_text()) for path in (REPOSITORY / "docs" / "speed").glob("*.json")}
+    assert found
+    assert {record["device"].partition(",")[0] for record in found.values()} == {"Intel(R) Xeon(R) Processor @ 2.50GHz"}
+    assert all(record["git_clean"] for record in found.values())
+
+    def rates(file: str, table: str, column: str, key: str, *names: str) -> list[float]:
+        rows = {row[key]: row[column] for row in found[file]["tables"][table]}
+        return [rows[name] for name in names]
+
+    steps, batches = "training steps", "augmented, normalised batches"
+    compared = [
+        (
+            "ResNet-18 on CIFAR-10, images/s", "plain script",
+            rates("train-resnet18-cifar10", steps, "images/s", "step", "train.py", "plain PyTorch"),
+        ),
+        (
+            "batches of 128, cropped and flipped, a second", "its loader",
+            rates("data-resnet18-cifar10", batches, "batches/s", "batches by", "cnnlab", "plain PyTorch"),
+        ),
+        (
+            "ResNet-18 on CIFAR-10, images/s", "loop without Lightning",
+            rates("trainer-resnet18-cifar10", steps, "images/s", "loop", "Trainer", "bare loop"),
+        ),
+        (
+            "LeNet-5 on MNIST, batches of 128, images/s", "loop without Lightning",
+            rates("trainer-lenet5-mnist", steps, "images/s", "loop", "Trainer", "bare loop"),
+        ),
+    ]  # fmt: skip
+    lines = ["| | cnnlab | beside it | ratio |", "| --- | --: | --: | --: |"]
+    for what, other, (own, theirs) in compared:
+        lines.append(f"| {what} | {figure(own):,} | {figure(theirs):,}, {other} | {own / theirs:.2f} |")
+    (total,) = rates("startup-lenet5-digits", "from the command to the first step", "seconds", "part", "total")
+    lines.append(f"| from the command to the first step, seconds | {total:.1f} | | |")
+    return "\n".join(lines)
+
+
+def test_the_speeds_are_those_of_the_records():
+    assert speed_table() in README
 
 
 def test_the_results_are_those_of_the_records():

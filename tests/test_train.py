@@ -48,9 +48,7 @@ QUICK = ("trainer.max_epochs=2", "data.limit=128", "logger=none")
 
 
 def test_lenet5_learns_the_digits_and_leaves_a_whole_folder(configure):
-    cfg = configure(
-        "trainer.max_epochs=10"
-    )  # a quarter of the default, which `make train` in continuous integration has
+    cfg = configure("trainer.max_epochs=10")  # of the default's 40
     record = train(cfg)
     assert record["test/acc"] >= 0.97
     folder = folder_of(cfg, record)

@@ -122,6 +122,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "logger.tensorboard": ("true or false", is_bool),
     "logger.graph": ("true or false", is_bool),
     "logger.images": ("a whole number of at least 0", is_int(0)),
+    "optimizer.fused": ("true or false", is_bool),
     "optimizer.lr": ("a number of at least 0", is_number(0.0)),
     "trials": ("a whole number of at least 1", is_int(1)),
     "prune_after": ("a share from 0 to 1", lambda value: is_number(0)(value) and value <= 1),
@@ -139,6 +140,9 @@ CHOICES = {
     "trainer.accelerator": ACCELERATORS,
     "trainer.precision": PRECISIONS,
 }
+
+# These look at the gradients before the step; a fused step takes float16's scale out of them itself.
+NEED_UNSCALED = ("trainer.gradient_clip_val", "callbacks.gradient_norms")
 
 
 def check(cfg: DictConfig) -> None:
@@ -159,9 +163,10 @@ def check(cfg: DictConfig) -> None:
         raise UserError(f"a search goes by validation images: monitor must be val/acc or val/loss, got {cfg.monitor}")
     if OmegaConf.select(cfg, "data.val_size") == 0:
         _check_without_validation(cfg)
-    clips = OmegaConf.select(cfg, "trainer.gradient_clip_val") and cfg.trainer.precision == "16-mixed"
-    if clips and OmegaConf.select(cfg, "optimizer.fused"):
-        raise UserError("trainer.gradient_clip_val in trainer.precision=16-mixed takes optimizer.fused=false")
+    if OmegaConf.select(cfg, "optimizer.fused") and cfg.trainer.precision == "16-mixed":
+        for key in NEED_UNSCALED:
+            if OmegaConf.select(cfg, key):
+                raise UserError(f"optimizer.fused must be false for {key} in trainer.precision=16-mixed, got true")
 
 
 def _base_keys() -> dict[str, set[str]]:

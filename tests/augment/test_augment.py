@@ -1,6 +1,7 @@
 """Each step against torchvision's, element by element, from the same numbers; and that each image draws its own."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -40,6 +41,11 @@ def smooth(shape) -> torch.Tensor:
 
 def facts(channels: int = 3, size: int = 32, mirror: bool = True) -> ImageFacts:
     return ImageFacts(10, size, (0.4,) * channels, (0.2,) * channels, 0.05 * torch.eye(channels) + 0.01, mirror)
+
+
+def test_no_image_is_cropped_to_none():
+    step, none = RandomCrop(0.125), torch.zeros(0, 3, 8, 8, dtype=torch.uint8)
+    assert step.apply(none, step.draw(none, torch.Generator())).shape == (0, 3, 8, 8)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -253,9 +259,12 @@ def test_a_part_of_a_batch_is_that_part_of_the_augmented_whole(names):
 
 def test_normalising_gives_the_published_scale_and_back():
     images = noise((4, 3, 32, 32))
-    x = normalise(images, facts())
-    torch.testing.assert_close(x, (images / 255 - 0.4) / 0.2, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(denormalise(x, facts()), images / 255, rtol=1e-5, atol=1e-5)
+    mean, std = (0.1, 0.4, 0.7), (0.2, 0.3, 0.5)
+    of_channels = replace(facts(), mean=mean, std=std)
+    x = normalise(images, of_channels)
+    shift, scale = (torch.tensor(numbers)[:, None, None] for numbers in (mean, std))
+    torch.testing.assert_close(x, (images / 255 - shift) / scale, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(denormalise(x, of_channels), images / 255, rtol=1e-5, atol=1e-5)
     assert x.is_contiguous(memory_format=torch.channels_last)
 
 

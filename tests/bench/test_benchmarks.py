@@ -1,6 +1,7 @@
 """Each benchmark on small networks: what it measures is there; how fast this machine is, is nobody's business here."""
 
 import json
+import re
 from functools import partial
 
 import pytest
@@ -52,6 +53,7 @@ def test_train_times_our_step_the_bare_forms_and_the_plain_script(tmp_path, caps
         assert row["peak, MiB"] > 100
         assert name in printed
     assert "noise in the form of digits" in printed
+    assert re.search(r"All convolutions together reach \d+ % of that rate", printed)
     layers = {row["layer"]: row for row in found["tables"]["the step of train.py by layer"]}
     assert {"augmentation", "optimizer", "cross_entropy"} < set(layers)
     assert sum(row["of the step, %"] for row in layers.values()) == pytest.approx(100, abs=2)

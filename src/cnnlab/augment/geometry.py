@@ -37,10 +37,13 @@ class RandomCrop:
         padding = round(self.padding * width)
         padded = F.pad(images, (padding, padding, padding, padding), mode=self.mode).contiguous()
         image, channel, row, pixel = padded.stride()
-        last = (channels - 1) * channel + (height - 1) * row + width - 1  # from a window's first number
-        windows = padded.as_strided((padded.numel() - last, channels, height, width), (pixel, channel, row, pixel))
+        reach = (channels - 1) * channel + (height - 1) * row + width - 1  # of a window, from its first number
+        # A window begins at every number, most of them across rows; only the drawn ones are read, row by row, which is
+        # several times as fast as pixel by pixel.
+        count = max(0, padded.numel() - reach)
+        windows = padded.as_strided((count, channels, height, width), (pixel, channel, row, pixel))
         first = image * torch.arange(n, device=images.device) + row * draws["top"] + draws["left"]
-        return windows.index_select(0, first)  # which copies rows, where indices of pixels take several times as long
+        return windows.index_select(0, first)
 
 
 class RandomFlip:
@@ -51,6 +54,8 @@ class RandomFlip:
         return {"flip": torch.rand(len(images), generator=generator) < 0.5}
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
+        if images.is_cuda:  # counting the drawn ones would wait for the card
+            return torch.where(draws["flip"][:, None, None, None], images.flip(-1), images)
         flipped = draws["flip"].nonzero().squeeze(1)
         return images.index_copy(0, flipped, images.index_select(0, flipped).flip(-1))
 

@@ -96,7 +96,7 @@ def run_form(turns: Turns, cfg: DictConfig, form: str) -> NoReturn:
     x = torch.randn(cfg.data.batch_size, len(facts.mean), facts.image_size, facts.image_size, device=machine.device)
     x = x.contiguous(memory_format=memory_format)
     labels = torch.randint(facts.num_classes, (len(x),), device=machine.device)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, fused=True)
     while True:
         turns.before_step()
         with torch.autocast(machine.device, torch.bfloat16, enabled=dtype == torch.bfloat16):

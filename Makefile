@@ -35,7 +35,7 @@ tune: $(VENV)/stamp-dev ## search hyperparameters: ARGS="search=adamw optimizer=
 eval: $(VENV)/stamp ## evaluate a checkpoint: make eval ARGS="checkpoint=PATH"
 	@$(PY) src/eval.py $(ARGS)
 
-test: $(VENV)/stamp-dev ## the fast tests: offline, under two minutes
+test: $(VENV)/stamp-dev ## the fast tests: offline, some three minutes on four processors
 	@$(PY) -m pytest $(ARGS)
 
 check: $(VENV)/stamp-dev ## lint and types

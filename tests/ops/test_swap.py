@@ -59,7 +59,7 @@ SUBJECTS = {
     "resnet18": sized(nets.resnet18, 8, in_channels=3),
 }
 PAIRS = [
-    pytest.param(name, method, marks=pytest.mark.slow if name == "resnet18" and method != "im2col" else ())
+    pytest.param(name, method, marks=pytest.mark.slow if name == "resnet18" else ())
     for name in SUBJECTS
     for method in OWN
 ]

@@ -70,3 +70,17 @@ def test_the_readme_tells_the_search_on_digits_as_its_record_has_it():
     for name in ("command", "best"):
         script, *words = shlex.split(record[name])[1:]
         check(compose(script.removeprefix("src/").removesuffix(".py"), words))
+
+
+def test_cifar10_fasts_record_is_what_is_told_and_its_command_composes():
+    record = json.loads((DOCS / "cifar10_fast.json").read_text())
+    assert record["status"] == "done"
+    assert record["git_clean"]
+    assert not record["limits"]
+    accuracy, minutes = 100 * record["test/acc"], round(record["train_seconds"] / 60)
+    readme = " ".join((REPOSITORY / "README.md").read_text().split())
+    assert f"had {accuracy:.2f} % of the test images right after {minutes} minutes" in readme
+    header = (REPOSITORY / "conf" / "experiment" / "cifar10_fast.yaml").read_text()
+    assert f"Expected: {accuracy:.1f} % of the test images" in header
+    assert f"Cost: {minutes} minutes" in header
+    check(compose("train", record["overrides"]))

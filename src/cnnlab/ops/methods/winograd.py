@@ -15,7 +15,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from cnnlab.ops.layout import Layout, Total, exchange, pad, some_at_once, turn
+from cnnlab.ops.layout import Layout, Total, pad, some_at_once
 from cnnlab.ops.size import Pair, Sides
 
 # By m, and one more at infinity. Farther points make the values differ more in size: with the usual 0, 1, -1, 2, -2
@@ -83,25 +83,40 @@ def parts(x: Tensor, out: Pair, m: int) -> Iterator[slice]:
     return some_at_once(len(x), (m + 2) ** 2 * rows * columns * x.shape[1] * x.element_size())
 
 
-def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
-    """(N, C, H, W) and (O, C/groups, 3, 3) to (N, O, H', W')."""
-    out = height, width = layout.out_sizes((x.shape[2], x.shape[3]), (3, 3))
-    m = tile_of(out, x.dtype)
+def kernel_transforms(matrix: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """G g G' of each kernel: (O, C/groups, 3, 3) to ((m+2)^2, groups, O/groups, C/groups)."""
+    return transform(matrix, weight.flatten(2).permute(2, 0, 1)).unflatten(1, (groups, -1))
+
+
+def slide(x: Tensor, kernels: Tensor, m: int, out: Pair, layout: Layout) -> Tensor:
+    """Transformed kernels ((m+2)^2, groups, C/groups, O/groups) over (N, C, H, W), to (N, O, *out)."""
     rows, columns = counts_of(out, m)
-    a, _, g = matrices(m)
-    kernels = transform(g, weight.flatten(2).permute(2, 0, 1)).unflatten(1, (layout.groups, -1)).mT
-    y = x.new_empty(len(x), rows, m, columns, m, len(weight))
+    channels = layout.groups * kernels.shape[-1]
+    y = x.new_empty(len(x), rows, m, columns, m, channels)
     for part in parts(x, out, m):
         products = input_tiles(x[part], out, m, layout) @ kernels  # ((m+2)^2, groups, N tiles, O/groups)
-        tiles = transform(a.T, products).transpose(1, 2)  # (m m, N tiles, groups, O/groups)
-        y[part] = tiles.reshape(m, m, -1, rows, columns, len(weight)).permute(2, 3, 0, 4, 1, 5)
-    y = y.reshape(len(x), m * rows, m * columns, len(weight)).permute(0, 3, 1, 2)[:, :, :height, :width]
+        tiles = transform(matrices(m)[0].T, products).transpose(1, 2)  # (m m, N tiles, groups, O/groups)
+        y[part] = tiles.reshape(m, m, -1, rows, columns, channels).permute(2, 3, 0, 4, 1, 5)
+    y = y.reshape(len(x), m * rows, m * columns, channels).permute(0, 3, 1, 2)[:, :, : out[0], : out[1]]
     return y.contiguous(memory_format=torch.channels_last)  # a norm that follows is ten times as slow on a part
 
 
+def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
+    """(N, C, H, W) and (O, C/groups, 3, 3) to (N, O, H', W')."""
+    out = layout.out_sizes((x.shape[2], x.shape[3]), (3, 3))
+    m = tile_of(out, x.dtype)
+    kernels = kernel_transforms(matrices(m)[2], weight, layout.groups).mT
+    return slide(x, kernels, m, out, layout)
+
+
 def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout) -> Tensor:
-    """The turned kernels slide over the gradient: (N, O, H', W') to (N, C, *sizes)."""
-    return forward(gradient, exchange(turn(weight), layout.groups), layout.adjoint((3, 3)))
+    """The turned kernels slide over the gradient: (N, O, H', W') to (N, C, *sizes).
+
+    The turn is one of G's columns, and the kernels lead back as they lie, so that no weight is moved.
+    """
+    m = tile_of(sizes, gradient.dtype)
+    kernels = kernel_transforms(matrices(m)[2].flip(1), weight, layout.groups)
+    return slide(gradient, kernels, m, sizes, layout.adjoint((3, 3)))
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layout) -> Tensor:

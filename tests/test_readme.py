@@ -177,6 +177,10 @@ def speed_table() -> str:
             rates("train-resnet18-cifar10", steps, "images/s", "step", "train.py", "plain PyTorch"),
         ),
         (
+            "its convolutions alone, images/s", "all by PyTorch",
+            rates("ops-resnet18-cifar10", "what a step takes at least", "images/s", "convolutions by", "best", "torch"),
+        ),
+        (
             "batches of 128, cropped and flipped, a second", "its loader",
             rates("data-resnet18-cifar10", batches, "batches/s", "batches by", "cnnlab", "plain PyTorch"),
         ),

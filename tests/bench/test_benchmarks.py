@@ -44,7 +44,7 @@ def run(tmp_path, capsys, *arguments):
 
 @pytest.mark.slow
 def test_train_times_our_step_the_bare_forms_and_the_plain_script(tmp_path, capsys):
-    found, printed = run(tmp_path, capsys, "bench=train", "profile=true")
+    found, printed = run(tmp_path, capsys, "bench=train", "profile=true", "model=lenet5")
     steps = {row["step"]: row for row in found["tables"]["training steps"]}
     assert list(steps) == ["train.py", *loops.FORMS, "plain PyTorch"]
     for name, row in steps.items():

@@ -203,6 +203,9 @@ def speed_table() -> str:
 
 def test_the_speeds_are_those_of_the_records():
     assert speed_table() in README
+    record = json.loads((REPOSITORY / "docs" / "speed" / "train-resnet18-cifar10.json").read_text())
+    (share,) = re.findall(r"All convolutions together reach (\d+) %", " ".join(record["notes"]))
+    assert f"The convolutions of the step together reach {share} % of the rate" in " ".join(README.split())
 
 
 def test_the_results_are_those_of_the_records():

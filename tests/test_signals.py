@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.runs.checkpoint import read_checkpoint
+from cnnlab.config import compose
+from cnnlab.runs.training import train
 from tests.conftest import REPOSITORY
 
 LONG = ("trainer.threads=1", "logger=none", "trainer.max_epochs=20", "data.limit=128")
@@ -39,14 +40,15 @@ def statuses(logs: Path) -> list[str]:
     return [json.loads(path.read_text())["status"] for path in logs.glob("*/*/result.json")]
 
 
-def test_sigterm_keeps_the_last_epoch(tmp_path, data_root):
+def test_sigterm_keeps_the_last_epoch_and_the_same_command_goes_on(tmp_path, data_root, capsys):
     status, out, err = Going(tmp_path / "logs", data_root, *LONG).end(signal.SIGTERM)
     assert status == 143
     assert out.endswith("interrupted; the same command goes on after the last whole epoch\n")
     assert err == "ended by SIGTERM\n"
     assert statuses(tmp_path / "logs") == ["interrupted"]
-    (last,) = (tmp_path / "logs").rglob("last.ckpt")
-    assert read_checkpoint(last)["epoch"] >= 0
+    train(compose("train", [*LONG, f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}"]))
+    assert re.search(r"^resuming after epoch \d+ of 20$", capsys.readouterr().out, re.MULTILINE)
+    assert statuses(tmp_path / "logs") == ["done"]
 
 
 BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.datamodule", "after": "cnnlab.runs.execution.Run._finish"}

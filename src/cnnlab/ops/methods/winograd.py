@@ -11,6 +11,7 @@ product has coefficients, multiplying the values, and interpolating; correlation
 
 from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,9 +28,17 @@ def supports(kernel_size: Pair, layout: Layout) -> bool:
     return kernel_size == (3, 3) and layout.stride == (1, 1) and layout.dilation == (1, 1)
 
 
+class Matrices(NamedTuple):
+    """A, B and G, each as its Kronecker product with itself."""
+
+    a: Tensor
+    b: Tensor
+    g: Tensor
+
+
 @cache
-def matrices(m: int) -> tuple[Tensor, Tensor, Tensor]:
-    """A, B and G of F(m x m, 3x3), each as its Kronecker product with itself.
+def matrices(m: int) -> Matrices:
+    """Those of F(m x m, 3x3).
 
     With the elements of a small matrix x in a row, left x left' is one product with that of `left`.
     """
@@ -41,7 +50,7 @@ def matrices(m: int) -> tuple[Tensor, Tensor, Tensor]:
         return torch.tensor([*rows, [0.0] * (coefficients - 1) + [1.0]], dtype=torch.float64)
 
     a, b, g = values(m), torch.linalg.inv(values(m + 2)), values(3)
-    return torch.kron(a, a), torch.kron(b, b), torch.kron(g, g)
+    return Matrices(torch.kron(a, a), torch.kron(b, b), torch.kron(g, g))
 
 
 def transform(matrix: Tensor, x: Tensor) -> Tensor:
@@ -74,7 +83,7 @@ def tiles_of(x: Tensor, size: int, step: int, groups: int) -> Tensor:
 def input_tiles(x: Tensor, out: Pair, m: int, layout: Layout) -> Tensor:
     """B' d B of each tile d: (N, C, H, W) to ((m+2)^2, groups, N tiles, C/groups)."""
     x = pad(pad(x, layout.padding), over(out, m))
-    return transform(matrices(m)[1].T, tiles_of(x, m + 2, m, layout.groups))
+    return transform(matrices(m).b.T, tiles_of(x, m + 2, m, layout.groups))
 
 
 def parts(x: Tensor, out: Pair, m: int) -> Iterator[slice]:
@@ -95,7 +104,7 @@ def slide(x: Tensor, kernels: Tensor, m: int, out: Pair, layout: Layout) -> Tens
     y = x.new_empty(len(x), rows, m, columns, m, channels)
     for part in parts(x, out, m):
         products = input_tiles(x[part], out, m, layout) @ kernels  # ((m+2)^2, groups, N tiles, O/groups)
-        tiles = transform(matrices(m)[0].T, products).transpose(1, 2)  # (m m, N tiles, groups, O/groups)
+        tiles = transform(matrices(m).a.T, products).transpose(1, 2)  # (m m, N tiles, groups, O/groups)
         y[part] = tiles.reshape(m, m, -1, rows, columns, channels).permute(2, 3, 0, 4, 1, 5)
     y = y.reshape(len(x), m * rows, m * columns, channels).permute(0, 3, 1, 2)[:, :, : out[0], : out[1]]
     return y.contiguous(memory_format=torch.channels_last)  # a norm that follows is ten times as slow on a part
@@ -105,7 +114,7 @@ def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
     """(N, C, H, W) and (O, C/groups, 3, 3) to (N, O, H', W')."""
     out = layout.out_sizes((x.shape[2], x.shape[3]), (3, 3))
     m = tile_of(out, x.dtype)
-    kernels = kernel_transforms(matrices(m)[2], weight, layout.groups).mT
+    kernels = kernel_transforms(matrices(m).g, weight, layout.groups).mT
     return slide(x, kernels, m, out, layout)
 
 
@@ -115,7 +124,7 @@ def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout
     The turn is one of G's columns, and the kernels lead back as they lie, so that no weight is moved.
     """
     m = tile_of(sizes, gradient.dtype)
-    kernels = kernel_transforms(matrices(m)[2].flip(1), weight, layout.groups)
+    kernels = kernel_transforms(matrices(m).g.flip(1), weight, layout.groups)
     return slide(gradient, kernels, m, sizes, layout.adjoint((3, 3)))
 
 
@@ -126,11 +135,10 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layo
     """
     out = (gradient.shape[2], gradient.shape[3])
     m, groups = tile_of(out, x.dtype), layout.groups
-    a, _, g = matrices(m)
     total = Total(x, (m + 2) ** 2 * groups, gradient.shape[1] // groups, x.shape[1] // groups)
     for part in parts(x, out, m):
-        gradients = transform(a, tiles_of(pad(gradient[part], over(out, m)), m, m, groups))
+        gradients = transform(matrices(m).a, tiles_of(pad(gradient[part], over(out, m)), m, m, groups))
         inputs = input_tiles(x[part], out, m, layout)
         total.add_product(gradients.flatten(0, 1).mT, inputs.flatten(0, 1))
-    kernels = transform(g.T, total.sum.unflatten(0, (-1, groups))).permute(1, 2, 3, 0)
+    kernels = transform(matrices(m).g.T, total.sum.unflatten(0, (-1, groups))).permute(1, 2, 3, 0)
     return kernels.flatten(0, 1).unflatten(2, (3, 3)).to(x.dtype)

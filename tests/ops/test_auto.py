@@ -48,7 +48,9 @@ def compare(images, channels, size, dtype, calls, **arguments):
     return seen
 
 
-@pytest.mark.parametrize(("images", "size"), [(64, 2), (16, 4), (8, 7)])  # in tiles of 2, of 4, and over the edge
+@pytest.mark.parametrize(
+    ("images", "size"), [(64, 2), (16, 4), (8, 7), (4, 9)]
+)  # tiles of 2, of 4, four in a map, and cut
 def test_many_channels_in_float32_are_winograds(images, size, calls):
     assert {f"winograd {name}" for name in PASSES} <= compare(images, 256, size, torch.float32, calls)
 
@@ -70,12 +72,13 @@ def test_winograds_rounding_is_small(dtype, share):
     assert error.std() < share * exact.std()
 
 
-def test_what_the_adjoint_cuts_off_stays_away():
+@pytest.mark.parametrize("size", [6, 9])  # transformed whole, and in tiles
+def test_what_the_adjoint_cuts_off_stays_away(size):
     """With padding 3 the gradient's outermost pixels belong to no pixel of the input."""
-    gradient = torch.zeros(1, 1, 10, 10)
+    gradient = torch.zeros(1, 1, size + 4, size + 4)
     gradient[..., -1] = torch.inf
     weight = torch.randn(1, 1, 3, 3)
-    assert winograd.input_gradient(gradient, weight, (6, 6), make_layout((3, 3), 1, 3, 1, 1)).isfinite().all()
+    assert winograd.input_gradient(gradient, weight, (size, size), make_layout((3, 3), 1, 3, 1, 1)).isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Where a kernel lies on its input: what every method of convolution is told beside the two tensors."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,8 +55,8 @@ class Layout:
 
 
 def some_at_once(count: int, bytes_each: int) -> Iterator[slice]:
-    """The images of a batch, as many at once as keep what is made of each within the processor's cache."""
-    step = max(1, CACHE // max(1, bytes_each))
+    """The images of a batch in equal parts, so many that what is made of one about fits the processor's cache."""
+    step = max(1, math.ceil(count / max(1, round(count * bytes_each / CACHE))))
     for first in range(0, count, step):
         yield slice(first, min(first + step, count))
 

@@ -7,6 +7,9 @@ without dilation. It saves multiplications, not memory traffic, so it wins where
 
 The matrices are those of Toom and Cook. Two polynomials are multiplied by evaluating both at as many points as the
 product has coefficients, multiplying the values, and interpolating; correlation is that map's transpose.
+
+A small map's tiles are transformed together, by one matrix over all its pixels; with the channels last that is one
+product an image, which takes the map as it lies and knows of its padding. A larger map is cut into tiles.
 """
 
 from collections.abc import Iterator
@@ -22,40 +25,74 @@ from cnnlab.ops.size import Pair, Sides
 # By m, and one more at infinity. Farther points make the values differ more in size: with the usual 0, 1, -1, 2, -2
 # float32's rounding is twice that of these, which is 1.6e-6 of the result's standard deviation at 256 channels.
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))}
+SMALL = 2  # tiles along each side of a map that is transformed as a whole
+NO_SIDES: Sides = ((0, 0), (0, 0))
 
 
 def supports(kernel_size: Pair, layout: Layout) -> bool:
     return kernel_size == (3, 3) and layout.stride == (1, 1) and layout.dilation == (1, 1)
 
 
-class Matrices(NamedTuple):
-    """A, B and G, each as its Kronecker product with itself."""
-
-    a: Tensor
-    b: Tensor
-    g: Tensor
+def values(m: int, coefficients: int) -> Tensor:
+    """What evaluates a polynomial at the points of m; at infinity that is its last coefficient."""
+    rows = [[point**power for power in range(coefficients)] for point in POINTS[m]]
+    return torch.tensor([*rows, [0.0] * (coefficients - 1) + [1.0]], dtype=torch.float64)
 
 
 @cache
-def matrices(m: int) -> Matrices:
-    """Those of F(m x m, 3x3).
+def kernel_matrix(m: int) -> Tensor:
+    """What makes G g G' of the nine weights of a kernel g: ((m+2)^2, 9)."""
+    g = values(m, 3)
+    return torch.kron(g, g)
 
-    With the elements of a small matrix x in a row, left x left' is one product with that of `left`.
+
+class Plan(NamedTuple):
+    """How maps are cut into patches, and the products with a patch that stand for the transforms of its tiles.
+
+    Attributes:
+        counts: patches along a column and a row of a map.
+        size, out: height and width of a patch of the input, and of the result.
+        padding, over: pixels to add to the input, and to the result's gradient, before they are cut.
+        into: (tiles (m+2)^2, pixels of the input): B' d B of each tile d.
+        back: (pixels of the result, tiles (m+2)^2): A' p A of each tile's products p.
     """
-    points = POINTS[m]
 
-    def values(coefficients: int) -> Tensor:
-        """What evaluates a polynomial; at infinity that is its last coefficient."""
-        rows = [[point**power for power in range(coefficients)] for point in points]
-        return torch.tensor([*rows, [0.0] * (coefficients - 1) + [1.0]], dtype=torch.float64)
+    counts: Pair
+    size: Pair
+    out: Pair
+    padding: Sides
+    over: Sides
+    into: Tensor
+    back: Tensor
 
-    a, b, g = values(m), torch.linalg.inv(values(m + 2)), values(3)
-    return Matrices(torch.kron(a, a), torch.kron(b, b), torch.kron(g, g))
+
+def along(m: int, size: int, out: int, before: int, tiles: int) -> tuple[Tensor, Tensor]:
+    """B' and A' along one axis, for each of its tiles: (tiles, m+2, size) and (out, tiles, m+2)."""
+    a, b = values(m, m), torch.linalg.inv(values(m, m + 2))
+    into, back = b.new_zeros(tiles, m + 2, size), a.new_zeros(out, tiles, m + 2)
+    for tile in range(tiles):
+        first = tile * m - before  # negative where the tile begins in the padding, whose zeros need no product
+        there = slice(max(0, -first), max(0, size - first))
+        into[tile, :, max(0, first) : max(0, first + m + 2)] = b.T[:, there]
+        back[tile * m : (tile + 1) * m, tile] = a.T[: out - tile * m]
+    return into, back
 
 
-def transform(matrix: Tensor, x: Tensor) -> Tensor:
-    """The product with small matrices x whose elements lie, row by row, along the first axis."""
-    return (matrix.to(x) @ x.flatten(1)).unflatten(1, x.shape[1:])
+@cache
+def plan(m: int, size: Pair, out: Pair, padding: Sides) -> Plan:
+    """For maps of that size, that become `out` by a 3x3 kernel once they are padded."""
+    rows, columns = -(-out[0] // m), -(-out[1] // m)
+    if max(rows, columns) > SMALL:
+        (above, below), (left, right) = padding
+        over = (0, rows * m - out[0]), (0, columns * m - out[1])
+        padding = (above, below + over[0][1]), (left, right + over[1][1])
+        tile = plan(m, (m + 2, m + 2), (m, m), NO_SIDES)
+        return tile._replace(counts=(rows, columns), padding=padding, over=over)
+    into_rows, back_rows = along(m, size[0], out[0], padding[0][0], rows)
+    into_columns, back_columns = along(m, size[1], out[1], padding[1][0], columns)
+    into = torch.einsum("skh,tlw->stklhw", into_rows, into_columns).flatten(4).flatten(0, 3)
+    back = torch.einsum("hsk,wtl->hwstkl", back_rows, back_columns).flatten(2).flatten(0, 1)
+    return Plan((1, 1), size, out, NO_SIDES, NO_SIDES, into, back)
 
 
 def tile_of(out: Pair, dtype: torch.dtype) -> int:
@@ -63,50 +100,47 @@ def tile_of(out: Pair, dtype: torch.dtype) -> int:
     return 4 if max(out) > 2 and dtype.itemsize >= 4 else 2
 
 
-def counts_of(out: Pair, m: int) -> Pair:
-    """How many tiles cover the result's rows and columns."""
-    return -(-out[0] // m), -(-out[1] // m)
-
-
-def over(out: Pair, m: int) -> Sides:
-    """The rows and columns by which the last tiles reach over the result."""
-    rows, columns = counts_of(out, m)
-    return (0, rows * m - out[0]), (0, columns * m - out[1])
-
-
-def tiles_of(x: Tensor, size: int, step: int, groups: int) -> Tensor:
-    """Tiles of `size` x `size` pixels, `step` apart: (N, C, H, W) to (size size, groups, N tiles, C/groups)."""
-    tiles = x.permute(0, 2, 3, 1).unfold(1, size, step).unfold(2, size, step)  # (N, rows, columns, C, size, size)
-    return tiles.permute(4, 5, 0, 1, 2, 3).reshape(size * size, -1, groups, x.shape[1] // groups).transpose(1, 2)
-
-
-def input_tiles(x: Tensor, out: Pair, m: int, layout: Layout) -> Tensor:
-    """B' d B of each tile d: (N, C, H, W) to ((m+2)^2, groups, N tiles, C/groups)."""
-    x = pad(pad(x, layout.padding), over(out, m))
-    return transform(matrices(m).b.T, tiles_of(x, m + 2, m, layout.groups))
-
-
-def parts(x: Tensor, out: Pair, m: int) -> Iterator[slice]:
+def parts(x: Tensor, by: Plan) -> Iterator[slice]:
     """The images in parts whose tiles stay in the processor's cache from one product to the next."""
-    rows, columns = counts_of(out, m)
-    return some_at_once(len(x), (m + 2) ** 2 * rows * columns * x.shape[1] * x.element_size())
+    return some_at_once(len(x), by.counts[0] * by.counts[1] * len(by.into) * x.shape[1] * x.element_size())
+
+
+def transform(matrix: Tensor, x: Tensor, size: Pair, step: Pair) -> Tensor:
+    """The product of a matrix (rows, pixels) with each patch of x (N, C, H, W): (N patches, rows, C).
+
+    Args:
+        size: height and width of a patch.
+        step: pixels down and across from one patch to the next.
+    """
+    patches = x.permute(0, 2, 3, 1).unfold(1, size[0], step[0]).unfold(2, size[1], step[1])
+    patches = patches.permute(0, 1, 2, 4, 5, 3).reshape(-1, size[0] * size[1], x.shape[1])  # of whole maps a view
+    return torch.bmm(matrix.to(x).expand(len(patches), -1, -1), patches)
+
+
+def by_tile(x: Tensor, m: int, groups: int) -> Tensor:
+    """(N patches, tiles (m+2)^2, C) as the factors of products: ((m+2)^2 groups, N patches tiles, C/groups)."""
+    return x.view(-1, (m + 2) ** 2 * groups, x.shape[2] // groups).transpose(0, 1)
 
 
 def kernel_transforms(matrix: Tensor, weight: Tensor, groups: int) -> Tensor:
-    """G g G' of each kernel: (O, C/groups, 3, 3) to ((m+2)^2, groups, O/groups, C/groups)."""
-    return transform(matrix, weight.flatten(2).permute(2, 0, 1)).unflatten(1, (groups, -1))
+    """G g G' of each kernel: (O, C/groups, 3, 3) to ((m+2)^2 groups, O/groups, C/groups)."""
+    kernels = weight.flatten(2).permute(2, 0, 1)
+    transforms = matrix.to(weight) @ kernels.flatten(1)
+    return transforms.view(-1, len(weight) // groups, weight.shape[1])
 
 
-def slide(x: Tensor, kernels: Tensor, m: int, out: Pair, layout: Layout) -> Tensor:
-    """Transformed kernels ((m+2)^2, groups, C/groups, O/groups) over (N, C, H, W), to (N, O, *out)."""
-    rows, columns = counts_of(out, m)
-    channels = layout.groups * kernels.shape[-1]
-    y = x.new_empty(len(x), rows, m, columns, m, channels)
-    for part in parts(x, out, m):
-        products = input_tiles(x[part], out, m, layout) @ kernels  # ((m+2)^2, groups, N tiles, O/groups)
-        tiles = transform(matrices(m).a.T, products).transpose(1, 2)  # (m m, N tiles, groups, O/groups)
-        y[part] = tiles.reshape(m, m, -1, rows, columns, channels).permute(2, 3, 0, 4, 1, 5)
-    y = y.reshape(len(x), m * rows, m * columns, channels).permute(0, 3, 1, 2)[:, :, : out[0], : out[1]]
+def slide(x: Tensor, kernels: Tensor, m: int, out: Pair, padding: Sides, groups: int) -> Tensor:
+    """Transformed kernels ((m+2)^2 groups, C/groups, O/groups) over (N, C, H, W), to (N, O, *out)."""
+    by = plan(m, (x.shape[2], x.shape[3]), out, padding)
+    (rows, columns), (height, width), channels = by.counts, by.out, groups * kernels.shape[2]
+    y = x.new_empty(len(x), rows, height, columns, width, channels)
+    for part in parts(x, by):
+        tiles = transform(by.into, pad(x[part], by.padding), by.size, (m, m))
+        products = tiles.new_empty(len(tiles), len(by.into), channels)
+        torch.bmm(by_tile(tiles, m, groups), kernels, out=by_tile(products, m, groups))
+        patches = torch.bmm(by.back.to(x).expand(len(tiles), -1, -1), products)
+        y[part] = patches.view(-1, rows, columns, height, width, channels).transpose(2, 3)
+    y = y.view(len(x), rows * height, columns * width, channels).permute(0, 3, 1, 2)[:, :, : out[0], : out[1]]
     return y.contiguous(memory_format=torch.channels_last)  # a norm that follows is ten times as slow on a part
 
 
@@ -114,8 +148,8 @@ def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
     """(N, C, H, W) and (O, C/groups, 3, 3) to (N, O, H', W')."""
     out = layout.out_sizes((x.shape[2], x.shape[3]), (3, 3))
     m = tile_of(out, x.dtype)
-    kernels = kernel_transforms(matrices(m).g, weight, layout.groups).mT
-    return slide(x, kernels, m, out, layout)
+    kernels = kernel_transforms(kernel_matrix(m), weight, layout.groups).mT
+    return slide(x, kernels, m, out, layout.padding, layout.groups)
 
 
 def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout) -> Tensor:
@@ -124,8 +158,11 @@ def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout
     The turn is one of G's columns, and the kernels lead back as they lie, so that no weight is moved.
     """
     m = tile_of(sizes, gradient.dtype)
-    kernels = kernel_transforms(matrices(m).g.flip(1), weight, layout.groups)
-    return slide(gradient, kernels, m, sizes, layout.adjoint((3, 3)))
+    kernels = kernel_transforms(kernel_matrix(m).flip(1), weight, layout.groups)
+    (above, below), (left, right) = layout.adjoint((3, 3)).padding
+    gradient = pad(gradient, ((min(0, above), min(0, below)), (min(0, left), min(0, right))))
+    padding = (max(0, above), max(0, below)), (max(0, left), max(0, right))
+    return slide(gradient, kernels, m, sizes, padding, layout.groups)
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layout) -> Tensor:
@@ -135,10 +172,11 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layo
     """
     out = (gradient.shape[2], gradient.shape[3])
     m, groups = tile_of(out, x.dtype), layout.groups
+    by = plan(m, (x.shape[2], x.shape[3]), out, layout.padding)
     total = Total(x, (m + 2) ** 2 * groups, gradient.shape[1] // groups, x.shape[1] // groups)
-    for part in parts(x, out, m):
-        gradients = transform(matrices(m).a, tiles_of(pad(gradient[part], over(out, m)), m, m, groups))
-        inputs = input_tiles(x[part], out, m, layout)
-        total.add_product(gradients.flatten(0, 1).mT, inputs.flatten(0, 1))
-    kernels = transform(matrices(m).g.T, total.sum.unflatten(0, (-1, groups))).permute(1, 2, 3, 0)
-    return kernels.flatten(0, 1).unflatten(2, (3, 3)).to(x.dtype)
+    for part in parts(x, by):
+        tiles = transform(by.into, pad(x[part], by.padding), by.size, (m, m))
+        gradients = transform(by.back.T, pad(gradient[part], by.over), by.out, (m, m))
+        total.add_product(by_tile(gradients, m, groups).mT, by_tile(tiles, m, groups))
+    kernels = kernel_matrix(m).T.to(total.sum) @ total.sum.view((m + 2) ** 2, -1)  # (9, O C/groups)
+    return kernels.view(9, gradient.shape[1], -1).permute(1, 2, 0).unflatten(2, (3, 3)).to(x.dtype)

@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import lightning as L
 import pytest
 import torch
 
@@ -221,6 +222,14 @@ def test_without_validation_the_last_weights_are_the_result(configure):
     assert record["val/acc"] is None
     assert record["test/acc"] == record["test/acc_last"]
     assert not (folder_of(cfg, record) / "checkpoints" / "best.ckpt").exists()
+
+
+@pytest.mark.parametrize(("rate", "best_epoch", "tests"), [("0.001", 2, 1), ("0", 1, 2)])
+def test_the_same_weights_are_not_tested_twice(configure, monkeypatch, rate, best_epoch, tests):
+    seen, test = [], L.Trainer.test
+    monkeypatch.setattr(L.Trainer, "test", lambda *a, **k: (seen.append(1), test(*a, **k))[1])
+    record = train(configure("trainer.max_epochs=2", f"optimizer.lr={rate}", "data.limit=256", "logger=none"))
+    assert (record["best_epoch"], len(seen)) == (best_epoch, tests)
 
 
 def test_max_steps_ends_with_a_validation(configure):

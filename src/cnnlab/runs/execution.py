@@ -154,12 +154,14 @@ class Run:
 
     def _test(self, trainer: L.Trainer) -> None:
         """The test set's metrics, with the weights of the best epoch and with the last; nothing is chosen by them."""
+        paths = {"last": self.checkpoints.last_path}
+        if self.checkpoints.best_epoch not in (None, len(self.history.rows)):
+            paths["best"] = self.checkpoints.best_path
         results: dict[str, dict[str, float]] = {}
-        for which, path in (("best", self.checkpoints.best_path), ("last", self.checkpoints.last_path)):
-            if path.exists():
-                self.model.load_state_dict(read_checkpoint(path)["state_dict"])
-                trainer.test(self.model, datamodule=self.data, verbose=False)
-                results[which] = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        for which, path in paths.items():
+            self.model.load_state_dict(read_checkpoint(path)["state_dict"])
+            trainer.test(self.model, datamodule=self.data, verbose=False)
+            results[which] = {name: float(value) for name, value in trainer.callback_metrics.items()}
         chosen = results.get("best", results["last"])
         self.record |= {name: chosen[name] for name in ("test/acc", "test/loss")}
         self.record["test/acc_last"] = results["last"]["test/acc"]

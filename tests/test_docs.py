@@ -92,3 +92,15 @@ def test_resnet18_at_equal_time_and_the_published_recipes_time_are_those_of_the_
     rates = {row["step"]: row["images/s"] for row in rows}
     times = 9.9 / 8 * rates["train.py"] / rates["plain PyTorch"]
     assert f"9.9 epochs in a plain script would take {times:.1f} times as long" in readme
+
+
+def test_the_precisions_are_told_as_their_records_have_them():
+    header = " ".join((REPOSITORY / "conf" / "experiment" / "sweep_precision.yaml").read_text().split())
+    for record in json.loads((DOCS / "precision.json").read_text()).values():
+        single, half = record["rows"]
+        assert (single["trainer.precision"], half["trainer.precision"]) == ("32-true", "bf16-mixed")
+        assert single["seeds"] == half["seeds"] == "0 1 2"
+        assert abs(single["val/acc"] - half["val/acc"]) <= max(single["val/acc_std"], half["val/acc_std"])
+        told = " and ".join(f"{100 * row['val/acc']:.2f} ± {100 * row['val/acc_std']:.2f}" for row in (single, half))
+        assert told in header
+        check(compose("train", record["command"].split()[3:]))

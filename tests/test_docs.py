@@ -79,6 +79,14 @@ def test_cifar10_fast_is_told_as_its_records_have_it():
     header = (REPOSITORY / "conf" / "experiment" / "cifar10_fast.yaml").read_text()
     assert f"Expected: {mean(accuracies):.2f} ± {stdev(accuracies):.2f} % of the test images" in header
     assert f"Cost: {minutes} minutes" in header
+    quick, slower, slowest = sorted(record["train_seconds"] / 60 for record in records)
+    readme = " ".join((REPOSITORY / "README.md").read_text().split())
+    assert (
+        f"took {int(quick)} and {slower:.0f} minutes, and one, with slower code beside other jobs, {slowest:.0f}."
+        in readme
+    )
+    rates = sorted(record["images_per_second"] for record in records)[1:]
+    assert f"runs of cifar10_fast above had {rates[0]:.0f} and {rates[1]:.0f} images a second" in readme
 
 
 def test_resnet18_at_equal_time_and_the_published_recipes_time_are_those_of_the_records():

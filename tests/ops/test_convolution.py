@@ -131,6 +131,18 @@ def test_autocast_computes_in_bfloat16_and_hands_back_float32(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("adjoint", [False, True])
+def test_a_backward_pass_within_autocast_computes_in_its_tensors_types(method, adjoint):
+    x, weight = (tensor.detach().float().requires_grad_() for tensor in tensors((5, 4), (3, 3), channels=8)[:2])
+    convolve = ops.conv_transpose2d if adjoint else ops.conv2d
+    loss = convolve(x, weight, padding=1, method=method).square().sum()
+    expected = torch.autograd.grad(loss, (x, weight), retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = torch.autograd.grad(loss, (x, weight))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_without_units_for_bfloat16_it_is_multiplied_in_float32_and_rounded_once(method, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     rounded = [tensor.detach().bfloat16() for tensor in tensors((5, 4), (3, 3))[:2]]

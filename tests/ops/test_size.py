@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnlab import ops
+from cnnlab.ops.layout import CACHE, some_at_once
 from cnnlab.ops.size import full_padding, size_through
 
 
@@ -44,3 +45,15 @@ def test_same_keeps_the_size_and_full_is_every_overlap(size, kernel, dilation):
     assert ops.out_size(size, kernel, padding=ops.same_padding(kernel, dilation), dilation=dilation) == size
     overlaps = size + dilation * (kernel - 1)
     assert ops.out_size(size, kernel, padding=full_padding(kernel, dilation), dilation=dilation) == overlaps
+
+
+@pytest.mark.parametrize(
+    ("count", "share"), [(10, 0.4), (100, 0.99), (9, 0.84), (3, 5.0), (128, 0.001), (0, 0.5), (1, 0)]
+)
+def test_parts_of_a_batch_cover_it_fit_the_cache_and_are_of_like_sizes(count, share):
+    parts = list(some_at_once(count, int(share * CACHE)))
+    sizes = [part.stop - part.start for part in parts]
+    assert [image for part in parts for image in range(part.start, part.stop)] == list(range(count))
+    assert all(size == 1 or size * share <= 1 for size in sizes)
+    assert all(size == sizes[0] for size in sizes[:-1])
+    assert len(sizes) == 0 or sizes[-1] > sizes[0] / 2 - 1

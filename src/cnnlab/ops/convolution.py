@@ -4,6 +4,8 @@ What networks call convolution is the cross-correlation: the kernel slides over 
 turns the kernel by 180 degrees first, which makes it commute; a network that learns its kernels need not care.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
@@ -16,6 +18,19 @@ from cnnlab.machine import has_bf16_units
 from cnnlab.ops.layout import Layout, pad, turn
 from cnnlab.ops.methods import BY_NAME, METHODS, auto
 from cnnlab.ops.size import Pair, extent, pair, sides
+
+Gradients = tuple[Tensor | None, ...]
+
+
+def _without_autocast(backward: Callable[[Any, Tensor], Gradients]) -> Callable[[Any, Tensor], Gradients]:
+    """A backward pass within autocast computes in the types that it is given, as PyTorch's own do."""
+
+    @wraps(backward)
+    def in_the_tensors_types(ctx: Any, gradient: Tensor) -> Gradients:
+        with torch.autocast(gradient.device.type, enabled=False):
+            return backward(ctx, gradient)
+
+    return in_the_tensors_types
 
 
 class CrossCorrelation(torch.autograd.Function):
@@ -39,7 +54,8 @@ class CrossCorrelation(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    @_without_autocast
+    def backward(ctx: Any, gradient: Tensor) -> Gradients:
         for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
         bias_gradient = gradient.sum((0, 2, 3)) if for_bias else None
         dtype = gradient.dtype
@@ -67,7 +83,8 @@ class Adjoint(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    @_without_autocast
+    def backward(ctx: Any, gradient: Tensor) -> Gradients:
         dtype = gradient.dtype
         y, weight, gradient = (_multiplied(tensor) for tensor in (*ctx.saved_tensors, gradient))
         kernel_size = (weight.shape[2], weight.shape[3])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cnnlab.ops.size import Pair, Sides, extent, out_size
 
-CACHE = 8 * 2**20  # bytes, of which a core has about that many near it
+CACHE = 10 * 2**20  # bytes, of which a core has about that many near it
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ class Layout:
 
 
 def some_at_once(count: int, bytes_each: int) -> Iterator[slice]:
-    """The images of a batch in equal parts, so many that what is made of one about fits the processor's cache."""
-    step = max(1, math.ceil(count / max(1, round(count * bytes_each / CACHE))))
+    """The images of a batch in parts of like sizes; what is made of one stays within the processor's cache."""
+    most = max(1, CACHE // max(1, bytes_each))
+    step = max(1, math.ceil(count / max(1, math.ceil(count / most))))
     for first in range(0, count, step):
         yield slice(first, min(first + step, count))
 

@@ -153,7 +153,7 @@ class Run:
         return len(rows) >= self.cfg.trainer.max_epochs or steps_over or stopped_early
 
     def _test(self, trainer: L.Trainer) -> None:
-        """The test set's metrics, with the weights of the best epoch and with the last; nothing is chosen by them."""
+        """The test set's metrics with the best epoch's weights and the last's; once, if they are the same."""
         paths = {"last": self.checkpoints.last_path}
         if self.checkpoints.best_epoch not in (None, len(self.history.rows)):
             paths["best"] = self.checkpoints.best_path

@@ -8,8 +8,9 @@ without dilation. It saves multiplications, not memory traffic, so it wins where
 The matrices are those of Toom and Cook. Two polynomials are multiplied by evaluating both at as many points as the
 product has coefficients, multiplying the values, and interpolating; correlation is that map's transpose.
 
-A small map's tiles are transformed together, by one matrix over all its pixels; with the channels last that is one
-product an image, which takes the map as it lies and knows of its padding. A larger map is cut into tiles.
+A small map's tiles are transformed together, by one matrix over all its pixels: with the channels last that is one
+product an image, on the map as it lies, with the padding folded into the matrix. A larger map is cut into tiles. A
+number that is not finite spoils its tile, and a small map as a whole.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from cnnlab.ops.size import Pair, Sides
 # By m, and one more at infinity. Farther points make the values differ more in size: with the usual 0, 1, -1, 2, -2
 # float32's rounding is twice that of these, which is 1.6e-6 of the result's standard deviation at 256 channels.
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))}
-SMALL = 2  # tiles along each side of a map that is transformed as a whole
+WHOLE = 2  # at most so many tiles along each side of a map that is transformed as a whole
 NO_SIDES: Sides = ((0, 0), (0, 0))
 
 
@@ -82,12 +83,12 @@ def along(m: int, size: int, out: int, before: int, tiles: int) -> tuple[Tensor,
 def plan(m: int, size: Pair, out: Pair, padding: Sides) -> Plan:
     """For maps of that size, that become `out` by a 3x3 kernel once they are padded."""
     rows, columns = -(-out[0] // m), -(-out[1] // m)
-    if max(rows, columns) > SMALL:
+    if max(rows, columns) > WHOLE:
         (above, below), (left, right) = padding
-        over = (0, rows * m - out[0]), (0, columns * m - out[1])
-        padding = (above, below + over[0][1]), (left, right + over[1][1])
+        more_rows, more_columns = rows * m - out[0], columns * m - out[1]
+        padding = (above, below + more_rows), (left, right + more_columns)
         tile = plan(m, (m + 2, m + 2), (m, m), NO_SIDES)
-        return tile._replace(counts=(rows, columns), padding=padding, over=over)
+        return tile._replace(counts=(rows, columns), padding=padding, over=((0, more_rows), (0, more_columns)))
     into_rows, back_rows = along(m, size[0], out[0], padding[0][0], rows)
     into_columns, back_columns = along(m, size[1], out[1], padding[1][0], columns)
     into = torch.einsum("skh,tlw->stklhw", into_rows, into_columns).flatten(4).flatten(0, 3)
@@ -113,8 +114,8 @@ def transform(matrix: Tensor, x: Tensor, size: Pair, step: Pair) -> Tensor:
         step: pixels down and across from one patch to the next.
     """
     patches = x.permute(0, 2, 3, 1).unfold(1, size[0], step[0]).unfold(2, size[1], step[1])
-    patches = patches.permute(0, 1, 2, 4, 5, 3).reshape(-1, size[0] * size[1], x.shape[1])  # of whole maps a view
-    return torch.bmm(matrix.to(x).expand(len(patches), -1, -1), patches)
+    patches = patches.permute(0, 1, 2, 4, 5, 3).reshape(-1, size[0] * size[1], x.shape[1])  # a view of whole maps
+    return torch.bmm(matrix.expand(len(patches), -1, -1), patches)
 
 
 def by_tile(x: Tensor, m: int, groups: int) -> Tensor:
@@ -133,10 +134,10 @@ def slide(x: Tensor, kernels: Tensor, m: int, out: Pair, padding: Sides, groups:
     """Transformed kernels ((m+2)^2 groups, C/groups, O/groups) over (N, C, H, W), to (N, O, *out)."""
     by = plan(m, (x.shape[2], x.shape[3]), out, padding)
     (rows, columns), (height, width), channels = by.counts, by.out, groups * kernels.shape[2]
-    back = by.back.to(x)
+    into, back = by.into.to(x), by.back.to(x)
     y = x.new_empty(len(x), rows * columns, height * width, channels)
     for part in parts(x, by):
-        tiles = by_tile(transform(by.into, pad(x[part], by.padding), by.size, (m, m)), m, groups)
+        tiles = by_tile(transform(into, pad(x[part], by.padding), by.size, (m, m)), m, groups)
         patches = y[part].flatten(0, 1)
         products = (tiles @ kernels).transpose(0, 1).reshape(len(patches), -1, channels)
         torch.bmm(back.expand(len(patches), -1, -1), products, out=patches)
@@ -161,6 +162,7 @@ def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout
     m = tile_of(sizes, gradient.dtype)
     kernels = kernel_transforms(kernel_matrix(m).flip(1), weight, layout.groups)
     (above, below), (left, right) = layout.adjoint((3, 3)).padding
+    # What the adjoint cuts off no product may see, for it need not be finite.
     gradient = pad(gradient, ((min(0, above), min(0, below)), (min(0, left), min(0, right))))
     padding = (max(0, above), max(0, below)), (max(0, left), max(0, right))
     return slide(gradient, kernels, m, sizes, padding, layout.groups)
@@ -174,10 +176,11 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layo
     out = (gradient.shape[2], gradient.shape[3])
     m, groups = tile_of(out, x.dtype), layout.groups
     by = plan(m, (x.shape[2], x.shape[3]), out, layout.padding)
+    into, back = by.into.to(x), by.back.to(x)
     total = Total(x, (m + 2) ** 2 * groups, gradient.shape[1] // groups, x.shape[1] // groups)
     for part in parts(x, by):
-        tiles = transform(by.into, pad(x[part], by.padding), by.size, (m, m))
-        gradients = transform(by.back.T, pad(gradient[part], by.over), by.out, (m, m))
+        tiles = transform(into, pad(x[part], by.padding), by.size, (m, m))
+        gradients = transform(back.T, pad(gradient[part], by.over), by.out, (m, m))
         total.add_product(by_tile(gradients, m, groups).mT, by_tile(tiles, m, groups))
     kernels = kernel_matrix(m).T.to(total.sum) @ total.sum.view((m + 2) ** 2, -1)  # (9, O C/groups)
     return kernels.view(9, gradient.shape[1], -1).permute(1, 2, 0).unflatten(2, (3, 3)).to(x.dtype)

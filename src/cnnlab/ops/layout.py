@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cnnlab.ops.size import Pair, Sides, extent, out_size
 
-CACHE = 10 * 2**20  # bytes, of which a core has about that many near it
+CACHE = 10 * 2**20  # bytes: about a core's part of the cache that all cores share
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,20 @@ def test_a_finished_run_is_told_and_not_trained_again(configure, capsys):
     assert (folder_of(cfg, first) / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
 
 
+def test_the_test_images_stay_unread_until_asked_for(configure, monkeypatch, capsys):
+    expected = train(configure(*QUICK, f"log_dir={configure().log_dir}-whole"))
+    capsys.readouterr()
+    unread = train(configure(*QUICK, "test=false"))
+    assert "test accuracy" not in capsys.readouterr().out
+    assert unread["status"] == "done"
+    assert not [name for name in unread if name.startswith("test/")]
+    monkeypatch.setattr(ImageClassifier, "training_step", None)  # there is nothing left to train
+    assert train(configure(*QUICK, "test=false")) == unread
+    read = train(configure(*QUICK))
+    same = ("run_id", "val/acc", "test/acc", "test/acc_last", "test/loss", "epochs")
+    assert {name: read[name] for name in same} == {name: expected[name] for name in same}
+
+
 def test_fresh_trains_again_to_the_same_result_and_another_seed_to_another(configure):
     cfg = configure(*QUICK)
     first = train(cfg)

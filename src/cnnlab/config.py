@@ -89,6 +89,7 @@ def is_size(value: Any) -> bool:
 
 RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "seed": ("a whole number from 0 to 4294967295", is_seed),
+    "test": ("true or false", is_bool),
     "fresh": ("true or false", is_bool),
     "retry": ("true or false", is_bool),
     "worked": ("true or false", is_bool),

@@ -121,7 +121,8 @@ class Run:
             trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
             try:
                 self._fit(trainer)
-                self._test(trainer)
+                if self.cfg.test:
+                    self._test(trainer)
             except Pruned as reason:
                 self._finish(trainer, "pruned")
                 self.log(f"pruned after epoch {self.record['epochs']} of {trainer.max_epochs}: {reason}")

@@ -13,6 +13,7 @@ NOT_IDENTITY = (
     "log_dir",
     "logger",
     "callbacks.gradient_norms",
+    "test",
     "fresh",
     "retry",
     "on_failure",

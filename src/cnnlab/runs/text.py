@@ -77,9 +77,10 @@ def result_table(record: Record, folder: Path) -> str:
     which = "best epoch's weights" if record["best_epoch"] is not None else "last weights"
     views = record.get("tta", "none")  # which earlier records do not have
     which += f", tta={views}" if views != "none" else ""
-    rows.append(("test accuracy", f"{percent(record['test/acc'])}  ({which})"))
-    if record["best_epoch"] is not None:
-        rows.append(("", f"{percent(record['test/acc_last'])}  (last weights)"))
+    if "test/acc" in record:
+        rows.append(("test accuracy", f"{percent(record['test/acc'])}  ({which})"))
+        if record["best_epoch"] is not None:
+            rows.append(("", f"{percent(record['test/acc_last'])}  (last weights)"))
     pace = f"{speed(record['images_per_second'])} images/s"
     rows += [
         ("training time", f"{duration(record['train_seconds'])}, {pace}"),

@@ -28,7 +28,7 @@ def confirm(cfg: DictConfig, best: Sequence[str], default: Sequence[str], train:
         for name, overrides in (("best", best), ("default", default))
     }
     values = {
-        name: {measure: [record[measure] for record in of_name if record] for measure in measures}
+        name: {measure: [record[measure] for record in of_name if record and measure in record] for measure in measures}
         for name, of_name in records.items()
     }
     rows = [

@@ -56,6 +56,19 @@ def test_the_table_of_groups_their_pairs_and_their_picture(capsys, logs):
         assert drawn.width > drawn.height > 300
 
 
+def test_runs_that_were_not_tested_are_compared_by_validation(capsys, tmp_path):
+    for seed in range(2):
+        for name, model, value in (("a", LENET5, 0.9), ("b", MLP, 0.8)):
+            folder = write_run(tmp_path, f"{name}{seed}", seed, {"val/acc": value + 0.01 * seed}, model=model)
+            record = json.loads((folder / "result.json").read_text())
+            kept = {key: value for key, value in record.items() if not key.startswith("test/")}
+            (folder / "result.json").write_text(json.dumps(kept))
+    out, _ = told(capsys, tmp_path)
+    assert "validation accuracy on shared seeds" in out
+    assert "lenet5  mlp         2  +10.00 ± 0.00" in out
+    assert "test" not in out.splitlines()[0]
+
+
 def test_markdown_csv_and_json_go_to_a_file(capsys, logs, tmp_path):
     out, _ = told(capsys, logs, "format=markdown", "picture=false")
     lines = [line for line in out.splitlines() if line.startswith("| lenet5 ")]

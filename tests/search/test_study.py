@@ -61,6 +61,8 @@ def test_trials_are_runs_the_first_is_the_default_and_the_same_command_again_tra
     assert len(runs) == 4
     default = train(compose("train", ["optimizer=adamw", *QUICK[2:6], *places]))
     assert default["run_id"] in runs  # and was not trained again, as its record says:
+    assert "test/acc" in default
+    assert not any("test/acc" in run for run in runs.values())  # until typed alone
     assert default["overrides"] == runs[default["run_id"]]["overrides"] == ["optimizer=adamw", *QUICK[2:6], *places]
     trials = trials_of(tmp_path / "logs")
     assert trials[0].value == default["val/acc"]

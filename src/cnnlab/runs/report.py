@@ -15,6 +15,7 @@ from cnnlab.runs.conditions import chosen, is_number, text_of
 from cnnlab.runs.grouping import Group, columns_of, grouped, in_order, name_of, shared_choices
 
 FEW = 8  # groups that are drawn and compared in pairs
+COMPARED = {"test/acc": "test", "val/acc": "validation"}  # the latter where no run was tested
 HEADINGS = {"val/acc": "val %", "test/acc": "test %", "test/acc_last": "last %"}
 
 
@@ -50,9 +51,10 @@ def report(cfg: DictConfig) -> None:
 def _show(cfg: DictConfig, groups: Sequence[Group], columns: Sequence[str]) -> None:
     """The table of groups, and that of pairs where there are any; in JSON both are one."""
     rows = [group.row(columns) for group in groups]
-    pairs = compared(groups, "test/acc") if len(groups) <= FEW else []
+    measure = "test/acc" if any(group.mean("test/acc") is not None for group in groups) else "val/acc"
+    pairs = compared(groups, measure) if len(groups) <= FEW else []
     if cfg.format not in table.READ_BY_PEOPLE:
-        plain = [_plain_pair(pair, columns) for pair in pairs]
+        plain = [_plain_pair(pair, measure, columns) for pair in pairs]
         table.show(cfg, table.render(rows, cfg.format, facts={"pairs": plain}))
         if plain and cfg.format == "csv" and cfg.output is not None:
             table.show(cfg, table.render(plain, cfg.format), suffix="pairs")
@@ -65,7 +67,10 @@ def _show(cfg: DictConfig, groups: Sequence[Group], columns: Sequence[str]) -> N
     if shared := shared_choices(groups, columns):
         print(f"\nall with {shared}")
     if pairs:
-        print("\ntest accuracy on shared seeds, first less second, in points; p of each pair's own paired t-test\n")
+        print(
+            f"\n{COMPARED[measure]} accuracy on shared seeds, first less second, in points; p of each pair's own "
+            "paired t-test\n"
+        )
         told = [_readable_pair(pair, columns) for pair in pairs]
         table.show(cfg, table.render(told, cfg.format, numbers=("seeds", "difference", "p")), suffix="pairs")
 
@@ -88,8 +93,9 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else f"{value:{form}}"
 
 
-def _plain_pair(pair: Pair, columns: Sequence[str]) -> dict[str, Any]:
+def _plain_pair(pair: Pair, measure: str, columns: Sequence[str]) -> dict[str, Any]:
     return {
+        "measure": measure,
         "first": name_of(pair.first, columns),
         "second": name_of(pair.second, columns),
         "seeds": pair.seeds,

@@ -218,11 +218,12 @@ class Study:
         return kept + [f"{key}={value}" for key, value in parameters.items()]
 
     def train(self, overrides: Sequence[str], pruning: Pruning | None = None) -> Record:
-        """The record of the run that the command line is; its own lines are in its train.log only."""
+        """The record of the run that the command line is, untested with `pruning`; its lines are in train.log only."""
         callbacks: list[Callback] = [pruning] if pruning else []
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
             cfg = compose("train", overrides)
             check(cfg)
+            cfg.test = cfg.test and pruning is None  # what chooses must not see the test images
             while True:
                 try:
                     record = train(cfg, *callbacks)

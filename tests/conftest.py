@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cnnlab.config import compose
 from cnnlab.data import cache, specs
 from cnnlab.data.specs import SPECS
 
@@ -37,6 +38,17 @@ def data_root(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("data")
     cache.load("digits", root, download=False)
     return root
+
+
+@pytest.fixture
+def configure(tmp_path, data_root):
+    """Composes a run with its logs in `tmp_path`."""
+
+    def make(*overrides: str):
+        places = [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
+        return compose("train", [*places, *overrides])
+
+    return make
 
 
 @pytest.fixture

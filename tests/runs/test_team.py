@@ -7,12 +7,9 @@ import csv
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,26 +20,13 @@ from cnnlab import build, machine
 from cnnlab.config import check, compose
 from cnnlab.errors import UserError
 from cnnlab.learn.classifier import ImageClassifier
-from cnnlab.runs import team
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.evaluation import predict_logits, trained_network
 from cnnlab.runs.identity import run_id
 from cnnlab.runs.training import train
 from tests.conftest import REPOSITORY
 
-# 101 images in batches of 25 leave one, which only one of two processes can have; 50 steps.
-FIFTY_STEPS = (
-    "trainer.max_epochs=5", "data.limit=101", "data.batch_size=10", "data.eval_batch_size=25",
-    "trainer.precision=32-true", "trainer.threads=1", "logger=none",
-)  # fmt: skip
 NUMBERS = ("train/loss", "train/acc", "val/loss", "val/acc", "lr")
-
-
-@pytest.fixture
-def arguments(tmp_path, data_root):
-    """Overrides of runs with their logs in `tmp_path`."""
-    places = [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
-    return lambda *overrides: [*FIFTY_STEPS, *places, *overrides]
 
 
 def run(overrides, **environment: str) -> tuple[dict, Path]:
@@ -247,85 +231,6 @@ def test_a_sweeps_jobs_may_have_several_processes(arguments, command):
     done = command("src/train.py", "-m", *arguments("trainer=smoke", "trainer.devices=2", "seed=0,1"), logs=False)
     assert done.returncode == 0, done.stderr
     assert "sweep: 2 done" in done.stdout
-
-
-def place_of(node: int, port: int) -> dict[str, str]:
-    return {"NODE_RANK": str(node), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def two_nodes(overrides) -> list["subprocess.Popen[str]"]:
-    """The command of each node, begun."""
-    port = free_port()
-    return [
-        subprocess.Popen(
-            [sys.executable, "src/train.py", *overrides], cwd=REPOSITORY, text=True,
-            env=os.environ | place_of(node, port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
-        for node in (0, 1)
-    ]  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("number", "status", "told"),
-    [
-        (signal.SIGTERM, 143, "the command of node 1 has ended, and the others with it; the same command goes on"),
-        (signal.SIGKILL, -9, "a peer of rank 0 has gone "),
-    ],
-)
-def test_when_another_nodes_command_is_ended_the_run_is_interrupted(number, status, told, arguments):
-    overrides = arguments("trainer.num_nodes=2", "trainer.max_epochs=1000", "name=nodes")
-    nodes = two_nodes(overrides)
-    assert nodes[0].stdout is not None
-    assert any(line.startswith("epoch    1/1000") for line in nodes[0].stdout)
-    nodes[1].send_signal(number)
-    for node in nodes:
-        node.communicate(timeout=100)
-    assert [node.returncode for node in nodes] == [1, status]
-    record, _ = record_of(overrides)
-    assert record["status"] == "interrupted"
-    assert record["error"].startswith(told)
-
-
-@pytest.mark.slow
-def test_the_other_nodes_wait_as_long_as_the_first_one_reads_its_data(monkeypatch):
-    monkeypatch.setattr(team, "GATHERING", timedelta(seconds=1))
-    port, teams = free_port(), []
-    for node in (0, 1):
-        for name, value in place_of(node, port).items():
-            monkeypatch.setenv(name, value)
-        teams.append(team.Team(devices=1, nodes=2))
-
-    def read_and_leave() -> None:
-        with teams[0]:
-            time.sleep(2)
-
-    first = threading.Thread(target=read_and_leave)
-    first.start()
-    with teams[1]:
-        teams[1].follow()
-    first.join()
-
-
-@pytest.mark.slow
-def test_two_nodes_are_one_run_and_both_are_told_that_it_is_done(arguments):
-    overrides = arguments("trainer.num_nodes=2", "name=nodes")
-    for told in ("epoch 5/5", "this run is done"):
-        nodes = two_nodes(overrides)
-        printed = [node.communicate(timeout=200)[0] for node in nodes]
-        assert [node.returncode for node in nodes] == [0, 0], printed
-        assert told in printed[0]
-        assert printed[1] == ""
-    record, _ = record_of(overrides)
-    assert record["processes"] == 2
-    one = train(compose("train", arguments("name=one")))
-    assert record["test/loss"] == pytest.approx(one["test/loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""Downloads from a mirror: resumed, checked, and told when they fail."""
+
+import gzip
+import hashlib
+import http.server
+import tarfile
+import threading
+
+import pytest
+
+from cnnlab.data import download
+from cnnlab.data.cache import load
+from cnnlab.errors import UserError
+from tests.data.test_readers import quiet, write_cifar, write_mnist
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves `files`, whole or from an offset; breaks off after `bytes_until_break` where that is set."""
+
+    files: dict[str, bytes] = {}
+    bytes_until_break: int | None = None
+    ranges: list[str | None] = []
+
+    def do_GET(self):
+        content = self.files.get(self.path.lstrip("/"))
+        if content is None:
+            self.send_error(404)
+            return
+        asked = self.headers.get("Range")
+        type(self).ranges.append(asked)
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if start >= len(content):
+            self.send_error(416)
+            return
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        self.wfile.write(content[start:][: self.bytes_until_break])
+
+    def log_message(self, *_):
+        """Not to the terminal."""
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(Server, "files", {})
+    monkeypatch.setattr(Server, "ranges", [])
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
+def test_a_broken_transfer_is_resumed_where_it_ended(tmp_path, server, monkeypatch):
+    content = bytes(range(256)) * 5000
+    Server.files["file.bin"] = content
+    monkeypatch.setattr(Server, "bytes_until_break", 1_100_000)
+    with pytest.raises(UserError, match="the transfer broke off after 1,100,000 of 1,280,000 bytes"):
+        download.fetch(f"{server}/file.bin", tmp_path / "file.bin", md5(content))
+    assert not (tmp_path / "file.bin").exists()
+    begun = (tmp_path / "file.bin.part").stat().st_size
+    assert begun > 0
+    monkeypatch.setattr(Server, "bytes_until_break", None)
+    download.fetch(f"{server}/file.bin", tmp_path / "file.bin", md5(content))
+    assert (tmp_path / "file.bin").read_bytes() == content
+    assert Server.ranges == [None, f"bytes={begun}-"]
+
+
+def test_a_wrong_checksum_leaves_nothing(tmp_path, server):
+    Server.files["file.bin"] = b"something else"
+    with pytest.raises(UserError, match=f"{server}/file.bin: the checksum must be {'0' * 32}, got "):
+        download.fetch(f"{server}/file.bin", tmp_path / "file.bin", "0" * 32)
+    assert not list(tmp_path.glob("*.bin*part"))
+    assert not (tmp_path / "file.bin").exists()
+
+
+def test_mnist_is_downloaded_from_a_mirror(tmp_path, server, monkeypatch):
+    from torchvision import datasets
+
+    packed = {f"{n}.gz": gzip.compress(c, mtime=0) for n, c in write_mnist(tmp_path / "origin").items()}
+    Server.files.update(packed)
+    monkeypatch.setattr(datasets.MNIST, "resources", [(name, md5(content)) for name, content in packed.items()])
+    dataset = load("mnist", tmp_path / "data", mirror=server, say=quiet)
+    assert dataset.source == f"official files in {tmp_path}/data/MNIST/raw"
+    (file,) = (tmp_path / "data" / ".cnnlab").glob("*.pt")
+    written = file.stat().st_mtime_ns
+    assert load("mnist", tmp_path / "data", download=False).fingerprint == dataset.fingerprint
+    assert file.stat().st_mtime_ns == written
+
+
+def test_cifar10_is_downloaded_from_a_mirror(tmp_path, server, monkeypatch):
+    from torchvision import datasets
+
+    write_cifar(tmp_path / "origin" / "cifar-10-batches-py", monkeypatch)
+    archive = tmp_path / "cifar-10-python.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "origin" / "cifar-10-batches-py", "cifar-10-batches-py")
+    Server.files["cifar-10-python.tar.gz"] = archive.read_bytes()
+    monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", download.md5_of(archive))
+    dataset = load("cifar10", tmp_path / "data", mirror=server, say=quiet)
+    assert dataset.train.images.shape == (100, 3, 32, 32)
+    assert load("cifar10", tmp_path / "data", download=False).fingerprint == dataset.fingerprint
+
+
+def test_an_unreachable_mirror_is_named_and_mirrors_are_suggested(tmp_path):
+    with pytest.raises(UserError) as caught:
+        load("mnist", tmp_path, mirror="http://127.0.0.1:9", say=quiet)
+    assert "or name a reachable copy of the official files with data.mirror=URL" in str(caught.value)
+    with pytest.raises(UserError, match=r"example.com/mnist/train-images-idx3-ubyte.gz: unknown url type"):
+        load("mnist", tmp_path, mirror="example.com/mnist", say=quiet)
+    assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz: " in str(caught.value)

@@ -35,6 +35,11 @@ def test_the_page_has_the_records_numbers_and_names_what_is_missing():
     assert {*rows} | {*(missing[1].split(", ") if missing else ())} == {*MODELS}
 
 
+def test_no_page_or_record_names_a_folder_of_the_machine_that_made_it():
+    for path in (file for file in DOCS.rglob("*") if file.suffix in (".json", ".md")):
+        assert not re.search(r"(?<![\w.])/(root|home|tmp|Users|work)/", path.read_text()), path
+
+
 def test_custom_convolution_learns_what_the_librarys_does():
     records = {
         (r["conv"], r["model.blocks"]): r for r in json.loads((DOCS / "custom_convolution.json").read_text())["rows"]

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from collections import defaultdict
 from statistics import mean, median, stdev
 
 from cnnlab.config import check, compose
@@ -92,6 +93,33 @@ def test_cifar10_fast_is_told_as_its_records_have_it():
     )
     rates = sorted(record["images_per_second"] for record in records)[1:]
     assert f"runs of cifar10_fast above had {rates[0]:.0f} and {rates[1]:.0f} images a second" in readme
+
+
+def test_the_ablations_page_and_header_have_its_records_numbers():
+    accuracies: dict[str, list[float]] = defaultdict(list)
+    for row in json.loads((DOCS / "cifar10_fast_ablation.json").read_text())["rows"]:
+        assert (row["n"], row["epochs"], row["limited"]) == (1, 2, False)
+        assert row["seed"] == len(accuracies[row["choices.ablation"]])
+        accuracies[row["choices.ablation"]].append(100 * row["val/acc"])
+    assert set(map(len, accuracies.values())) == {3}
+    page = (DOCS / "cifar10_fast_ablation.md").read_text()
+    told = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.*) \| (.*) \| (.*) \|$", page, re.MULTILINE)
+    assert [part for part, *_ in told] == sorted(accuracies, key=lambda part: -mean(accuracies[part]))
+    assert {*accuracies} == {path.stem for path in (REPOSITORY / "conf" / "ablation").glob("*.yaml")}
+    for part, accuracy, difference, p in told:
+        assert accuracy == f"{mean(accuracies[part]):.2f} ± {stdev(accuracies[part]):.2f}"
+        if part != "none":
+            differences = [a - b for a, b in zip(accuracies[part], accuracies["none"], strict=True)]
+            assert difference == f"{mean(differences):+.2f} ± {stdev(differences):.2f}"
+            assert p == f"{p_value(differences):.2g}"
+            assert (p_value(differences) < 0.05) is (part == "muon")
+            assert abs(mean(differences)) < stdev(accuracies["none"]) or part == "muon"
+    shown = {part: accuracy for part, accuracy, *_ in told}
+    header = (REPOSITORY / "conf" / "experiment" / "cifar10_fast_ablation.yaml").read_text()
+    assert f"Expected: {shown['none']} % of the validation images whole, {shown['muon']} with SGD" in header
+    lost = mean(accuracies["none"]) - mean(accuracies["muon"])
+    readme = " ".join((REPOSITORY / "README.md").read_text().split())
+    assert f"with SGD in place of Muon {lost:.2f} points less" in readme
 
 
 def test_resnet18_at_equal_time_and_the_published_recipes_time_are_those_of_the_records():

@@ -41,14 +41,15 @@ def data_root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def configure(tmp_path, data_root):
+def places(tmp_path, data_root) -> list[str]:
+    """Overrides of a run with its logs in `tmp_path`."""
+    return [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
+
+
+@pytest.fixture
+def configure(places):
     """Composes a run with its logs in `tmp_path`."""
-
-    def make(*overrides: str):
-        places = [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
-        return compose("train", [*places, *overrides])
-
-    return make
+    return lambda *overrides: compose("train", [*places, *overrides])
 
 
 @pytest.fixture

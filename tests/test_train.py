@@ -1,4 +1,4 @@
-"""Whole runs: what they leave behind, how they resume, and what they do when something is wrong."""
+"""Whole runs: what they leave behind, and what they do when something is wrong."""
 
 import csv
 import fcntl

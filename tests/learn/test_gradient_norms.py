@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from cnnlab import build
-from cnnlab.config import compose
 from cnnlab.learn.callbacks.gradient_norms import layer_weights
 from cnnlab.runs.training import train
 from tests.analysis.subjects import subject
@@ -16,14 +15,6 @@ STILL = (
     "callbacks=gradient_norms", "optimizer=sgd", "optimizer.lr=0", "data.limit=60", "data.batch_size=20",
     "trainer.max_epochs=2", "trainer.precision=32-true", "augment=none", "logger=none",
 )  # fmt: skip
-
-
-@pytest.fixture
-def configure(tmp_path, data_root):
-    def make(*overrides: str):
-        return compose("train", [f"log_dir={tmp_path}", f"data.root={data_root}", "data.download=false", *overrides])
-
-    return make
 
 
 def rows_of(cfg) -> list[dict[str, str]]:

@@ -10,7 +10,6 @@ FIFTY_STEPS = (
 
 
 @pytest.fixture
-def arguments(tmp_path, data_root):
+def arguments(places):
     """Overrides of runs with their logs in `tmp_path`."""
-    places = [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
     return lambda *overrides: [*FIFTY_STEPS, *places, *overrides]

@@ -8,19 +8,14 @@ import optuna
 import pytest
 from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner, ThresholdPruner
 
-from cnnlab.config import compose
 from cnnlab.runs.collecting import collect
 from cnnlab.runs.training import train
 from cnnlab.search.pruning import Pruning, make_pruner
 
 
 @pytest.fixture
-def configure(tmp_path, data_root):
-    def make(*overrides: str):
-        places = [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
-        return compose("train", ["trainer.max_epochs=3", "data.limit=64", "logger=none", *places, *overrides])
-
-    return make
+def configure(configure):
+    return lambda *overrides: configure("trainer.max_epochs=3", "data.limit=64", "logger=none", *overrides)
 
 
 def ask(pruner: optuna.pruners.BasePruner) -> optuna.Trial:

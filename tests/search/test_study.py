@@ -28,11 +28,6 @@ QUICK = (
 
 
 @pytest.fixture
-def places(tmp_path, data_root):
-    return [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
-
-
-@pytest.fixture
 def search(places):
     """Runs a study in this process."""
 

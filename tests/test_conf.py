@@ -111,7 +111,7 @@ def chosen(text: str) -> dict[str, str]:
     """The groups that an experiment overrides, and those of the one that it refines."""
     own = dict(re.findall(r"override /(\w+): (\w+)", text))
     refined = re.search(r"^defaults:\n  - (\w+)$", text, re.MULTILINE)
-    return own | (chosen((CONF / "experiment" / f"{refined[1]}.yaml").read_text()) if refined else {})
+    return (chosen((CONF / "experiment" / f"{refined[1]}.yaml").read_text()) if refined else {}) | own
 
 
 def keys(node, prefix="") -> set[str]:

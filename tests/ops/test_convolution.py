@@ -194,7 +194,15 @@ def test_full_same_and_valid_are_the_three_sizes():
 @pytest.mark.parametrize("method", ["loop", "shifted", "im2col"])
 @pytest.mark.parametrize(
     ("stride", "padding", "extra", "dilation", "groups"),
-    [(1, 0, 0, 1, 1), (2, 1, 1, 1, 1), ((3, 2), (1, 0), (2, 0), 1, 2), (2, 2, 1, 2, 1)],
+    [
+        (1, 0, 0, 1, 1),
+        (2, 1, 1, 1, 1),
+        ((3, 2), (1, 0), (2, 0), 1, 2),
+        (2, 2, 1, 2, 1),
+        (2, 0, 1, 1, 1),
+        (1, 0, 1, 2, 1),
+        (1, (2, 0), (1, 2), 3, 2),
+    ],
 )
 def test_the_transposed_convolution_is_torchs(method, stride, padding, extra, dilation, groups):
     generator = torch.Generator().manual_seed(0)

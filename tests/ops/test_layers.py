@@ -125,9 +125,14 @@ def test_a_module_is_its_namesake_with_the_same_state(ours, theirs):
     ours.double().load_state_dict(theirs.double().state_dict())
     for _ in range(2):
         x = draw(2, 4, 7, 6)
-        same(ours(x), theirs(x), x, *ours.parameters()) if not list(ours.parameters()) else torch.testing.assert_close(
-            ours(x), theirs(x), **CLOSE
-        )
+        y, expected = ours(x), theirs(x)
+        torch.testing.assert_close(y, expected, **CLOSE)
+        for mine, reference in zip(
+            torch.autograd.grad(y.square().sum(), (x, *ours.parameters())),
+            torch.autograd.grad(expected.square().sum(), (x, *theirs.parameters())),
+            strict=True,
+        ):
+            torch.testing.assert_close(mine, reference, **CLOSE)
     for name, value in theirs.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value, **CLOSE)
     torch.testing.assert_close(ours.eval()(draw(2, 4, 7, 6)), theirs.eval()(draw(2, 4, 7, 6)), **CLOSE)

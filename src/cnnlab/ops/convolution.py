@@ -4,6 +4,7 @@ What networks call convolution is the cross-correlation: the kernel slides over 
 turns the kernel by 180 degrees first, which makes it commute; a network that learns its kernels need not care.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -145,11 +146,13 @@ def conv_transpose2d(
             raise ValueError(
                 f"output_padding must be below stride or dilation, got {extra[axis]} at stride {layout.stride[axis]}"
             )
+    # A forward convolution that has as much less padding at the end leaves nothing over.
+    vertical, horizontal = ((before, after - more) for (before, after), more in zip(layout.padding, extra, strict=True))
+    layout = replace(layout, padding=(vertical, horizontal))
     height, width = (
         (batch.shape[2 + axis] - 1) * layout.stride[axis]
         + extent(kernel_size[axis], layout.dilation[axis])
         - sum(layout.padding[axis])
-        + extra[axis]
         for axis in (0, 1)
     )
     batch, weight, bias = _autocast(batch, weight, bias)

@@ -83,8 +83,10 @@ def pad(x: Tensor, padding: Sides, value: float = 0.0) -> Tensor:
 
 
 def crop(x: Tensor, padding: Sides) -> Tensor:
-    """The inverse of `pad`."""
+    """The adjoint of `pad`: takes off what that adds, and gives zeros for what it cuts off."""
     (above, below), (left, right) = padding
+    if min(above, below, left, right) < 0:
+        return F.pad(x, (-left, -right, -above, -below))
     return x[..., above : x.shape[-2] - below, left : x.shape[-1] - right]
 
 

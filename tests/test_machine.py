@@ -30,6 +30,14 @@ def test_threads_are_those_asked_for_or_those_there_are(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("precision", "dtype"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16), ("16-mixed", torch.float16)]
+)
+def test_a_network_computes_in_the_precisions_type(precision, dtype):
+    with machine.Machine("cpu", 1, precision).autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize(
     ("units", "precision"),
     [
         ({"amx_bf16": True}, "bf16-mixed"),

@@ -89,9 +89,11 @@ def _image_arguments(facts: ImageFacts) -> dict[str, int]:
 
 
 def augmentation(node: DictConfig, facts: ImageFacts) -> Augmentation:
-    """The steps of `node` in their order; a step that takes `facts` gets them."""
+    """The steps of `node` in their order, without those that are null; a step that takes `facts` gets them."""
     steps = []
     for name, step in node.items():
+        if step is None:
+            continue
         _check_target(step, f"augment.{name!s}")
         wants_facts = "facts" in inspect.signature(hydra.utils.get_object(step["_target_"])).parameters
         steps.append(make(step, f"augment.{name!s}", **({"facts": facts} if wants_facts else {})))
@@ -180,7 +182,7 @@ def trainer(
     if cfg.callbacks.early_stopping is not None:
         callbacks.append(EarlyStopping(cfg.monitor, mode=mode_of(cfg.monitor), **cfg.callbacks.early_stopping))
     if cfg.callbacks.averaging is not None:
-        callbacks.append(EMAWeightAveraging(**cfg.callbacks.averaging))
+        callbacks.append(EMAWeightAveraging(torch.device(machine.device), **cfg.callbacks.averaging))
     if cfg.callbacks.gradient_norms is not None:
         callbacks.append(GradientNorms(**cfg.callbacks.gradient_norms))
     logger = Curves(folder.parent, name="", version=folder.name, default_hp_metric=False)

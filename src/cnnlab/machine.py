@@ -35,6 +35,11 @@ class Machine:
         """Lightning's word for the device."""
         return "gpu" if self.device == "cuda" else "cpu"
 
+    def autocast(self) -> torch.autocast:
+        """The context in which a network computes in this precision."""
+        dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(self.precision)
+        return torch.autocast(self.device, dtype, enabled=dtype is not None)
+
 
 def prepare(trainer: DictConfig, macs_per_step: float = math.inf) -> Machine:
     """Make the settings that `trainer` asks for, and tell what its `auto` values stand for here.

@@ -38,6 +38,12 @@ def test_scores_are_the_weighted_mean_over_the_views(tta):
     torch.testing.assert_close(scores_of_views(net, X, tta), expected)
 
 
+def test_near_scores_are_told_apart_by_their_mean_also_in_16_bits():
+    scores = iter([[4.0, 4.0], [4.0, 4.03125]])
+    mean = scores_of_views(lambda x: torch.tensor([next(scores)], dtype=torch.bfloat16), X, "flip")
+    assert mean.tolist() == [[4.0, 4.015625]]
+
+
 def test_reflections_are_refused_where_they_change_what_is_shown():
     for tta in ("none", "shift"):
         check_tta(tta, mirror=False)

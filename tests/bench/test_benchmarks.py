@@ -96,6 +96,14 @@ def test_ops_times_each_pass_of_each_convolution_by_each_way(tmp_path, capsys):
     assert "what a step takes at least" in printed
 
 
+def test_filters_that_do_not_learn_have_no_gradient():
+    net = nets.fastnet(in_channels=3, num_classes=10, image_size=32)
+    net.whiten(torch.randn(50, 3, 32, 32))
+    first, second, *_ = shapes_of(net, 3, 32)
+    assert first.passes == ("forward",)
+    assert second.passes == ("forward", "input gradient", "weight gradient")
+
+
 def test_the_shapes_of_resnet18_are_those_of_its_20_convolutions():
     shapes = shapes_of(nets.resnet18(in_channels=3, num_classes=10, image_size=32), 3, 32)
     assert len(shapes) == 11

@@ -174,3 +174,25 @@ def test_every_choice_of_an_optimizer_makes_one():
             compose("train", [f"optimizer={path.stem}"]).optimizer, "optimizer", param_groups(nets.lenet5())
         )
         assert isinstance(optimizer, torch.optim.Optimizer)
+
+
+def test_augmentation_is_the_same_in_every_precision(small_datasets):
+    cfg = compose(
+        "train", ["data=cifar10", "model=cnn", "augment=alexnet", f"data.root={small_datasets}", "data.batch_size=8"]
+    )
+    data = build.datamodule(cfg)
+    model = build.classifier(cfg, data)
+    batch = next(iter(data.train_dataloader()))
+    expected, _ = model.augmented(batch, 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        x, _ = model.augmented(batch, 0)
+    assert torch.equal(x, expected)
+
+
+def test_a_step_of_augmentation_that_is_null_is_left_out(small_datasets):
+    cfg = compose(
+        "train",
+        ["data=cifar10", "augment=crop_flip", "augment.flip=null", f"data.root={small_datasets}", "data.batch_size=8"],
+    )
+    steps = build.augmentation(cfg.augment, build.datamodule(cfg).facts).image_steps
+    assert [type(step).__name__ for step in steps] == ["RandomCrop"]

@@ -25,10 +25,12 @@ def test_whitened_patches_are_uncorrelated_and_of_variance_one(channels, side):
     torch.testing.assert_close(out[half:], -out[:half])
 
 
-def test_whitening_stays_while_its_biases_and_all_else_learn():
+def test_whitening_and_the_norms_scales_stay_while_all_else_learns():
     net = nets.fastnet(widths=(8, 8, 8))
     net.whiten(smooth_images(3, 32))
-    assert [name for name, p in net.named_parameters() if not p.requires_grad] == ["whitening.weight"]
+    scales = [f"block{block}.norm{norm}.weight" for block in (1, 2, 3) for norm in (1, 2)]
+    assert [name for name, p in net.named_parameters() if not p.requires_grad] == ["whitening.weight", *scales]
+    assert all(torch.equal(net.get_parameter(name), torch.ones(8)) for name in scales)
     assert "whitening.weight" in net.state_dict()
     assert torch.equal(net.whitening.bias, torch.zeros(24))
 

@@ -26,6 +26,6 @@ class ColourShift:
         return {"alpha": self.std * torch.randn(len(images), images.shape[1], generator=generator)}
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
-        components = (self.eigenvectors * self.eigenvalues).to(images.device)
+        components = (self.eigenvectors * self.eigenvalues).to(images.device, non_blocking=True)
         shift = draws["alpha"] @ components.T * 255
         return (images + shift[:, :, None, None]).round_().clamp_(0, 255).to(torch.uint8)

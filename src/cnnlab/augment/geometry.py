@@ -104,7 +104,7 @@ class Cutout:
         side = round(self.size * images.shape[-1])
         top, left = draws["y"] - side // 2, draws["x"] - side // 2
         erased = box_mask(images, top, left, top + side, left + side)
-        return torch.where(erased[:, None], self.mean.to(images.device), images)
+        return torch.where(erased[:, None], self.mean.to(images.device, non_blocking=True), images)
 
 
 def box_mask(images: Tensor, top: Tensor, left: Tensor, bottom: Tensor, right: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def _on(draws: Draws, device: torch.device, part: slice = WHOLE) -> Draws:
 def normalise(images: Tensor, facts: ImageFacts) -> Tensor:
     """uint8 (N, C, H, W) to floats of mean 0 and standard deviation 1 a channel, of the side that the network takes."""
     height, width = images.shape[2:]
-    mean, std = (torch.tensor(numbers, device=images.device) for numbers in (facts.mean, facts.std))
+    mean, std = (torch.tensor(numbers).to(images.device, non_blocking=True) for numbers in (facts.mean, facts.std))
     shift, scale = ((-mean / std).repeat(height * width), (1 / (255 * std)).repeat(height * width))
     x = images.float().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
     # An image in a row, which a processor goes through several times as fast as channel by channel.

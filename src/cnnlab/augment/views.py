@@ -21,20 +21,24 @@ def check_tta(tta: str, mirror: bool) -> None:
 
 
 def scores_of_views(net: Callable[[Tensor], Tensor], x: Tensor, tta: str) -> Tensor:
-    """The mean of `net`'s scores (N, num_classes) of the views of `x` (N, C, H, W).
+    """The mean, in float32, of `net`'s scores (N, num_classes) of the views of `x` (N, C, H, W).
 
     Args:
         tta: `none`; `flip`: the image and its reflection; `shift`: the image, with half of the weight, and the image
             moved by a pixel along both axes, to either side, its border reflected; `flip_shift`: those three and their
             reflections.
     """
+
+    def scores(view: Tensor) -> Tensor:
+        return net(view).float()  # in 16 bits the mean would make near scores equal
+
     if tta == "shift":
         height, width = x.shape[-2:]
         padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
         moved = (padded[..., :height, :width], padded[..., 2:, 2:])
-        return 0.5 * net(x) + 0.25 * net(moved[0]) + 0.25 * net(moved[1])
+        return 0.5 * scores(x) + 0.25 * scores(moved[0]) + 0.25 * scores(moved[1])
     if tta == "flip":
-        return 0.5 * net(x) + 0.5 * net(x.flip(-1))
+        return 0.5 * scores(x) + 0.5 * scores(x.flip(-1))
     if tta == "flip_shift":
         return scores_of_views(lambda view: scores_of_views(net, view, "flip"), x, "shift")
-    return net(x)
+    return scores(x)

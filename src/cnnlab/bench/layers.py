@@ -142,8 +142,7 @@ def _step(model: ImageClassifier, machine: Machine, optimizer: Optimizer, batch:
     x, targets = model.augmented(batch, 0)
     watches = Watches(model.net, x)
     watches.add("augmentation", "whole batch", watches.now() - began)
-    is_mixed = machine.precision == "bf16-mixed"
-    with torch.autocast(machine.device, torch.bfloat16, enabled=is_mixed), watches.watching(model.net):
+    with machine.autocast(), watches.watching(model.net):
         loss = model.scores(x, targets)[1]
     loss.backward()
     began = watches.now()

@@ -79,7 +79,7 @@ def run_bare(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
             turns.before_step()
             batch = pixels[chosen].to(machine.device), labels[chosen].to(machine.device), chosen
             x, targets = model.augmented(batch, 0)
-            with torch.autocast(machine.device, torch.bfloat16, enabled=machine.precision == "bf16-mixed"):
+            with machine.autocast():
                 loss = model.scores(x, targets)[1]
             optimizer.zero_grad()
             loss.backward()
@@ -137,9 +137,9 @@ def plain_batches(cfg: DictConfig, data: ImageDataModule, padding: int, flip: bo
 
 
 def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
-    """The data module's batches, augmented and normalised, as the training step does it."""
+    """The data module's batches, augmented and normalised, as a step of `cfg`'s network does it, on its threads."""
     data = NoiseData(cfg)
-    machine = prepare(cfg.trainer)
+    machine = prepare(cfg.trainer, macs_per_step=macs_of_a_step(cfg))
     augmentation = build.augmentation(cfg.augment, data.facts)
     generator = torch.Generator().manual_seed(cfg.seed)
     loader = data.train_dataloader()

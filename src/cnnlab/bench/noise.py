@@ -26,7 +26,7 @@ class NoiseData(ImageDataModule):
         super().__init__(
             name, "", image_size=cfg.data.image_size, batch_size=cfg.data.batch_size, val_size=0, seed=cfg.seed
         )
-        side = (cfg.data.image_size if name == "image_folder" else None) or spec.image_size
+        side = spec.image_size
         generator = torch.Generator().manual_seed(0)
 
         def noise(count: int) -> Split:

@@ -37,7 +37,7 @@ class Shape:
 
     Attributes:
         sizes: height and width of its input.
-        for_input: whether anything asks for the gradient of its input.
+        for_input, for_weight: whether anything asks for the gradient of its input, or of its weight.
     """
 
     in_channels: int
@@ -46,6 +46,7 @@ class Shape:
     layout: Layout
     sizes: Pair
     for_input: bool
+    for_weight: bool = True
 
     def __str__(self) -> str:
         kernel, stride, groups = self.kernel_size, self.layout.stride, self.layout.groups
@@ -56,7 +57,7 @@ class Shape:
 
     @property
     def passes(self) -> tuple[str, ...]:
-        return tuple(name for name in PASSES if self.for_input or name != "input gradient")
+        return tuple(name for name, asked in zip(PASSES, (True, self.for_input, self.for_weight), strict=True) if asked)
 
     def operations(self, images: int) -> int:
         """Of one pass by the definition: two for a multiply-accumulate."""
@@ -73,8 +74,8 @@ def shapes_of(net: nn.Module, in_channels: int, image_size: int) -> Counter[Shap
     def see(layer: Any, arguments: tuple[Tensor, ...]) -> None:
         (x,) = arguments
         layout = make_layout(layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups)
-        sizes = (x.shape[2], x.shape[3])
-        found[Shape(x.shape[1], layer.out_channels, layer.kernel_size, layout, sizes, x.requires_grad)] += 1
+        sizes, asked = (x.shape[2], x.shape[3]), (x.requires_grad, layer.weight.requires_grad)
+        found[Shape(x.shape[1], layer.out_channels, layer.kernel_size, layout, sizes, *asked)] += 1
 
     for module in ghost.modules():
         if isinstance(module, nn.Conv2d):
@@ -133,7 +134,7 @@ def bench(cfg: DictConfig) -> Result:
     check_data(cfg)
     machine = prepare(cfg.trainer)
     data = NoiseData(cfg, cfg.data.batch_size)
-    net = build.network(cfg.model, data.facts)
+    net = build.classifier(cfg, data).net
     shapes = shapes_of(net, len(data.facts.mean), data.facts.image_size)
     facts = facts_of(cfg, machine, data)
     if not shapes:
@@ -163,6 +164,8 @@ def bench(cfg: DictConfig) -> Result:
         "GFLOP/s and share are those of the best; share is of the rate of matrix products in the same type.",
         "A step's bound is the sum of its layers' passes, each by torch, or each by what is best for it.",
     ]
+    if any(hasattr(module, "correlate") for module in net.modules()):
+        result.notes.append("Layers that make their kernels are not among these.")
     return result
 
 

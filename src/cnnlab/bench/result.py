@@ -15,7 +15,7 @@ from cnnlab.bench.stopwatch import Timing
 from cnnlab.config import BENCHES, CONF
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.errors import UserError, one_of
-from cnnlab.files import write_atomically
+from cnnlab.files import write_atomically, writing
 from cnnlab.machine import Machine, device_name
 from cnnlab.runs.folder import git_state
 
@@ -33,6 +33,8 @@ def run_bench(cfg: DictConfig) -> None:
         raise UserError(
             f"a benchmark's runs have one process each, got {processes} (trainer.devices x trainer.num_nodes)"
         )
+    if cfg.trainer.precision == "16-mixed":
+        raise UserError("a benchmark has no scale for float16: trainer.precision=bf16-mixed or 32-true, got 16-mixed")
     if cfg.profile and cfg.bench != "train":
         raise UserError(f"profile=true is for bench=train, got bench={cfg.bench}")
     result: Result = importlib.import_module(f"cnnlab.bench.{cfg.bench}").bench(cfg)
@@ -70,6 +72,7 @@ class Result:
         path = Path(cfg.log_dir) / "bench" / f"{cfg.bench}-{cfg.name}.json"
         content = {
             "bench": cfg.bench,
+            "overrides": list(HydraConfig.get().overrides.task),
             **self.facts,
             "torch": torch.__version__,
             **git_state(CONF.parent),
@@ -77,11 +80,9 @@ class Result:
             "notes": self.notes,
             "seconds": {name: timing.seconds for name, timing in self.timings.items()},
         }
-        try:
+        with writing(f"log_dir={cfg.log_dir}: {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(content, indent=2) + "\n")
-        except OSError as error:
-            raise UserError(f"log_dir={cfg.log_dir}: {path} cannot be written: {error.strerror}") from error
         print(f"{self.text()}\n\nwritten: {path}")
 
 

@@ -111,7 +111,8 @@ class ImageClassifier(L.LightningModule):
         images, labels, indices = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
         moment = Moment(self.seed, self.current_epoch, indices)
-        return self.augmentation(images, labels, generator, moment, self._part(len(labels)))
+        with torch.autocast(images.device.type, enabled=False):  # it computes alike in every precision
+            return self.augmentation(images, labels, generator, moment, self._part(len(labels)))
 
     def training_step(self, batch: IndexedBatch, batch_idx: int) -> Tensor:
         x, targets = self.augmented(batch, batch_idx)
@@ -122,7 +123,7 @@ class ImageClassifier(L.LightningModule):
         with torch.no_grad():
             wanted = targets if targets.ndim == 1 else targets.argmax(1)
             correct = (logits.argmax(1) == wanted).sum()
-            self.sums += torch.stack((loss.detach().double() * len(x), correct.double(), correct.new_tensor(len(x))))
+            self.sums += torch.stack((loss.detach().double() * len(x), correct.double(), correct.new_full((), len(x))))
         return loss
 
     def _part(self, count: int) -> slice:
@@ -170,7 +171,7 @@ class ImageClassifier(L.LightningModule):
         if not len(labels):  # of fewer images than there are processes
             return
         x = normalise(images, self.augmentation.facts)
-        logits = scores_of_views(self.net, x, self.tta).float()
+        logits = scores_of_views(self.net, x, self.tta)
         self.eval_loss.update(self.loss(logits, labels), weight=len(labels))
         self.eval_acc.update(logits, labels)
 

@@ -25,7 +25,7 @@ class Muon(Optimizer):
 
     Args:
         params: parameters, or groups of them; a group's own `lr` and `weight_decay` are for all of its parameters.
-        lr, momentum, weight_decay: of the filters; a filter moves by about `lr` times sqrt(min(rows, columns)).
+        lr, momentum, weight_decay: of the filters; filters with C_out outputs move by about `lr` times sqrt(C_out).
         steps: of the iteration that orthogonalises.
         sgd_lr, sgd_momentum, sgd_weight_decay: of the other parameters.
     """
@@ -41,9 +41,15 @@ class Muon(Optimizer):
         sgd_momentum: float = 0.9,
         sgd_weight_decay: float = 0.0,
     ) -> None:
-        for name, value in (("lr", lr), ("weight_decay", weight_decay), ("sgd_lr", sgd_lr)):
+        decays = {"weight_decay": weight_decay, "sgd_weight_decay": sgd_weight_decay}
+        for name, value in {"lr": lr, "sgd_lr": sgd_lr, **decays}.items():
             if value < 0:
                 raise UserError(f"optimizer.{name} must be at least 0, got {value}")
+        for name, value in (("momentum", momentum), ("sgd_momentum", sgd_momentum)):
+            if not 0 <= value < 1:
+                raise UserError(f"optimizer.{name} must be at least 0 and below 1, got {value}")
+        if not isinstance(steps, int) or steps < 1:
+            raise UserError(f"optimizer.steps must be a whole number of at least 1, got {steps}")
         filters = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps}
         others = {"lr": sgd_lr, "momentum": sgd_momentum, "weight_decay": sgd_weight_decay, "steps": 0}
         given = [group if isinstance(group, dict) else {"params": [group]} for group in params]

@@ -90,7 +90,7 @@ class Linear(Schedule):
 
 
 class Plateau:
-    """Times `factor` after `patience` epochs in which the monitored metric did not get better."""
+    """Times `factor` when the monitored metric has not got better for more than `patience` epochs, as in PyTorch."""
 
     def __init__(self, factor: float = 0.1, patience: int = 3) -> None:
         if not 0 < factor < 1:

@@ -21,11 +21,11 @@ AT_ONCE = 250  # images of which the patches are in memory together
 
 
 class ShiftNorm(nn.BatchNorm2d):
-    """Batch norm that learns a shift and no scale; its statistics forget faster than PyTorch's usual 0.1."""
+    """Batch norm that learns a shift, its scale staying 1; its statistics forget faster than PyTorch's usual 0.1."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=1e-12, momentum=0.4)
-        self.register_parameter("weight", None)
+        self.weight.requires_grad_(False)  # and there, as without a scale PyTorch's kernels for GPUs give no gradient
 
 
 class Block(nn.Module):
@@ -123,7 +123,8 @@ def fastnet(
     dirac: bool = True,
     scale: float = 1 / 9,
 ) -> FastNet:
-    """The paper's network of 94 %: 1,971,640 parameters, of which the 288 of the whitening do not learn.
+    """The paper's network of 94 %: 1,971,640 parameters, of which the 288 of the whitening do not learn;
+    the norms' scales, which stay 1, are not counted.
 
     Args:
         widths: channels of the three blocks.

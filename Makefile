@@ -1,4 +1,4 @@
-# Every target needs only python3 (3.11 or newer), make and a network for packages.
+# Every target needs only python3 (3.11 or newer), make and the internet for packages.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -30,7 +30,7 @@ train: $(VENV)/stamp ## train a network (LeNet-5 on digits unless ARGS says othe
 	@$(PY) src/train.py $(ARGS)
 
 tune: $(VENV)/stamp-dev ## search hyperparameters: ARGS="search=adamw optimizer=adamw trials=30"
-	@$(PY) src/tune.py $(or $(ARGS),search=adamw)
+	@$(PY) src/tune.py $(or $(ARGS),search=adamw optimizer=adamw)
 
 eval: $(VENV)/stamp ## evaluate a checkpoint: make eval ARGS="checkpoint=PATH"
 	@$(PY) src/eval.py $(ARGS)

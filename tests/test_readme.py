@@ -113,7 +113,7 @@ def test_make_help_lists_every_target():
 
 
 @pytest.mark.parametrize(
-    "group", ["model", "data", "augment", "loss", "optimizer", "scheduler", "callbacks", "trainer", "search"]
+    "group", ["model", "data", "augment", "loss", "optimizer", "scheduler", "callbacks", "trainer", "logger", "search"]
 )
 def test_the_tables_of_choices_are_those_of_the_configuration(group):
     (row,) = re.findall(rf"^\| `{group}=` \| (.*) \|$", README, re.MULTILINE)

@@ -79,6 +79,8 @@ MISTAKES = {
     "experiment=nonsense": "error: unknown choice experiment=nonsense; experiment is one of: ",
     "optimizer.lrr=1": "error: unknown key optimizer.lrr; optimizer has: lr, ",
     "epochs=3": "error: unknown key epochs; there are: ",
+    "logger=null": "error: logger must be one of: none, tensorboard; got null",
+    "data.name=svhn": "error: data.name must be one of [None, 'digits', ",
     "model=[lenet5,resnet18]": "error: model takes one choice, got [lenet5,resnet18]; to run each of them: -m model=",
     "model=lenet5,resnet18": "error: several values need a sweep: -m model=lenet5,resnet18",
     "data.batch_size=0": "error: data.batch_size must be a whole number of at least 1, got 0",
@@ -101,6 +103,15 @@ def test_a_mistake_is_one_clear_message_and_status_1(arguments):
     assert done.returncode == 1
     assert done.stderr.startswith(MISTAKES[arguments])
     assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("command", sorted(path.stem for path in (REPOSITORY / "src").glob("*.py")))
+def test_every_command_has_help(command):
+    done = subprocess.run(
+        [sys.executable, f"src/{command}.py", "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Choices, as in ")
 
 
 def test_a_missing_argument_is_named():
@@ -128,6 +139,8 @@ def test_an_experiment_brings_its_own_sweep():
     assert [line.rpartition("got ")[2] for line in done.stderr.splitlines()] == ["'B'", "'none'"]
     alone = light("experiment=residual_mnist", "seed=${model.shortcut}")
     assert alone.stderr.endswith("got 'B'\n")
+    assert "note: this is one job of a sweep over model; -m runs them all" in alone.stdout
+    assert "note" not in light("experiment=residual_mnist", "model=plain18", "seed=-1").stdout
 
 
 def test_hydras_own_variable_shows_the_traceback():

@@ -190,6 +190,12 @@ def test_a_folder_that_cannot_be_written_is_named(configure, tmp_path):
         train(configure(*QUICK))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_an_absent_gpu_is_told_before_anything_is_read(configure, tmp_path):
+    with pytest.raises(UserError, match=r"trainer.accelerator=gpu needs a CUDA device"):
+        train(configure("trainer=gpu", "data=cifar10", f"data.root={tmp_path / 'nowhere'}"))
+
+
 def test_absent_data_leaves_nothing_behind(configure, tmp_path):
     with pytest.raises(UserError, match="cifar10 was not found whole"):
         train(configure("data=cifar10", f"data.root={tmp_path / 'nowhere'}"))

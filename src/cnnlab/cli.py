@@ -15,11 +15,12 @@ from types import FrameType
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from cnnlab.config import CONF, check, compose, keys_of, plain, quoted
+from cnnlab.config import CONF, check, compose, keys_of, options, plain, quoted
 from cnnlab.errors import Lost, Terminated, UserError
 from cnnlab.sweep import CountJobs, Job, this_job
 
@@ -43,7 +44,7 @@ def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
             failures: list[Exception] = []
             _end_on_sigterm()
             try:
-                _refuse_lists_of_choices(sys.argv[1:])
+                _check_choices(sys.argv[1:])
                 sys.argv[1:] = quoted(sys.argv[1:])
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(
                     lambda cfg: _run_job(task, cfg, failures)
@@ -92,6 +93,8 @@ def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
     _end_on_sigterm()  # a launcher's worker is a process of its own
     place = this_job()
     if place is None:
+        if swept := _left_unswept():
+            print(f"note: this is one job of a sweep over {', '.join(swept)}; -m runs them all")
         _guarded(task, cfg, failures)
         return
     sweep, job = place
@@ -114,6 +117,12 @@ def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
     else:
         sweep.write(_done(job, plain(cfg), record))
     print(sweep.progress())
+
+
+def _left_unswept() -> list[str]:
+    """What the experiment would sweep over with -m, and the command line says nothing of."""
+    given = {override.partition("=")[0] for override in HydraConfig.get().overrides.task}
+    return [str(key) for key in HydraConfig.get().sweeper.get("params") or {} if key not in given]
 
 
 def _guarded(task: Task, cfg: DictConfig, failures: list[Exception]) -> Any:
@@ -163,13 +172,17 @@ def _end_sweep(running: str = "lost") -> bool:
     return sweep.is_whole()
 
 
-def _refuse_lists_of_choices(arguments: list[str]) -> None:
-    """`model=[a,b]` would merge two networks' arguments into one without a word."""
+def _check_choices(arguments: list[str]) -> None:
+    """Raise UserError for what Hydra takes for no name; `model=[a,b]` would merge two networks' arguments into one."""
     for argument in arguments:
         group, _, value = argument.partition("=")
-        if value.startswith("[") and (CONF / group).is_dir() and group:
+        if not group or not (CONF / group).is_dir():
+            continue
+        if value.startswith("["):
             names = value.strip("[]").replace(" ", "")
             raise UserError(f"{group} takes one choice, got {value}; to run each of them: -m {group}={names}")
+        if re.fullmatch(r"null|true|false|[-+.\d]+", value, re.IGNORECASE):
+            raise UserError(f"{group} must be one of: {options(group)}; got {value}")
 
 
 def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] = ()) -> str:
@@ -178,8 +191,6 @@ def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] =
         return _unknown_key(key[1], config_name, arguments)
     if missing := re.search(r"Could not find '([^']+)/([^/']+)'", message):
         return _unknown_choice(missing[1], missing[2])
-    if group := re.search(r"You must specify '([^']+)'", message):
-        return f"{group[1]} must be given: {group[1]}=CHOICE, one of: {_options(group[1])}"
     if "Ambiguous value for argument" in message:
         argument = re.search(r"argument '([^']+)'", message)
         return f"several values need a sweep: -m {argument[1] if argument else ''}"
@@ -191,13 +202,9 @@ def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] =
 def _unknown_choice(group: str, choice: str) -> str:
     if group == "hydra/launcher":
         return f"unknown choice {group}={choice}; {LAUNCHERS} need: pip install -e '.[sweep]'"
-    if not (options := _options(group)):
+    if not (known := options(group)):
         return f"unknown choice {group}={choice}: there is no such group"
-    return f"unknown choice {group}={choice}; {group} is one of: {options}"
-
-
-def _options(group: str) -> str:
-    return ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
+    return f"unknown choice {group}={choice}; {group} is one of: {known}"
 
 
 def _unknown_key(key: str, config_name: str, arguments: Sequence[str]) -> str:

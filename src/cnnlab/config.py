@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, one_of
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -49,6 +50,11 @@ def quoted(overrides: Sequence[str]) -> list[str]:
         else override
         for override in overrides
     ]
+
+
+def options(group: str) -> str:
+    """The choices of a group; empty where there is no such group."""
+    return ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
 
 
 def plain(cfg: DictConfig) -> DictConfig:
@@ -133,6 +139,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 CHOICES = {
+    "data.name": (None, *SPECS),  # none where a network is analyzed by itself
     "monitor": MONITORS,
     "conv": CONVOLUTIONS,
     "on_failure": ON_FAILURE,
@@ -160,14 +167,21 @@ def check(cfg: DictConfig) -> None:
         for key in cfg.get(group) or {}:
             if key not in keys and "monitor" in cfg:
                 raise UserError(f"unknown key {group}.{key}; {group} has: {', '.join(sorted(keys))}")
-    if "search" in cfg and not cfg.monitor.startswith("val/"):
-        raise UserError(f"a search goes by validation images: monitor must be val/acc or val/loss, got {cfg.monitor}")
+    if "study" in cfg:
+        _check_search(cfg)
     if OmegaConf.select(cfg, "data.val_size") == 0:
         _check_without_validation(cfg)
     if OmegaConf.select(cfg, "optimizer.fused") and cfg.trainer.precision == "16-mixed":
         for key in NEED_UNSCALED:
             if OmegaConf.select(cfg, key):
                 raise UserError(f"optimizer.fused must be false for {key} in trainer.precision=16-mixed, got true")
+
+
+def _check_search(cfg: DictConfig) -> None:
+    if "search" not in cfg:
+        raise UserError(f"search must be given: search=CHOICE, one of: {options('search')}")
+    if not cfg.monitor.startswith("val/"):
+        raise UserError(f"a search goes by validation images: monitor must be val/acc or val/loss, got {cfg.monitor}")
 
 
 def _base_keys() -> dict[str, set[str]]:

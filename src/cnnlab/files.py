@@ -1,7 +1,11 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and folders that take none."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from cnnlab.errors import UserError
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -13,3 +17,12 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """While `what` is written, as in `output=PATH`: turn the system's errors into a UserError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{what} cannot be written: {error.strerror}") from error

@@ -20,8 +20,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from cnnlab.errors import UserError
-from cnnlab.files import write_atomically
+from cnnlab.files import write_atomically, writing
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,11 @@ class Sweep:
         Raises:
             UserError: it cannot be written.
         """
-        try:
+        with writing(f"the sweep's folder {self.folder}"):
             (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
             for left_over in (self.folder / "stopped", *(self.folder / "jobs").glob("*.json")):
                 left_over.unlink(missing_ok=True)  # where the folder is named, and used again
             write_atomically(self.folder / "sweep.json", json.dumps({"jobs": total, "began": time.time()}) + "\n")
-        except OSError as error:
-            raise UserError(f"the sweep's folder {self.folder} cannot be written: {error.strerror}") from error
 
     def stop(self) -> None:
         (self.folder / "stopped").touch()

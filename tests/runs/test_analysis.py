@@ -157,6 +157,7 @@ def test_a_trained_networks_scores_are_drawn_over_a_picture(shown, checkpoint, t
         (["image_size=8"], "lenet5 needs images of at least 12 pixels, got 8"),
         (["checkpoint=none.ckpt"], "checkpoint must name a file, and there is none at none.ckpt"),
         (["output=/dev/null/table"], "output=/dev/null/table cannot be written: .*"),
+        (["models=[lenet5,cnn]", "figures=/dev/null/costs"], "figures=/dev/null/costs cannot be written: .*"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

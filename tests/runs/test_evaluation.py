@@ -86,6 +86,13 @@ def test_an_unknown_split_is_refused(run, data_root):
         evaluate(configure(run[1], data_root, "split=all"))
 
 
+def test_where_the_result_cannot_be_written_it_is_printed_all_the_same(run, data_root, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"output=.*file cannot be written: "):
+        evaluate(configure(run[1], data_root, f"output={tmp_path / 'file'}"))
+    assert f"accuracy        {100 * run[0]['test/acc']:.2f} %" in capsys.readouterr().out
+
+
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(UserError, match=f"checkpoint must name a file, and there is none at {tmp_path}/no.ckpt"):
         read_checkpoint(tmp_path / "no.ckpt")

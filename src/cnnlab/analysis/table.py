@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from cnnlab.analysis.geometry import Field
-from cnnlab.errors import UserError, one_of
-from cnnlab.files import write_atomically
+from cnnlab.errors import one_of
+from cnnlab.files import write_atomically, writing
 
 if TYPE_CHECKING:
     from cnnlab.analysis.trace import Row, Trace
@@ -148,11 +148,9 @@ def show(cfg: DictConfig, text: str, suffix: str = "") -> None:
         return
     path = Path(cfg.output)
     path = path.with_stem(f"{path.stem}_{suffix}") if suffix else path
-    try:
+    with writing(f"output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text + "\n")
-    except OSError as error:
-        raise UserError(f"output={path} cannot be written: {error.strerror}") from error
     print(f"written: {path}")
 
 

@@ -3,8 +3,6 @@
 import importlib
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
@@ -12,9 +10,9 @@ from omegaconf import DictConfig
 
 from cnnlab.errors import UserError, one_of
 from cnnlab.figures.style import save
-from cnnlab.files import write_atomically
+from cnnlab.files import write_atomically, writing
 from cnnlab.lab.finding import Finding, Settings
-from cnnlab.machine import prepare
+from cnnlab.machine import keep_freed_memory, set_threads
 
 # In the order of the study notes; each is a file of this package.
 EXPERIMENTS = (
@@ -48,13 +46,14 @@ def run_lab(cfg: DictConfig) -> None:
         raise UserError(f"image= is for lab={', '.join(OF_A_PHOTOGRAPH)} or all, got lab={cfg.lab}")
     folder = Path(cfg.folder)
     image = None if cfg.image is None else Path(cfg.image)
-    settings = Settings(image, cfg.seed, prepare(cfg.trainer).threads)
-    with _writable(folder):
+    keep_freed_memory()
+    settings = Settings(image, cfg.seed, set_threads(cfg.trainer.threads))
+    with writing(f"folder={folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     findings = {name: _run(name, settings, folder) for name in (EXPERIMENTS if cfg.lab == "all" else (cfg.lab,))}
     if cfg.lab == "all":
         index = folder / "index.html"
-        with _writable(folder):
+        with writing(f"folder={folder}"):
             write_atomically(index, index_page(findings))
         print(f"all of them  {index}")
 
@@ -63,19 +62,11 @@ def _run(name: str, settings: Settings, folder: Path) -> Finding:
     began = time.perf_counter()
     finding: Finding = importlib.import_module(f"cnnlab.lab.{name}").experiment(settings)
     values = {"title": finding.title, **finding.values}
-    with _writable(folder):
+    with writing(f"folder={folder}"):
         write_atomically(folder / f"{name}.json", json.dumps(values, indent=2) + "\n")
         path = save(finding.picture, folder / f"{name}.png")
     print(f"{name}: {finding.title}\n\n{finding.text}\n\npicture  {path}  ({time.perf_counter() - began:.1f} s)\n")
     return finding
-
-
-@contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"folder={folder} cannot be written: {error.strerror}") from error
 
 
 PAGE = """<!doctype html>

@@ -23,6 +23,7 @@ from cnnlab.config import CONF, compose
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, one_of
 from cnnlab.figures.comparison import draw_costs, draw_fields
+from cnnlab.files import writing
 from cnnlab.machine import resolve_precision
 
 FORM = ("in_channels", "num_classes", "image_size")
@@ -212,7 +213,9 @@ def _compare(cfg: DictConfig) -> None:
         notes.append(f"training: memory with {_setting(cfg)}")
         print("\n" + "\n".join(notes))
     folder = Path(cfg.figures)
-    for path in (draw_costs(traces, folder / "costs.png"), draw_fields(traces, folder / "receptive_fields.png")):
+    with writing(f"figures={folder}"):
+        paths = draw_costs(traces, folder / "costs.png"), draw_fields(traces, folder / "receptive_fields.png")
+    for path in paths:
         print(f"picture: {path}", file=sys.stdout if for_people else sys.stderr)
 
 

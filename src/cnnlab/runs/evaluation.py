@@ -18,7 +18,7 @@ from cnnlab.augment.views import check_tta, scores_of_views
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.figures.confusion import MOST_LABELLED, draw_confusion
-from cnnlab.files import write_atomically
+from cnnlab.files import write_atomically, writing
 from cnnlab.machine import Machine, prepare
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.text import percent
@@ -43,7 +43,7 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     """Rebuild the network of a checkpoint, evaluate it on the images of its data, print and draw the result.
 
     Raises:
-        UserError: the checkpoint or the data does not allow it.
+        UserError: the checkpoint or the data does not allow it, or the files cannot be written.
     """
     one_of("split", cfg.split, SPLITS)
     machine = prepare(cfg.trainer)
@@ -58,11 +58,13 @@ def evaluate(cfg: DictConfig) -> Evaluation:
         raise UserError(f"split={cfg.split} has no images: the network was trained with data.val_size=0")
     logits = predict_logits(net, data, subset, machine, tta)
     evaluation = score(logits, subset.labels, len(card["classes"]))
+    print(evaluation_text(evaluation, card, cfg, data, machine, tta))
     output = _output_folder(cfg)
     title = f"{card['network']['name']} on {card['data']['name']}, {cfg.split}: {percent(evaluation.accuracy)}"
-    picture = draw_confusion(evaluation.confusion, card["classes"], title, output / f"confusion_{cfg.split}.png")
-    _write(evaluation, card, cfg.split, tta, output / f"evaluation_{cfg.split}.json")
-    print(evaluation_text(evaluation, card, cfg, data, machine, tta, picture))
+    with writing(f"output={output}"):
+        picture = draw_confusion(evaluation.confusion, card["classes"], title, output / f"confusion_{cfg.split}.png")
+        _write(evaluation, card, cfg.split, tta, output / f"evaluation_{cfg.split}.json")
+    print(f"\npicture  {picture}")
     return evaluation
 
 
@@ -104,13 +106,12 @@ def predict_logits(
     """Logits (N, num_classes) of all images of `subset`, in their order, on the CPU; means over the views of `tta`."""
     facts: ImageFacts = data.facts
     net = net.to(machine.device)
-    mixed = torch.autocast(machine.device, torch.bfloat16, enabled=machine.precision == "bf16-mixed")
-    with torch.inference_mode(), mixed:
+    with torch.inference_mode(), machine.autocast():
         batches = [
             scores_of_views(net, normalise(images.to(machine.device), facts), tta)
             for images, _ in data.eval_dataloader(subset)
         ]
-    return torch.cat(batches).float().cpu()
+    return torch.cat(batches).cpu()
 
 
 def score(logits: Tensor, labels: Tensor, num_classes: int) -> Evaluation:
@@ -151,7 +152,6 @@ def evaluation_text(
     data: ImageDataModule,
     machine: Machine,
     tta: str,
-    picture: Path,
 ) -> str:
     """The result as text: totals, a row a class, and the confusion matrix where it fits."""
     total = int(evaluation.confusion.sum())
@@ -162,7 +162,6 @@ def evaluation_text(
         ("views", tta),
         ("accuracy", percent(evaluation.accuracy)),
         *([("top-5 accuracy", percent(evaluation.top5))] if evaluation.top5 is not None else []),
-        ("picture", str(picture)),
     ]
     return f"{aligned(rows)}\n\n{_class_table(evaluation, card['classes'])}"
 

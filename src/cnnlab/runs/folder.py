@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.errors import UserError
-from cnnlab.files import write_atomically
+from cnnlab.files import write_atomically, writing
 
 Record = dict[str, Any]
 
@@ -38,12 +38,10 @@ class RunFolder:
         Raises:
             UserError: it cannot be written; Held, which is one, if another process owns it.
         """
-        try:
+        with writing(f"the run folder {self.path}"):
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             self.figures.mkdir(exist_ok=True)
             lock = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise UserError(f"the run folder {self.path} cannot be written: {error.strerror}") from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,7 +8,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from cnnlab.analysis import table
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import one_of
+from cnnlab.files import writing
 from cnnlab.runs.collecting import MEASURED, collect, read_rows
 from cnnlab.runs.comparison import Pair, compared
 from cnnlab.runs.conditions import chosen, is_number, text_of
@@ -131,8 +132,6 @@ def _draw(groups: Sequence[Group], columns: Sequence[str], folder: Path) -> list
         return notes
     from cnnlab.figures.groups import draw_groups  # matplotlib takes a second
 
-    try:
+    with writing(f"figures={folder}"):
         path = draw_groups(curves, folder / "curves.png")
-    except OSError as error:
-        raise UserError(f"figures={folder} cannot be written: {error.strerror}") from error
     return [*notes, f"picture: {path}"]

@@ -12,12 +12,12 @@ from cnnlab.analysis.convolutionize import convolutionize
 from cnnlab.analysis.statistics import statistics_records
 from cnnlab.analysis.trace import trace
 from cnnlab.augment.pipeline import normalise
-from cnnlab.augment.step import ImageFacts
 from cnnlab.data.folders import read_picture
 from cnnlab.data.pictures import SourceError
 from cnnlab.errors import UserError
 from cnnlab.figures.score_map import draw_score_map
-from cnnlab.machine import prepare
+from cnnlab.files import writing
+from cnnlab.machine import keep_freed_memory, set_threads
 from cnnlab.runs.analysis import FORM, Form, show_network
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.evaluation import datamodule_of, trained_network
@@ -32,7 +32,8 @@ def analyze_trained(cfg: DictConfig) -> None:
     given = [name for name in FORM if cfg[name] is not None]
     if given or cfg.data.name is not None:
         raise UserError(f"a checkpoint says its own form, so {', '.join(given) or 'data'} cannot be given with it")
-    prepare(cfg.trainer)
+    keep_freed_memory()
+    set_threads(cfg.trainer.threads)
     checkpoint = read_checkpoint(cfg.checkpoint)
     card = checkpoint["cnnlab"]
     net = trained_network(checkpoint)
@@ -65,10 +66,7 @@ def _draw_scores(cfg: DictConfig, card: dict, net: nn.Module) -> None:
     if min(picture.shape[1:]) < size:
         raise UserError(f"picture must be at least {size} x {size} pixels, got {picture.shape[2]} x {picture.shape[1]}")
     scored = convolutionize(net, picture.shape[0], size)
-    facts = ImageFacts(
-        len(card["classes"]), size, tuple(card["mean"]), tuple(card["std"]), torch.empty(0), mirror=False
-    )
-    mean, std = (torch.tensor(values)[:, None, None] for values in (facts.mean, facts.std))
+    mean, std = (torch.tensor(card[key])[:, None, None] for key in ("mean", "std"))
     x = ((picture - mean) / std)[None]
     with torch.no_grad():
         scores = scored(x)[0]
@@ -76,7 +74,9 @@ def _draw_scores(cfg: DictConfig, card: dict, net: nn.Module) -> None:
     assert field is not None
     title = f"{card['network']['name']} trained on {card['data']['name']}: {scores.shape[1]} x {scores.shape[2]} scores"
     path = Path(cfg.figures) / f"scores_{Path(cfg.picture).stem}.png"
-    print(f"picture: {draw_score_map(picture, scores, field, card['classes'], title, path)}")
+    with writing(f"figures={cfg.figures}"):
+        draw_score_map(picture, scores, field, card["classes"], title, path)
+    print(f"picture: {path}")
 
 
 def _read_picture(path: Path, channels: int) -> Tensor:

@@ -47,6 +47,7 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> Record:
 
 def _lead(cfg: DictConfig, team: Team, callbacks: Sequence[L.Callback]) -> Record:
     log = Log()
+    prepare(cfg.trainer)  # what this machine lacks is told before anything is read
     data = build.datamodule(cfg, log)
     build.check_limits(cfg.trainer, data)
     model = build.classifier(cfg, data)

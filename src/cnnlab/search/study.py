@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from cnnlab import build
 from cnnlab.config import check, compose
 from cnnlab.errors import Terminated, UserError
+from cnnlab.files import writing
 from cnnlab.learn.classifier import mode_of
 from cnnlab.machine import prepare
 from cnnlab.runs.collecting import read_rows, read_run
@@ -92,10 +93,8 @@ class Study:
         content = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_THE_STUDY])
         identity = run_id(content, cfg.trainer.precision, cfg.trainer.threads, fingerprint)
         self.folder = Path(cfg.log_dir) / "studies" / cfg.study / identity
-        try:
+        with writing(f"the study's folder {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"the study's folder {self.folder} cannot be written: {error.strerror}") from error
         self.current: int | None = None
         # Held from the count of trials until a new one has begun, so that processes together begin no trial too many.
         self.turn = FileLock(self.folder / ".lock")

@@ -6,6 +6,8 @@ import shlex
 from collections import defaultdict
 from statistics import mean, median, stdev
 
+import pytest
+
 from cnnlab.config import check, compose
 from cnnlab.runs.comparison import p_value
 from tests.conftest import REPOSITORY
@@ -95,14 +97,19 @@ def test_cifar10_fast_is_told_as_its_records_have_it():
     assert f"runs of cifar10_fast above had {rates[0]:.0f} and {rates[1]:.0f} images a second" in readme
 
 
-def test_the_longer_run_is_told_as_its_record_has_it():
-    record = json.loads((DOCS / "cifar10_fast_24_epochs.json").read_text())
+@pytest.mark.parametrize("name", ["cifar10_fast_24_epochs", "cifar10_fast_long"])
+def test_a_longer_run_is_told_as_its_record_has_it(name):
+    record = json.loads((DOCS / f"{name}.json").read_text())
     assert (record["status"], record["git_clean"], record["limits"]) == ("done", True, {})
     assert (record["epochs"], record["processes"], record["threads"], record["data"]["train"]) == (24, 4, 1, 50_000)
     check(compose("train", record["overrides"]))
     readme = " ".join((REPOSITORY / "README.md").read_text().split())
-    assert f"has {100 * record['test/acc']:.2f} % after {record['train_seconds'] / 60:.0f} minutes" in readme
+    accuracy, minutes = f"{100 * record['test/acc']:.2f} %", f"{record['train_seconds'] / 60:.0f} minutes"
+    assert f"has {accuracy} after {minutes}" in readme
     assert f"`{' '.join(record['overrides'])}`" in readme
+    header = (REPOSITORY / "conf" / "experiment" / "cifar10_fast_long.yaml").read_text()
+    assert accuracy in header
+    assert f"Cost: {minutes}" in header or name != "cifar10_fast_long"
 
 
 def test_the_ablations_page_and_header_have_its_records_numbers():

@@ -3,7 +3,9 @@
 import csv
 import fcntl
 import json
+from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import lightning as L
 import pytest
@@ -100,6 +102,19 @@ def test_fresh_trains_again_to_the_same_result_and_another_seed_to_another(confi
     assert again["test/loss"] == first["test/loss"]
     assert len(rows_of(folder_of(cfg, again))) == 2
     assert train(configure(*QUICK, "seed=1"))["test/loss"] != first["test/loss"]
+
+
+def test_a_compiled_network_learns_the_same_and_has_the_same_names(configure, monkeypatch):
+    compiler = Mock(side_effect=partial(torch.compile, backend="eager"))  # which needs no compiler of C++
+    monkeypatch.setattr(torch, "compile", compiler)
+    arguments = [*QUICK, "callbacks=averaging", "data.limit=64", "trainer.max_epochs=1"]
+    cfg = configure(*arguments, "trainer.compile=true")
+    plain, compiled = train(configure(*arguments)), train(cfg)
+    compiler.assert_called_once()
+    assert compiled["run_id"] != plain["run_id"]
+    assert compiled["test/loss"] == pytest.approx(plain["test/loss"], rel=1e-4)
+    last = [weights(folder_of(cfg, record) / "checkpoints" / "last.ckpt") for record in (plain, compiled)]
+    assert list(last[0]) == list(last[1])
 
 
 def test_without_validation_the_last_weights_are_the_result(configure):

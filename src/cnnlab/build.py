@@ -119,6 +119,7 @@ def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
         tta=cfg.tta,
         seed=cfg.seed,
         max_steps=cfg.trainer.max_steps,
+        compiled=cfg.trainer.compile,
         monitor=cfg.monitor,
         card=card(cfg, data),
     )

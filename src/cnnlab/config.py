@@ -120,6 +120,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "trainer.devices": ("a whole number of at least 1", is_int(1)),
     "trainer.num_nodes": ("a whole number of at least 1", is_int(1)),
     "trainer.sync_batchnorm": ("true or false", is_bool),
+    "trainer.compile": ("true or false", is_bool),
     "trainer.gradient_clip_val": ("null or a number", or_null(is_number(0.0))),
     "trainer.limit_train_batches": ("null, a share below 1 or a number of batches", or_null(is_limit)),
     "trainer.limit_eval_batches": ("null, a share below 1 or a number of batches", or_null(is_limit)),

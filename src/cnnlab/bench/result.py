@@ -37,6 +37,8 @@ def run_bench(cfg: DictConfig) -> None:
         raise UserError("a benchmark has no scale for float16: trainer.precision=bf16-mixed or 32-true, got 16-mixed")
     if cfg.profile and cfg.bench != "train":
         raise UserError(f"profile=true is for bench=train, got bench={cfg.bench}")
+    if cfg.profile and cfg.trainer.compile:
+        raise UserError("profile=true watches the layers, which trainer.compile=true makes one: got both")
     result: Result = importlib.import_module(f"cnnlab.bench.{cfg.bench}").bench(cfg)
     result.show(cfg)
 

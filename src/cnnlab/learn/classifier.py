@@ -51,6 +51,7 @@ class ImageClassifier(L.LightningModule):
         tta: the views of an image over which its scores are averaged in evaluation.
         seed: with epoch and step, decides all randomness of training.
         max_steps: where training ends if the epochs have not ended it before; None for no such bound.
+        compiled: whether torch.compile makes the network's training pass; state dict and evaluation stay as they are.
         monitor: the metric by which `schedule`, if it is a Plateau, goes.
         card: what a checkpoint says of the network and its data; plain values only.
     """
@@ -66,6 +67,7 @@ class ImageClassifier(L.LightningModule):
         tta: str = "none",
         seed: int = 0,
         max_steps: int | None = None,
+        compiled: bool = False,
         monitor: str = "val/acc",
         card: dict[str, Any] | None = None,
     ) -> None:
@@ -77,6 +79,8 @@ class ImageClassifier(L.LightningModule):
         self.augmentation = augmentation
         self.bias_lr_factor, self.tta = bias_lr_factor, tta
         self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
+        # The call alone: a compiled module would be another one, with other names in the state dict.
+        self._training_pass: Callable[[Tensor], Any] | None = torch.compile(self.net.forward) if compiled else None
         # Lightning would step it after the checkpoint of its epoch is saved, and a resumed run would lack that step.
         self.plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
@@ -148,7 +152,7 @@ class ImageClassifier(L.LightningModule):
 
     def scores(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and loss; the logits that follow the first ones in a network's result learn too."""
-        output = self.net(x)
+        output = (self._training_pass or self.net)(x)
         logits, *auxiliary = (scores.float() for scores in (output if isinstance(output, tuple) else (output,)))
         loss = self.loss(logits, targets)
         for scores in auxiliary:

@@ -26,6 +26,7 @@ NOT_IDENTITY = (
     "trainer.devices",  # their product counts where it is more than one; see `of_processes`
     "trainer.num_nodes",
     "trainer.sync_batchnorm",
+    "trainer.compile",  # which counts where it is true
 )
 
 
@@ -45,6 +46,7 @@ def run_id(cfg: DictConfig, precision: str, threads: int, fingerprint: str) -> s
         else:
             content.pop(node, None)
     content["trainer"] |= {"precision": precision, "threads": threads} | of_processes(cfg.trainer)
+    content["trainer"] |= {"compile": True} if cfg.trainer.get("compile") else {}
     content["fingerprint"] = fingerprint
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -208,6 +208,8 @@ def test_the_trainers_loop_is_that_of_a_run(monkeypatch):
         (["profile=1"], "profile must be true or false, got 1"),
         (["trainer=ddp"], "a benchmark's runs have one process each, got 2"),
         (["bench=ops", "profile=true"], "profile=true is for bench=train, got bench=ops"),
+        (["profile=true", "trainer.compile=true"], "profile=true watches the layers, which"),
+        (["trainer.precision=16-mixed"], "trainer.precision=bf16-mixed or 32-true, got 16-mixed"),
         (["data.batch_size=0"], "data.batch_size must be a whole number of at least 1, got 0"),
         (["data=image_folder"], r"data.name must be one of .*, got 'image_folder'"),
         (["bench=ops"], "bench=ops needs a network with convolutions, got model=mlp"),

@@ -140,15 +140,7 @@ def conv_transpose2d(
         raise ValueError(f"the input has {batch.shape[1]} channels, the weight is for {len(weight)}")
     _check_groups(len(weight), groups)
     _check_method(method, weight, layout)
-    extra = pair(output_padding)
-    for axis in (0, 1):
-        if not 0 <= extra[axis] < max(layout.stride[axis], layout.dilation[axis]):
-            raise ValueError(
-                f"output_padding must be below stride or dilation, got {extra[axis]} at stride {layout.stride[axis]}"
-            )
-    # A forward convolution that has as much less padding at the end leaves nothing over.
-    vertical, horizontal = ((before, after - more) for (before, after), more in zip(layout.padding, extra, strict=True))
-    layout = replace(layout, padding=(vertical, horizontal))
+    layout = _without_rest(layout, pair(output_padding))
     height, width = (
         (batch.shape[2 + axis] - 1) * layout.stride[axis]
         + extent(kernel_size[axis], layout.dilation[axis])
@@ -159,6 +151,19 @@ def conv_transpose2d(
     y = Adjoint.apply(batch, weight, (height, width), layout, method)
     y = y if bias is None else y + bias[:, None, None]
     return y if x.ndim == batch.ndim else y[0]
+
+
+def _without_rest(layout: Layout, rest: Pair) -> Layout:
+    """The layout that has as much less padding at the end as a forward convolution leaves over, and so leaves nothing.
+
+    Raises:
+        ValueError: no convolution of this layout leaves so much over.
+    """
+    for more, stride, dilation in zip(rest, layout.stride, layout.dilation, strict=True):
+        if not 0 <= more < max(stride, dilation):
+            raise ValueError(f"output_padding must be below stride or dilation, got {more} at stride {stride}")
+    vertical, horizontal = ((before, after - more) for (before, after), more in zip(layout.padding, rest, strict=True))
+    return replace(layout, padding=(vertical, horizontal))
 
 
 def make_layout(

@@ -45,8 +45,8 @@ def run_id(cfg: DictConfig, precision: str, threads: int, fingerprint: str) -> s
             content.get(node, {}).pop(rest[0], None)
         else:
             content.pop(node, None)
-    content["trainer"] |= {"precision": precision, "threads": threads} | of_processes(cfg.trainer)
-    content["trainer"] |= {"compile": True} if cfg.trainer.get("compile") else {}
+    compiled = {"compile": True} if cfg.trainer.get("compile") else {}
+    content["trainer"] |= {"precision": precision, "threads": threads} | of_processes(cfg.trainer) | compiled
     content["fingerprint"] = fingerprint
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]

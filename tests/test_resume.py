@@ -181,7 +181,7 @@ def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(configure, monk
     assert "Traceback" not in done.stderr
     assert last.read_bytes() == content
     assert not list(folder.rglob("*.part*"))
-    assert json.loads((folder / "result.json").read_text())["status"] == "failed"
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
 
 
 def cut_off_in_the_third_epoch(configure, monkeypatch):

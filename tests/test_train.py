@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
@@ -11,8 +12,10 @@ import lightning as L
 import pytest
 import torch
 
-from cnnlab.errors import UserError
-from cnnlab.learn.classifier import Diverged, ImageClassifier
+from cnnlab.errors import Diverged, UserError
+from cnnlab.learn.classifier import ImageClassifier
+from cnnlab.runs import execution as run
+from cnnlab.runs.folder import RunFolder
 from cnnlab.runs.training import train
 from tests.conftest import write_tree
 
@@ -44,7 +47,7 @@ def test_lenet5_learns_the_digits_and_leaves_a_whole_folder(configure):
     ):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     assert list(folder.glob("events.out.tfevents.*"))
-    assert json.loads((folder / "result.json").read_text()) == record
+    assert RunFolder(folder).read() == record
     assert [int(row["epoch"]) for row in rows_of(folder)] == list(range(1, 11))
     assert record["status"] == "done"
     assert record["parameters"] == 61_706
@@ -172,9 +175,94 @@ def test_a_diverged_run_says_so_keeps_its_last_good_checkpoint_and_is_retried_on
     assert train(configure(*QUICK, "retry=true"))["status"] == "done"
 
 
-def test_a_run_at_chance_warns(configure, capsys):
-    train(configure(*QUICK, "optimizer.lr=0"))
-    assert "warning: after one epoch val/acc is" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (RuntimeError("no compiler"), RuntimeError),
+        (UserError("no room"), UserError),
+        (OSError("no disk"), UserError),
+    ],
+    ids=["machine", "user", "system"],
+)
+def test_what_the_machine_did_is_no_failure_of_the_run(error, raised, configure, monkeypatch, tmp_path):
+    """The same command goes on once the machine is right again; only what diverged would do so again."""
+    cfg = configure(*QUICK)
+    step = ImageClassifier.training_step
+
+    def breaks(self, batch, batch_idx):
+        if self.current_epoch == 1:
+            raise error
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageClassifier, "training_step", breaks)
+        with pytest.raises(raised):
+            train(cfg)
+    (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
+    record = RunFolder(folder).read()
+    assert record["status"] == "interrupted"
+    assert str(error) in record["error"]
+    assert train(cfg)["status"] == "done"
+
+
+def test_figures_and_hyperparameters_that_fail_cost_no_record(configure, monkeypatch, capsys):
+    def fails(*_):
+        raise ValueError("no font")
+
+    monkeypatch.setattr(run, "draw_curves", fails)
+    monkeypatch.setattr(run, "_log_hyperparameters", fails)
+    cfg = configure(*QUICK)
+    record = train(cfg)
+    assert record["status"] == "done"
+    assert RunFolder(folder_of(cfg, record)).read() == record
+    assert capsys.readouterr().out.count("could not be written: ValueError: no font") == 2
+
+
+def test_a_kill_while_a_finished_run_is_emptied_leaves_no_finished_run(configure, monkeypatch):
+    cfg = configure(*QUICK)
+    train(cfg)
+
+    def is_killed(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", is_killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(configure(*QUICK, "fresh=true"))
+    assert train(cfg)["status"] == "done"
+    (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
+    assert (folder / "checkpoints" / "last.ckpt").exists()
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_a_run_at_chance_warns_and_advises_batch_norm_where_there_is_none(model, configure, capsys):
+    train(configure(*QUICK, "optimizer.lr=0", f"model={model}"))
+    shown = capsys.readouterr().out
+    assert "warning: after one epoch val/acc is" in shown
+    assert ("a network with batch norm" in shown) is (model == "mlp")
+
+
+def test_few_validation_images_bring_no_warning_of_chance(configure, capsys):
+    """Of 8 images, 6 right ones are within three standard deviations of chance, and no reason for a warning."""
+    train(configure(*QUICK, "data.val_size=8"))
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_a_clusters_variables_change_nothing(configure, monkeypatch, tmp_path):
+    """Lightning would want four processes, and begin from the checkpoint of another run."""
+    other = configure(*QUICK, "seed=1")
+    other_last = folder_of(other, train(other)) / "checkpoints" / "last.ckpt"
+    plain = configure(*QUICK)
+    expected = weights(folder_of(plain, train(plain)) / "checkpoints" / "last.ckpt")
+    (tmp_path / "cwd").mkdir()
+    shutil.copyfile(other_last, tmp_path / "cwd" / "hpc_ckpt_1.ckpt")
+    monkeypatch.chdir(tmp_path / "cwd")
+    cluster = {"JOB_ID": "7", "NTASKS": "4", "JOB_NAME": "train", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}
+    for name, value in cluster.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    within = configure(*QUICK, "name=within")
+    found = weights(folder_of(within, train(within)) / "checkpoints" / "last.ckpt")
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_reflections_are_left_out_of_digits_and_the_facts_say_so(configure, capsys):

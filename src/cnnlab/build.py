@@ -1,15 +1,12 @@
-"""From the configuration to objects: the only place that calls Hydra's instantiate."""
+"""From the configuration to the objects of a run."""
 
 import inspect
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import hydra.utils
 import lightning as L
 import torch
-from hydra.errors import InstantiationException
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
@@ -23,42 +20,15 @@ from cnnlab.augment.pipeline import normalise
 from cnnlab.augment.views import check_tta
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
+from cnnlab.guard import make, target_of
 from cnnlab.learn.callbacks import Checkpoints, Display, GradientNorms, History, InputPictures
 from cnnlab.learn.classifier import ImageClassifier, mode_of
+from cnnlab.learn.precision import Bf16Mixed
 from cnnlab.machine import Machine
 
 Say = Callable[[str], None]
 
 CARD_FORMAT = 1  # of what a checkpoint says of itself
-ALLOWED = ("cnnlab.", "torch.optim.")  # the packages that a _target_ may name
-
-
-def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
-    """The object that `node` describes; `args` and `kwargs` are added as they are.
-
-    Raises:
-        UserError: its target is outside the allowed packages, or does not take what it is given.
-    """
-    _check_target(node, what)
-    try:
-        return hydra.utils.instantiate(node, _partial_=True, _convert_="all")(*args, **kwargs)
-    except InstantiationException as error:
-        raise UserError(f"{what}: {error.__cause__ or error}") from error
-    except (TypeError, ValueError) as error:
-        settings = ", ".join(f"{key!s}={value!r}" for key, value in node.items() if key != "_target_")
-        raise UserError(f"{what} cannot be made with {settings}: {error}") from error
-
-
-def _check_target(node: DictConfig, what: str) -> None:
-    """The object must be defined in an allowed package, not merely reached through one, and name no other objects."""
-    target = str(node.get("_target_"))
-    if "_target_" in str({key: value for key, value in node.items() if key != "_target_"}):
-        raise UserError(f"{what} must not hold another _target_, got {OmegaConf.to_container(node)}")
-    if target.startswith(ALLOWED):
-        with suppress(ImportError, ValueError):
-            if getattr(hydra.utils.get_object(target), "__module__", "").startswith(ALLOWED):
-                return
-    raise UserError(f"{what}._target_ must name something of {list(ALLOWED)}, got {target!r}")
 
 
 def datamodule(cfg: DictConfig, say: Say = print) -> ImageDataModule:
@@ -94,8 +64,7 @@ def augmentation(node: DictConfig, facts: ImageFacts) -> Augmentation:
     for name, step in node.items():
         if step is None:
             continue
-        _check_target(step, f"augment.{name!s}")
-        wants_facts = "facts" in inspect.signature(hydra.utils.get_object(step["_target_"])).parameters
+        wants_facts = "facts" in inspect.signature(target_of(step, f"augment.{name!s}")).parameters
         steps.append(make(step, f"augment.{name!s}", **({"facts": facts} if wants_facts else {})))
     return Augmentation(steps, facts)
 
@@ -159,7 +128,7 @@ def network_of_card(card: dict[str, Any]) -> nn.Module:
     """
     name, arguments = card["network"]["name"], card["network"]["arguments"]
     one_of("the checkpoint's network", name, nets.__all__)
-    return make(OmegaConf.create({"_target_": f"cnnlab.nets.{name}"}), "the checkpoint's network", **arguments)
+    return make(OmegaConf.create({"_target_": f"cnnlab.nets.{name}"}), "model", **arguments)
 
 
 class Curves(TensorBoardLogger):
@@ -187,15 +156,21 @@ def trainer(
     if cfg.callbacks.gradient_norms is not None:
         callbacks.append(GradientNorms(**cfg.callbacks.gradient_norms))
     logger = Curves(folder.parent, name="", version=folder.name, default_hp_metric=False)
+    is_distributed = cfg.trainer.devices * cfg.trainer.num_nodes > 1
+    # Without it Lightning takes a cluster's variables for its own: it demands as many processes as the job has tasks.
+    environment = LightningEnvironment()
     # The classifier shares batch norm's statistics itself, after each step, so that validation has them too.
-    shared = DDPStrategy(cluster_environment=LightningEnvironment(), broadcast_buffers=False)
+    shared = DDPStrategy(cluster_environment=environment, broadcast_buffers=False)
+    bf16 = [Bf16Mixed(machine.device)] if machine.precision == "bf16-mixed" else []
     return L.Trainer(
         accelerator=machine.accelerator,
         devices=cfg.trainer.devices,
         num_nodes=cfg.trainer.num_nodes,
-        strategy=shared if cfg.trainer.devices * cfg.trainer.num_nodes > 1 else "auto",
+        strategy=shared if is_distributed else "auto",
+        plugins=[*bf16, *([] if is_distributed else [environment])],
+        default_root_dir=folder,  # on a cluster, Lightning resumes from any hpc_ckpt_*.ckpt that it finds there
         sync_batchnorm=cfg.trainer.sync_batchnorm,
-        precision=machine.precision,  # type: ignore[arg-type]
+        precision=None if bf16 else machine.precision,  # type: ignore[arg-type]
         max_epochs=cfg.trainer.max_epochs,
         gradient_clip_val=cfg.trainer.gradient_clip_val,
         limit_train_batches=cfg.trainer.limit_train_batches,

@@ -11,6 +11,10 @@ class Lost(UserError):
     """A process of a run was ended from outside; nothing is wrong with the run."""
 
 
+class Diverged(UserError):
+    """A loss, a metric or a weight is no longer finite: the same command would end there again."""
+
+
 class Terminated(SystemExit):
     """SIGTERM came: whoever runs the program wants it to end now."""
 

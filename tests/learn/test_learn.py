@@ -9,6 +9,7 @@ from torchvision.ops import sigmoid_focal_loss
 from cnnlab import build, nets
 from cnnlab.config import CONF, compose
 from cnnlab.errors import UserError
+from cnnlab.guard import make
 from cnnlab.learn.losses import CrossEntropy, Focal, SquaredError
 from cnnlab.learn.param_groups import param_groups
 from cnnlab.learn.schedules import Constant, Cosine, Linear, MultiStep, Plateau, Step
@@ -170,7 +171,7 @@ def test_every_model_learns_the_digits_with_every_optimizer(model, optimizer, da
 
 def test_every_choice_of_an_optimizer_makes_one():
     for path in (CONF / "optimizer").glob("*.yaml"):
-        optimizer = build.make(
+        optimizer = make(
             compose("train", [f"optimizer={path.stem}"]).optimizer, "optimizer", param_groups(nets.lenet5())
         )
         assert isinstance(optimizer, torch.optim.Optimizer)

@@ -7,7 +7,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from cnnlab import build, nets
+from cnnlab import guard, nets
 from cnnlab.config import CONF
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -33,7 +33,7 @@ def arguments(model: str) -> dict:
 
 def make(model: str, **more) -> nn.Module:
     """The network of conf/model/<model>.yaml; `more` is added to its arguments."""
-    return build.make(OmegaConf.create(arguments(model) | more), "model")
+    return guard.make(OmegaConf.create(arguments(model) | more), "model")
 
 
 def make_for(model: str, in_channels: int, image_size: int, num_classes: int = 10, **more) -> nn.Module:

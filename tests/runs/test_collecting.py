@@ -30,7 +30,7 @@ def test_what_cannot_be_read_is_named_and_skipped(tmp_path):
     write_run(tmp_path, "begun", record={"status": "running"})
     broken = {
         "a_half": ("result.json", '{"status": "do', "result.json is not whole: Unterminated string"),
-        "b_list": ("result.json", "[1]", "result.json holds no mapping"),
+        "b_list": ("result.json", "[1]", "result.json is not whole: it holds no mapping"),
         "c_foreign": ("result.json", '{"status": "done"}', "run_id must be a text, got None"),
         "d_status": ("result.json", '{"run_id": "d", "name": "n", "status": "ok"}', "status must be one of"),
         "e_text": ("result.json", json.dumps({"run_id": "e", "name": "n", "status": "done", "test/acc": "high"}),

@@ -162,19 +162,27 @@ def test_whoever_is_killed_all_end_and_the_same_command_goes_on_to_the_same_bits
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("what", "message"),
+    ("what", "status", "message"),
     [
-        ("rank and self.net.f6.weight.data.fill_(float('nan'))", "the training loss is no longer finite in epoch 3 "),
-        ("1 / (1 - rank)", "the process of rank 1 failed: ZeroDivisionError: division by zero; its traceback is in "),
-        ("rank and os._exit(3)", "the process of rank 1 ended with exit code 3 and did not say why"),
+        (
+            "rank and self.net.f6.weight.data.fill_(float('nan'))",
+            "failed",
+            "the training loss is no longer finite in epoch 3 ",
+        ),
+        (
+            "1 / (1 - rank)",
+            "interrupted",
+            "the process of rank 1 failed: ZeroDivisionError: division by zero; its traceback is in ",
+        ),
+        ("rank and os._exit(3)", "interrupted", "the process of rank 1 ended with exit code 3 and did not say why"),
     ],
 )
-def test_what_one_process_fails_from_ends_all_with_its_message(what, message, arguments, in_a_process, command):
+def test_what_one_process_fails_from_ends_all_with_its_message(what, status, message, arguments, in_a_process, command):
     overrides = arguments("trainer.devices=2")
     done = command("src/train.py", *overrides, logs=False, **in_a_process(what))
     assert done.returncode == 1
     record, folder = record_of(overrides)
-    assert record["status"] == "failed"
+    assert record["status"] == status
     assert record["error"].startswith(message)
     assert done.stderr.splitlines()[-1] == f"error: {record['error']}"
     assert "Traceback" not in done.stderr

@@ -1,7 +1,6 @@
 """Ending runs early: what the trial is told, and what the run's record says."""
 
 import csv
-import json
 from pathlib import Path
 
 import optuna
@@ -9,6 +8,7 @@ import pytest
 from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner, ThresholdPruner
 
 from cnnlab.runs.collecting import collect
+from cnnlab.runs.folder import RunFolder
 from cnnlab.runs.training import train
 from cnnlab.search.pruning import Pruning, make_pruner
 
@@ -37,7 +37,7 @@ def test_a_pruned_run_keeps_its_folder_says_so_and_can_be_finished(configure, tm
     assert record["epochs"] == 2
     assert "test/acc" not in record
     folder = Path(cfg.log_dir) / cfg.name / record["run_id"]
-    assert json.loads((folder / "result.json").read_text()) == record
+    assert RunFolder(folder).read() == record
     assert "pruned after epoch 2 of 3: val/acc is behind that of other trials" in (folder / "train.log").read_text()
     with (folder / "metrics.csv").open() as file:
         accuracies = {int(row["epoch"]): float(row["val/acc"]) for row in csv.DictReader(file)}

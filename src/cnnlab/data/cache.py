@@ -18,6 +18,7 @@ from cnnlab.data.pictures import Pictures, SourceError, Split
 from cnnlab.data.readers import Source, sources
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
+from cnnlab.files import damage_in
 
 FORMAT = 1  # raise it when the readers make other tensors of the same files
 STATISTICS_CHUNK = 10_000  # images turned into floats at a time
@@ -141,7 +142,9 @@ def _stamp(source: Source, name: str) -> str:
 
 
 def _open(cache: Path) -> dict[str, Any] | None:
-    """The cache's content, its tensors mapped and not read; None where there is none or it is broken."""
+    """The cache's content, its tensors mapped and not read; None where there is none or it is damaged."""
+    if not cache.exists() or damage_in(cache):
+        return None
     try:
         return torch.load(cache, mmap=True, weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError):

@@ -17,7 +17,7 @@ from cnnlab.augment.pipeline import normalise
 from cnnlab.augment.views import scores_of_views
 from cnnlab.data.datamodule import IndexedBatch
 from cnnlab.data.splits import Stream, generator_for
-from cnnlab.errors import UserError
+from cnnlab.errors import Diverged
 from cnnlab.learn.param_groups import param_groups
 from cnnlab.learn.schedules import Plateau, Schedule
 
@@ -27,14 +27,12 @@ def mode_of(metric: str) -> Literal["min", "max"]:
     return "min" if metric.endswith("loss") else "max"
 
 
-class Diverged(UserError):
-    """The loss is no longer a number."""
-
-    def __init__(self, what: str, epoch: int, step: int) -> None:
-        super().__init__(
-            f"{what} is no longer finite in epoch {epoch + 1} after {step} steps; try a smaller optimizer.lr, a longer "
-            "scheduler.warmup, trainer.gradient_clip_val=1, or trainer.precision=32-true"
-        )
+def diverged(what: str, epoch: int, step: int) -> Diverged:
+    """The error to raise where `what` is no longer finite, in `epoch`, counted from 0, after `step` steps."""
+    return Diverged(
+        f"{what} is no longer finite in epoch {epoch + 1} after {step} steps; try a smaller optimizer.lr, a longer "
+        "scheduler.warmup, trainer.gradient_clip_val=1, or trainer.precision=32-true"
+    )
 
 
 class ImageClassifier(L.LightningModule):
@@ -123,7 +121,7 @@ class ImageClassifier(L.LightningModule):
         logits, loss = self.scores(x, targets)
         # A card would have to be waited for to see the loss, so it is looked at less often there.
         if (not loss.is_cuda or batch_idx % 20 == 0) and not math.isfinite(loss.item()):
-            raise Diverged("the training loss", self.current_epoch, self.global_step)
+            raise diverged("the training loss", self.current_epoch, self.global_step)
         with torch.no_grad():
             wanted = targets if targets.ndim == 1 else targets.argmax(1)
             correct = (logits.argmax(1) == wanted).sum()

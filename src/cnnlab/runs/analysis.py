@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra.utils
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -24,6 +23,7 @@ from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, one_of
 from cnnlab.figures.comparison import draw_costs, draw_fields
 from cnnlab.files import writing
+from cnnlab.guard import make
 from cnnlab.machine import resolve_precision
 
 FORM = ("in_channels", "num_classes", "image_size")
@@ -116,9 +116,7 @@ def form_of(cfg: DictConfig, builder: Callable[..., nn.Module]) -> Form:
 
 def memory_of(cfg: DictConfig, net: nn.Module, form: Form) -> TrainingMemory:
     """What training takes at the batch size, precision and optimizer of `cfg`."""
-    target, options = _arguments(cfg.optimizer)
-    make = hydra.utils.get_object(target)
-    states = states_of(lambda parameters: make(parameters, **options))
+    states = states_of(lambda parameters: make(cfg.optimizer, "optimizer", parameters))
     precision = resolve_precision(cfg.trainer.precision, "cpu")
     return training_memory(net, form.in_channels, form.image_size, cfg.data.batch_size, precision, states)
 

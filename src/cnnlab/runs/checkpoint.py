@@ -9,6 +9,7 @@ import torch
 
 from cnnlab.build import CARD_FORMAT
 from cnnlab.errors import UserError
+from cnnlab.files import damage_in
 
 CARD = {"format", "network", "data", "classes", "image_size", "mean", "std"}
 
@@ -24,6 +25,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"checkpoint must name a file, and there is none at {path}")
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is not a whole checkpoint: it is truncated, or another kind of file")
+    if damage := damage_in(path):
+        raise UserError(f"{path} is damaged: {damage}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:

@@ -1,7 +1,6 @@
 """The runs below a folder: their records, configurations and epochs, read without torch."""
 
 import csv
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import yaml
 
 from cnnlab.errors import UserError
-from cnnlab.runs.folder import Record, RunFolder
+from cnnlab.runs.folder import Record, RunFolder, parse_record
 from cnnlab.runs.identity import NOT_IDENTITY, of_processes
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast, where PyYAML has it
@@ -72,7 +71,7 @@ def read_run(folder: Path) -> KnownRun:
     Raises:
         ValueError: its record or its configuration cannot be read, or is none.
     """
-    record = _parse(folder / "result.json", lambda text: json.loads(text, parse_constant=lambda _: None))
+    record = _parse(folder / "result.json", parse_record)
     if problem := _problem(record):
         raise ValueError(problem)
     config = _parse(folder / "config.yaml", lambda text: yaml.load(text, Loader=LOADER))

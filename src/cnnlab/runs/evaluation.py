@@ -62,8 +62,8 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     output = _output_folder(cfg)
     title = f"{card['network']['name']} on {card['data']['name']}, {cfg.split}: {percent(evaluation.accuracy)}"
     with writing(f"output={output}"):
-        picture = draw_confusion(evaluation.confusion, card["classes"], title, output / f"confusion_{cfg.split}.png")
         _write(evaluation, card, cfg.split, tta, output / f"evaluation_{cfg.split}.json")
+        picture = draw_confusion(evaluation.confusion, card["classes"], title, output / f"confusion_{cfg.split}.png")
     print(f"\npicture  {picture}")
     return evaluation
 

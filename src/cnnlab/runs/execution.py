@@ -4,7 +4,7 @@ import logging
 import shutil
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from statistics import median
 from typing import Any
@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cnnlab import build
 from cnnlab.data.datamodule import ImageDataModule
-from cnnlab.errors import Lost, Terminated, UserError
+from cnnlab.errors import Diverged, Lost, Terminated, UserError
 from cnnlab.figures.curves import draw_curves
 from cnnlab.learn.callbacks import Checkpoints, History
 from cnnlab.learn.classifier import ImageClassifier
@@ -74,11 +74,14 @@ class Run:
         except Lost as error:
             self.folder.write(self.record | {"status": "interrupted", "error": str(error)})
             raise
+        except Diverged as error:  # what the configuration itself did: the same command would do it again
+            self._record_error(error, "failed")
+            raise
         except OSError as error:
-            self._record_failure(error)
+            self._record_error(error, "interrupted")
             raise UserError(f"the run in {self.folder.path} cannot go on: {error}") from error
-        except Exception as error:
-            self._record_failure(error)
+        except Exception as error:  # of the machine or the code, which may be another the next time
+            self._record_error(error, "interrupted")
             raise
         return self.record
 
@@ -183,15 +186,23 @@ class Run:
             "images_per_second": median(row["images_per_second"] or 0 for row in rows),
             "peak_memory": peak_memory(self.machine.device),
         }
-        draw_curves(rows, f"{self.cfg.name}, seed {self.cfg.seed}", self.folder.figures / "curves.png")
-        _log_hyperparameters(trainer, self.cfg, self.record)
         self.folder.write(self.record)
+        title = f"{self.cfg.name}, seed {self.cfg.seed}"
+        self._try("the curves", lambda: draw_curves(rows, title, self.folder.figures / "curves.png"))
+        self._try("TensorBoard's hyperparameters", lambda: _log_hyperparameters(trainer, self.cfg, self.record))
 
-    def _record_failure(self, error: Exception) -> None:
+    def _try(self, what: str, write: Callable[[], object]) -> None:
+        """Write what the record does not need; a failure is a warning."""
+        try:
+            write()
+        except Exception as error:
+            self.log(f"warning: {what} could not be written: {type(error).__name__}: {error}")
+
+    def _record_error(self, error: Exception, status: str) -> None:
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         with suppress(OSError):  # a full disk takes neither record nor log; the error itself still reaches the user
             (self.folder.path / "error.txt").write_text("".join(traceback.format_exception(error)))
-            self.folder.write(self.record | {"status": "failed", "error": message})
+            self.folder.write(self.record | {"status": status, "error": message})
             if self.checkpoints.last_path.exists():
                 self.log(f"the last good checkpoint is {self.checkpoints.last_path}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.errors import UserError
-from cnnlab.files import write_atomically, writing
+from cnnlab.files import checksum_of, write_atomically, writing
 
 Record = dict[str, Any]
 
@@ -50,7 +50,8 @@ class RunFolder:
             yield
 
     def empty(self) -> None:
-        """Remove what an earlier run left."""
+        """Remove what an earlier run left; its record first, so that a kill in between leaves no finished run."""
+        self.result.unlink(missing_ok=True)
         for entry in self.path.iterdir():
             if entry.name == ".lock":
                 continue
@@ -61,14 +62,35 @@ class RunFolder:
     def read(self) -> Record | None:
         """The record, or None where there is none or it cannot be read."""
         try:
-            record = json.loads(self.result.read_text())
+            record = parse_record(self.result.read_text())
         except (OSError, ValueError):
             return None
-        return record if isinstance(record, dict) and "status" in record else None
+        return record if "status" in record else None
 
     def write(self, record: Record) -> None:
         """Replace the record; numbers that are not finite become null, which JSON has no word for."""
-        write_atomically(self.result, json.dumps(_finite(record), indent=2, allow_nan=False) + "\n")
+        content = _finite(record)
+        content["checksum"] = _checksum_of(content)
+        write_atomically(self.result, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def parse_record(text: str) -> Record:
+    """The record that `text` is; one without a checksum, as older ones, is taken as it is.
+
+    Raises:
+        ValueError: it is no JSON object, or not what was written.
+    """
+    record = json.loads(text, parse_constant=lambda _: None)
+    if not isinstance(record, dict):
+        raise ValueError("it holds no mapping")
+    checksum = record.pop("checksum", None)
+    if checksum is not None and checksum != _checksum_of(record):
+        raise ValueError("its checksum does not match its content: it was damaged, or changed by hand")
+    return record
+
+
+def _checksum_of(record: Record) -> str:
+    return checksum_of(json.dumps(record, sort_keys=True))
 
 
 def _finite(value: Any) -> Any:

@@ -21,7 +21,7 @@ from typing import Any, Self
 from rich.console import Console
 from torch.distributed import DistError, Store, TCPStore
 
-from cnnlab.errors import Lost, UserError
+from cnnlab.errors import Diverged, Lost, UserError
 
 SOURCES = Path(__file__).resolve().parents[2]
 GATHERING = timedelta(minutes=10)  # until all nodes are there
@@ -183,7 +183,8 @@ def _error(report: dict[str, str]) -> Exception:
         return Lost(f"{message}, and the others with it; the same command goes on after the last whole epoch")
     if report["kind"] == "pipe":
         return BrokenPipeError(message)
-    error = OSError(message) if report["kind"] == "os" else UserError(message)
+    kinds = {"os": OSError, "diverged": Diverged}
+    error = kinds.get(report["kind"], UserError)(message)
     if "traceback" in report:
         error.add_note(report["traceback"])
     return error

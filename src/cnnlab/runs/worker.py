@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from torch.distributed import DistError, TCPStore
 
 from cnnlab import build
-from cnnlab.errors import UserError
+from cnnlab.errors import Diverged, UserError
 from cnnlab.machine import prepare
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.runs.execution import Run
@@ -84,7 +84,8 @@ def _report(error: BaseException, rank: int) -> dict[str, str]:
         return {"kind": "pipe", "message": str(error)}
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, UserError):
-        return {"kind": "user", "message": str(error), "traceback": trace}
+        kind = "diverged" if isinstance(error, Diverged) else "user"
+        return {"kind": kind, "message": str(error), "traceback": trace}
     if isinstance(error, OSError):
         return {"kind": "os", "message": str(error), "traceback": trace}
     message = f"the process of rank {rank} failed: {type(error).__name__}: {error}; its traceback is in error.txt"

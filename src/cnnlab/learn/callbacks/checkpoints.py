@@ -10,7 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from cnnlab.errors import UserError
-from cnnlab.learn.classifier import Diverged
+from cnnlab.learn.classifier import diverged
 
 
 class Checkpoints(Checkpoint):
@@ -44,9 +44,9 @@ class Checkpoints(Checkpoint):
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         for name, value in metrics.items():
             if not math.isfinite(value):
-                raise Diverged(name, trainer.current_epoch, trainer.global_step)
+                raise diverged(name, trainer.current_epoch, trainer.global_step)
         if not all(value.isfinite().all() for value in pl_module.parameters()):
-            raise Diverged("a weight", trainer.current_epoch, trainer.global_step)
+            raise diverged("a weight", trainer.current_epoch, trainer.global_step)
         score = self._score(metrics)
         improved = score is not None and (self.best is None or score > self.best)
         if improved:

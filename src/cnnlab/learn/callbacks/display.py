@@ -9,9 +9,13 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from torch import nn
 
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.learn.callbacks.history import History, Row
+
+LARGEST_MARGIN = 0.1  # of three standard deviations; with fewer images an accuracy cannot be told from chance
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 class Display(Checkpoint):
@@ -67,17 +71,20 @@ class Display(Checkpoint):
         self.say(epoch_line(row, trainer.max_epochs or 0, self._left()))
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         if row["epoch"] == 1 and isinstance(datamodule, ImageDataModule):
-            self._warn_at_chance(row, datamodule)
+            self._warn_at_chance(row, datamodule, pl_module.net)  # type: ignore[arg-type]
 
-    def _warn_at_chance(self, row: Row, datamodule: ImageDataModule) -> None:
+    def _warn_at_chance(self, row: Row, datamodule: ImageDataModule, net: nn.Module) -> None:
         stage = "val" if row["val/acc"] is not None else "train"
         labels = (datamodule.val if stage == "val" else datamodule.train).labels
         chance = labels.bincount().max().item() / len(labels)
         accuracy = row[f"{stage}/acc"] or 0.0
-        if accuracy <= chance + 3 * math.sqrt(chance * (1 - chance) / len(labels)):
+        margin = 3 * math.sqrt(chance * (1 - chance) / len(labels))
+        if margin <= LARGEST_MARGIN and accuracy <= chance + margin:
+            has_norm = any(isinstance(module, NORMS) for module in net.modules())
             self.say(
-                f"warning: after one epoch {stage}/acc is {accuracy:.1%}, no better than always naming the most "
-                f"frequent class ({chance:.1%}); try another optimizer.lr, or a network with batch norm"
+                f"warning: after one epoch {stage}/acc is {accuracy:.1%}, no better than always predicting the most "
+                f"frequent class ({chance:.1%}); try another optimizer.lr"
+                + ("" if has_norm else ", or a network with batch norm")
             )
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from cnnlab.cli import command
+from cnnlab.cli.main import command
 
 
 @command("analyze")
 def main(cfg: DictConfig) -> None:
-    from cnnlab.runs.analysis import analyze
+    from cnnlab.commands.analyze import analyze
 
     analyze(cfg)
 

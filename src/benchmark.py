@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from cnnlab.cli import command
+from cnnlab.cli.main import command
 
 
 @command("benchmark")
 def main(cfg: DictConfig) -> None:
-    from cnnlab.bench.result import run_bench
+    from cnnlab.benchmarks.results import run_bench
 
     run_bench(cfg)
 

@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from cnnlab.cli import command
+from cnnlab.cli.main import command
 
 
 @command("report")
 def main(cfg: DictConfig) -> None:
-    from cnnlab.runs.report import report
+    from cnnlab.commands.report import report
 
     report(cfg)
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from cnnlab.cli import command
+from cnnlab.cli.main import command
 
 
 @command("train")
 def main(cfg: DictConfig) -> Any:
-    from cnnlab.runs.training import train
+    from cnnlab.runs.run import train
 
     return train(cfg)
 

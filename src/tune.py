@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from cnnlab.cli import command
+from cnnlab.cli.main import command
 
 
 @command("tune")

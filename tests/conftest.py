@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cnnlab.config import compose
+from cnnlab.config.compose import compose
 from cnnlab.data import cache, specs
 from cnnlab.data.specs import SPECS
 

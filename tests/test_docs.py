@@ -8,10 +8,10 @@ from statistics import mean, median, stdev
 
 import pytest
 
-from cnnlab.config import check, compose
-from cnnlab.runs.comparison import p_value
+from cnnlab.config.compose import check, compose
+from cnnlab.reporting.pairs import p_value
 from tests.conftest import REPOSITORY
-from tests.nets.networks import MODELS
+from tests.models.networks import MODELS
 
 DOCS = REPOSITORY / "docs"
 PAGE = (DOCS / "first_200_steps.md").read_text()

@@ -8,8 +8,8 @@ from omegaconf import DictConfig
 from torch import nn
 
 from cnnlab.analysis.trace import Trace, trace
-from cnnlab.config import CONF, compose
-from cnnlab.runs.analysis import Form, described
+from cnnlab.commands.analyze import Form, described
+from cnnlab.config.compose import CONF, compose
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlab import nets
+from cnnlab import models
 from cnnlab.analysis.convolutionize import convolutionize
 from cnnlab.analysis.trace import trace
 from cnnlab.errors import UserError
@@ -16,13 +16,13 @@ FLAT = [
     pytest.param("alexnet", 3, 224, marks=pytest.mark.slow), pytest.param("zfnet", 3, 224, marks=pytest.mark.slow),
     pytest.param("vgg16", 3, 224, marks=pytest.mark.slow),
 ]  # fmt: skip
-CHAINS = [case for case in FLAT if (case if isinstance(case, tuple) else case.values)[0] in nets.__all__]
+CHAINS = [case for case in FLAT if (case if isinstance(case, tuple) else case.values)[0] in models.__all__]
 POOLED = [model for model in ("resnet18", "googlenet", "densenet121", "mobilenet_v2") if model in MODELS]
 
 
 def built(name: str, channels: int, size: int) -> nn.Module:
     torch.manual_seed(0)
-    return getattr(nets, name)(in_channels=channels, num_classes=10, image_size=size).eval()
+    return getattr(models, name)(in_channels=channels, num_classes=10, image_size=size).eval()
 
 
 @pytest.mark.parametrize(("name", "channels", "size"), CHAINS)
@@ -42,7 +42,7 @@ def test_scores_are_equal_at_the_native_size_and_a_map_beyond(name, channels, si
 @pytest.mark.parametrize("name", ["lenet5", "lenet5_1998"])
 def test_without_padding_the_map_is_the_sliding_windows_result(name):
     """LeNet-5 at 32 pixels pads nothing, so each score has seen its window of the picture only."""
-    if name not in nets.__all__:
+    if name not in models.__all__:
         pytest.skip(f"there is no {name} yet")
     net = built(name, 1, 32)
     picture = torch.randn(1, 1, 44, 57)

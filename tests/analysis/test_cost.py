@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlab import nets
+from cnnlab import models
 from cnnlab.analysis.cost import count_macs, count_parameters, states_of, training_memory
 from cnnlab.analysis.trace import trace
 from cnnlab.analysis.worked import EXAMPLES, worked_records
@@ -16,7 +16,7 @@ def multiplications(example: str) -> dict[str, int]:
 
 
 def test_parameters_and_macs_of_lenet5():
-    net = nets.lenet5()
+    net = models.lenet5()
     assert count_parameters(net) == 61_706
     assert count_macs(net, 1, 28) == 416_520
     net.c1.weight.requires_grad_(False)
@@ -104,7 +104,7 @@ def kept_by_autograd(net: nn.Module, x: torch.Tensor) -> int:
 @pytest.mark.parametrize("name", ["lenet5", "cnn", "resnet18"])
 def test_activation_memory_is_what_autograd_keeps(name):
     channels = 1 if name == "lenet5" else 3
-    net = getattr(nets, name)(in_channels=channels, num_classes=10, image_size=32).train()
+    net = getattr(models, name)(in_channels=channels, num_classes=10, image_size=32).train()
     memory = training_memory(net, channels, 32, batch_size=3, precision="32-true", states=2)
     assert memory.activations == kept_by_autograd(net, torch.randn(3, channels, 32, 32))
 

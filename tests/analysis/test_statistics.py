@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from cnnlab import nets
+from cnnlab import models
 from cnnlab.analysis.statistics import activation_statistics, statistics_records, weight_statistics
 
 
@@ -33,7 +33,7 @@ def test_a_dead_unit_is_seen_behind_its_relu():
 
 
 def test_each_row_that_changes_values_has_a_record_and_the_network_is_left_alone():
-    net = nets.lenet5().train()
+    net = models.lenet5().train()
     records = statistics_records(net, torch.randn(4, 1, 28, 28))
     names = ["c1", "tanh", "s2", "c3", "tanh_2", "s4", "c5", "tanh_3", "f6", "tanh_4", "output"]
     assert [record["name"] for record in records] == names

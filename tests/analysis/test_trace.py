@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnnlab import nets
+from cnnlab import models
 from cnnlab.analysis.calls import shadow
 from cnnlab.analysis.cost import count_macs
 from cnnlab.analysis.trace import Row, Trace, trace
 from cnnlab.errors import UserError
 from tests.analysis.subjects import MODELS, subject
-from tests.nets.networks import marked
+from tests.models.networks import marked
 
 DEPTHS = {
     "lenet5": 5, "lenet5_1998": 5, "alexnet": 8, "alexnet_2012": 8, "zfnet": 8, "vgg11": 11, "vgg13": 13, "vgg16": 16,
@@ -156,7 +156,7 @@ def test_functions_and_operations_are_rows_and_weights_are_counted_where_they_ar
 
 
 def test_the_network_itself_is_left_alone():
-    net = nets.lenet5().train()
+    net = models.lenet5().train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     trace(net, 1, 28)
     assert net.training
@@ -194,4 +194,4 @@ def test_a_map_that_is_cut_without_a_rule_is_told():
 
 def test_an_image_that_the_network_does_not_take_is_told():
     with pytest.raises(UserError, match="the network does not take an image of 3 x 28 x 28: "):
-        trace(nets.lenet5(), 3, 28)
+        trace(models.lenet5(), 3, 28)

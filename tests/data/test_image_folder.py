@@ -9,7 +9,7 @@ from PIL import Image
 
 from cnnlab.data import specs
 from cnnlab.data.cache import load
-from cnnlab.data.folders import decode_picture
+from cnnlab.data.image_folders import decode_picture
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
 from tests.conftest import write_tree

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cnnlab.figures.confusion import draw_confusion
 from cnnlab.figures.curves import draw_curves
-from cnnlab.figures.groups import curve_of, draw_groups
+from cnnlab.figures.group_curves import curve_of, draw_groups
 
 ROW = {"train/loss": 1.0, "train/acc": 0.5, "val/loss": 1.1, "val/acc": 0.4, "lr": 0.1}
 

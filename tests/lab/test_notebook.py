@@ -7,7 +7,7 @@ from html import escape
 import pytest
 import torch
 
-from cnnlab.config import compose
+from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.lab import speed
 from cnnlab.lab.notebook import EXPERIMENTS, run_lab

@@ -4,7 +4,7 @@ import pytest
 
 from cnnlab.lab.finding import Settings
 from cnnlab.lab.separable import KERNELS, WIDTHS, experiment, formula, mobilenets, traced_share
-from cnnlab.nets.mobilenet import SEPARABLE
+from cnnlab.models.mobilenet import SEPARABLE
 
 
 @pytest.mark.parametrize("kernel_size", KERNELS)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnnlab import nets, ops
+from cnnlab import models, ops
 from cnnlab.ops.convolution import make_layout
 from cnnlab.ops.methods import auto, im2col, winograd
 from cnnlab.ops.swap import swap_convolutions
@@ -115,7 +115,7 @@ def test_what_is_pytorchs_is_padded_by_pytorch(padding, calls):
 
 
 def test_layers_that_the_rule_never_takes_stay_as_they_are():
-    net = nets.resnet18(num_classes=10, image_size=32)
+    net = models.resnet18(num_classes=10, image_size=32)
     counts = swap_convolutions(net, "auto")
     assert counts == {"torch": 14, "auto": 6}
     assert [m.method for m in net.modules() if isinstance(m, ops.modules.Conv2d)] == ["auto"] * 6

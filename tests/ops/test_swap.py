@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnnlab import nets
+from cnnlab import models
 from cnnlab.analysis.cost import count_macs
-from cnnlab.config import CONVOLUTIONS
+from cnnlab.config.compose import CONVOLUTIONS
 from cnnlab.errors import UserError
 from cnnlab.ops import modules
 from cnnlab.ops.swap import CHOICES, swap_convolutions, swap_poolings
@@ -54,9 +54,9 @@ def sized(build, size, **arguments):
 
 
 SUBJECTS = {
-    "cnn": sized(nets.cnn, 8, blocks=2, width=4),
-    "lenet5": sized(nets.lenet5, 12, in_channels=1),
-    "resnet18": sized(nets.resnet18, 8, in_channels=3),
+    "cnn": sized(models.cnn, 8, blocks=2, width=4),
+    "lenet5": sized(models.lenet5, 12, in_channels=1),
+    "resnet18": sized(models.resnet18, 8, in_channels=3),
 }
 PAIRS = [
     pytest.param(name, method, marks=pytest.mark.slow if name == "resnet18" else ())
@@ -75,7 +75,7 @@ def test_the_training_curve_is_torchs(name, method):
 @pytest.mark.parametrize("model", ["lenet5_1998", "mobilenet_v2", "googlenet", "resnext29_32x4d"])
 def test_any_network_gives_torchs_scores(model):
     torch.manual_seed(0)
-    net = getattr(nets, model)(num_classes=10, image_size=32, in_channels=1).double().eval()
+    net = getattr(models, model)(num_classes=10, image_size=32, in_channels=1).double().eval()
     x = torch.randn(2, 1, 32, 32, dtype=torch.float64)
     before, names = net(x), list(net.state_dict())
     count = swap_convolutions(net, "winograd")
@@ -91,11 +91,11 @@ def test_what_a_method_does_not_support_goes_to_im2col_and_is_counted():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 5), nn.Conv2d(2, 2, 3, stride=2), nn.Conv2d(2, 2, 3))
     assert swap_convolutions(net, "winograd") == {"winograd": 2, "im2col": 2}
     assert [layer.method for layer in net] == ["winograd", "im2col", "im2col", "winograd"]
-    assert swap_convolutions(nets.lenet5_1998(), "fft") == {"fft": 2}
+    assert swap_convolutions(models.lenet5_1998(), "fft") == {"fft": 2}
 
 
 def test_a_traced_network_shows_one_convolution_a_layer():
-    net = nets.lenet5()
+    net = models.lenet5()
     swap_convolutions(net, "loop")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated, and TensorBoard's graph is made with it
@@ -105,14 +105,14 @@ def test_a_traced_network_shows_one_convolution_a_layer():
 
 @pytest.mark.parametrize("method", ["auto", "im2col"])
 def test_taking_a_swapped_network_apart_finds_what_it_found_before(method):
-    net = nets.resnet18(num_classes=10, image_size=32)
+    net = models.resnet18(num_classes=10, image_size=32)
     before = count_macs(net, 3, 32)
     swap_convolutions(net, method)
     assert count_macs(net, 3, 32) == before
 
 
 def test_poolings_are_exchanged_too():
-    net = nets.googlenet(num_classes=10, image_size=32, batch_norm=True).double().eval()
+    net = models.googlenet(num_classes=10, image_size=32, batch_norm=True).double().eval()
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     before = net(x)
     assert swap_poolings(net) == 13

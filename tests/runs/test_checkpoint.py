@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from cnnlab.errors import UserError
+from cnnlab.reporting.records import read_run
 from cnnlab.runs.checkpoint import read_checkpoint
-from cnnlab.runs.collecting import read_run
 from cnnlab.runs.folder import RunFolder
-from cnnlab.runs.training import train
-from tests.test_train import QUICK, folder_of
+from cnnlab.runs.run import train
+from tests.runs.test_run import QUICK, folder_of
 
 FLIPS = 80
 

@@ -11,11 +11,11 @@ from datetime import timedelta
 
 import pytest
 
-from cnnlab.config import compose
-from cnnlab.runs import team
-from cnnlab.runs.training import train
+from cnnlab.config.compose import compose
+from cnnlab.runs import launch
+from cnnlab.runs.run import train
 from tests.conftest import REPOSITORY
-from tests.runs.test_team import record_of
+from tests.runs.test_launch import record_of
 
 
 def place_of(node: int, port: int) -> dict[str, str]:
@@ -64,12 +64,12 @@ def test_when_another_nodes_command_is_ended_the_run_is_interrupted(number, stat
 
 @pytest.mark.slow
 def test_the_other_nodes_wait_as_long_as_the_first_one_reads_its_data(monkeypatch):
-    monkeypatch.setattr(team, "GATHERING", timedelta(seconds=1))
+    monkeypatch.setattr(launch, "GATHERING", timedelta(seconds=1))
     port, teams = free_port(), []
     for node in (0, 1):
         for name, value in place_of(node, port).items():
             monkeypatch.setenv(name, value)
-        teams.append(team.Team(devices=1, nodes=2))
+        teams.append(launch.Team(devices=1, nodes=2))
 
     def read_and_leave() -> None:
         with teams[0]:

@@ -7,9 +7,9 @@ import optuna
 import pytest
 from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner, ThresholdPruner
 
-from cnnlab.runs.collecting import collect
+from cnnlab.reporting.records import collect
 from cnnlab.runs.folder import RunFolder
-from cnnlab.runs.training import train
+from cnnlab.runs.run import train
 from cnnlab.search.pruning import Pruning, make_pruner
 
 

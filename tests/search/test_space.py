@@ -6,7 +6,7 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from cnnlab.config import CONF, check, compose
+from cnnlab.config.compose import CONF, check, compose
 from cnnlab.errors import UserError
 from cnnlab.search.space import Choices, Range, read_space
 

@@ -14,11 +14,11 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from cnnlab.config import compose
+from cnnlab.config.compose import compose
 from cnnlab.errors import Terminated, UserError
-from cnnlab.learn.classifier import ImageClassifier
-from cnnlab.runs.training import train
+from cnnlab.runs.run import train
 from cnnlab.search.study import tune
+from cnnlab.training.classifier import ImageClassifier
 from tests.conftest import REPOSITORY
 
 QUICK = (

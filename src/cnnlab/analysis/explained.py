@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from cnnlab.analysis import table
 from cnnlab.analysis.trace import Row, Trace
+from cnnlab.rendering import tables
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ def document(name: str, taken: Trace, other: Trace, command: str) -> str:
         known.source,
         f"Made by `{command}`: the numbers are those of one recorded pass through the network.",
         "\n".join(f"- {label}: {value}" for label, value in facts),
-        table.render(lines, "markdown"),
+        tables.render(lines, "markdown"),
         f"## {known.other_title}",
         known.difference,
-        table.render(difference_records((name, lines), (known.other, others)), "markdown"),
+        tables.render(difference_records((name, lines), (known.other, others)), "markdown"),
     )
     return "\n\n".join(parts)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from cnnlab.analysis.geometry import Window
+from cnnlab.analysis.field import Window
 
 Size = int | Sequence[int]
 Windows = tuple[Window, Window]

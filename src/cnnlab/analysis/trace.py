@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 from cnnlab.analysis.calls import Calls, shadow, tensors_in
-from cnnlab.analysis.geometry import Field, union
+from cnnlab.analysis.field import Field, union
 from cnnlab.analysis.rules import Effect, effect_of
 from cnnlab.errors import UserError
 

@@ -1,7 +1,7 @@
 """Augmentation of whole batches, on the device, a draw of its own for every image."""
 
-from cnnlab.augment.colour import ColourShift
-from cnnlab.augment.geometry import AlternatingFlip, Cutout, RandomCrop, RandomFlip
+from cnnlab.augment.color import ColourShift
+from cnnlab.augment.geometric import AlternatingFlip, Cutout, RandomCrop, RandomFlip
 from cnnlab.augment.mix import CutMix, MixUp
 from cnnlab.augment.pipeline import Augmentation, ImageFacts
 from cnnlab.augment.step import Moment

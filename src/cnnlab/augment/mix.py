@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlab.augment.geometry import box_mask
+from cnnlab.augment.geometric import box_mask
 from cnnlab.augment.step import Draws
 from cnnlab.errors import UserError
 

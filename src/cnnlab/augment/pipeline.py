@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlab.augment.geometry import RandomFlip
+from cnnlab.augment.geometric import RandomFlip
 from cnnlab.augment.mix import one_hot
 from cnnlab.augment.step import Draws, ImageFacts, ImageStep, MixStep, Moment, MomentStep
 

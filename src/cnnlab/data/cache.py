@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from cnnlab.data.pictures import Pictures, SourceError, Split
+from cnnlab.data.images import Pictures, SourceError, Split
 from cnnlab.data.readers import Source, sources
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError

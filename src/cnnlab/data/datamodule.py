@@ -12,7 +12,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from cnnlab.augment import ImageFacts
 from cnnlab.data.cache import Dataset, load
-from cnnlab.data.pictures import Split
+from cnnlab.data.images import Split
 from cnnlab.data.specs import SPECS
 from cnnlab.data.splits import IndexBatches, stratified
 from cnnlab.errors import UserError

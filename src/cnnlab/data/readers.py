@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from cnnlab.data.download import fetch, md5_of
-from cnnlab.data.folders import folder_files, read_folder, tree_files
-from cnnlab.data.pictures import Pictures, SourceError, Split
+from cnnlab.data.image_folders import folder_files, read_folder, tree_files
+from cnnlab.data.images import Pictures, SourceError, Split
 from cnnlab.data.specs import DatasetSpec
 from cnnlab.data.splits import hold_out
 from cnnlab.errors import UserError

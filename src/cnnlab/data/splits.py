@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from cnnlab.data.pictures import Split
+from cnnlab.data.images import Split
 
 
 class Stream(IntEnum):

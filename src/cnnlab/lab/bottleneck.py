@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
-from cnnlab.analysis.table import aligned
 from cnnlab.analysis.trace import Trace
 from cnnlab.analysis.worked import EXAMPLES
 from cnnlab.figures.style import PALETTE, STYLE, figure
 from cnnlab.lab.finding import Finding, Settings
+from cnnlab.rendering.tables import aligned
 
 EXAMPLE = EXAMPLES["192 to 32 channels, 28x28"]
 COLOURS = {"conv 5x5": PALETTE[1], "conv 1x1": PALETTE[2]}

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from cnnlab import nets
+from cnnlab import models
 from cnnlab.analysis.cost import count_parameters
 from cnnlab.analysis.trace import trace
 from cnnlab.analysis.worked import EXAMPLES
@@ -60,7 +60,7 @@ def globally_pooled() -> nn.Module:
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "mlp": lambda: nets.mlp(image_size=SIDE, hidden=(50,), dropout=0.0),
+    "mlp": lambda: models.mlp(image_size=SIDE, hidden=(50,), dropout=0.0),
     "locally connected": lambda: pooled(LocallyConnected(1, 6, 3, SIDE), 6),
     "convolutional": lambda: pooled(nn.Conv2d(1, 30, kernel_size=3), 30),
     "two convolutions, global pooling": globally_pooled,
@@ -80,7 +80,7 @@ def counts() -> dict[str, int]:
 
 def formulas() -> list[dict[str, int | str]]:
     """LeNet-5's convolutions: P·D·U·V + P parameters and M'·N'·P·D·U·V multiplications, beside the traced ones."""
-    net = nets.lenet5()
+    net = models.lenet5()
     rows = {row.name: row for row in trace(net, 1, 28).rows}
     found: list[dict[str, int | str]] = []
     for name, layer in net.named_modules():

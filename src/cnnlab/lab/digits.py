@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnnlab.data.pictures import Split
+from cnnlab.data.images import Split
 from cnnlab.data.splits import hold_out
 
 Images = tuple[Tensor, Tensor]

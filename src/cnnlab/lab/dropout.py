@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from cnnlab import nets, ops
+from cnnlab import models, ops
 from cnnlab.figures.maps import draw_map
 from cnnlab.figures.style import PALETTE, STYLE, figure
 from cnnlab.lab.digits import Images, digits, scores, trained
@@ -51,7 +51,7 @@ def curves(p: float, train: Images, val: Images, seed: int, epochs: int) -> dict
         for values, value in zip(found.values(), now, strict=True):
             values.append(value)
 
-    trained(lambda: nets.mlp(image_size=8, hidden=HIDDEN, dropout=p), train, epochs, seed, after_epoch=measure)
+    trained(lambda: models.mlp(image_size=8, hidden=HIDDEN, dropout=p), train, epochs, seed, after_epoch=measure)
     return found
 
 

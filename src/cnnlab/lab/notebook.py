@@ -12,7 +12,7 @@ from cnnlab.errors import UserError, one_of
 from cnnlab.figures.style import save
 from cnnlab.files import write_atomically, writing
 from cnnlab.lab.finding import Finding, Settings
-from cnnlab.machine import keep_freed_memory, set_threads
+from cnnlab.machine.setup import keep_freed_memory, set_threads
 
 # In the order of the study notes; each is a file of this package.
 EXPERIMENTS = (

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnnlab.data.folders import read_picture
-from cnnlab.data.pictures import SourceError
+from cnnlab.data.image_folders import read_picture
+from cnnlab.data.images import SourceError
 from cnnlab.errors import UserError
 
 SMALLEST, LARGEST = 64, 640  # pixels of the shorter and of the longer side

@@ -17,13 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
-from cnnlab import nets, ops
-from cnnlab.analysis.receptive_field import measured_field
+from cnnlab import models, ops
+from cnnlab.analysis.measured_field import measured_field
 from cnnlab.analysis.trace import trace
 from cnnlab.figures.maps import draw_map
 from cnnlab.figures.style import PALETTE, STYLE, figure
 from cnnlab.lab.finding import Finding, Settings
-from cnnlab.nets.resnet import CifarResNet
+from cnnlab.models.resnet import CifarResNet
 
 COUNTS = 0.0455  # of the largest gradient: what lies beyond two standard deviations of a bell curve
 DEPTHS = (1, 2, 4, 8, 16, 32, 64)
@@ -51,8 +51,8 @@ def untrained(seed: int) -> dict[str, nn.Module]:
     """Networks with random weights, up to a convolution: one at two depths, and one without and with shortcuts."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vgg = nets.vgg11(num_classes=10, image_size=32)
-        plain, residual = nets.resnet20(shortcut="none"), nets.resnet20()
+        vgg = models.vgg11(num_classes=10, image_size=32)
+        plain, residual = models.resnet20(shortcut="none"), models.resnet20()
     return {
         "VGG-11 to conv4": nn.Sequential(vgg.conv1, vgg.pool1, vgg.conv2, vgg.pool2, vgg.conv3, vgg.pool3, vgg.conv4),
         "VGG-11 to conv5": nn.Sequential(

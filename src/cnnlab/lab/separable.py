@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 from torch import nn
 
-from cnnlab import nets
-from cnnlab.analysis.table import rounded
+from cnnlab import models
 from cnnlab.analysis.trace import Trace, trace
 from cnnlab.analysis.worked import conv
 from cnnlab.figures.style import PALETTE, STYLE, figure
 from cnnlab.lab.finding import Finding, Settings
-from cnnlab.nets.mobilenet import Separable
+from cnnlab.models.mobilenet import Separable
+from cnnlab.rendering.tables import rounded
 
 KERNELS = (3, 5, 7)
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -45,7 +45,7 @@ def traced_share(out_channels: int, kernel_size: int) -> float:
 
 def standard_mobilenet() -> nn.Module:
     """MobileNet with a standard 3x3 convolution in the place of each depthwise one with its 1x1."""
-    net = nets.mobilenet_v1()
+    net = models.mobilenet_v1()
     for i, pair in enumerate(net.separable):
         assert isinstance(pair, Separable)
         depthwise, pointwise = pair.depthwise, pair.pointwise
@@ -64,7 +64,7 @@ def standard_mobilenet() -> nn.Module:
 def mobilenets() -> tuple[Trace, Trace]:
     """MobileNet as published and with standard convolutions, at 224 pixels."""
     with torch.device("meta"):
-        return trace(nets.mobilenet_v1(), 3, 224), trace(standard_mobilenet(), 3, 224)
+        return trace(models.mobilenet_v1(), 3, 224), trace(standard_mobilenet(), 3, 224)
 
 
 def layers(separable: Trace, standard: Trace) -> list[dict[str, Any]]:

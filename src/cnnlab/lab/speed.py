@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnnlab import nets, ops
-from cnnlab.analysis.table import render
-from cnnlab.bench.memory import peak_bytes
-from cnnlab.bench.stopwatch import alternate
+from cnnlab import models, ops
+from cnnlab.benchmarks.memory import peak_bytes
+from cnnlab.benchmarks.stopwatch import alternate
 from cnnlab.figures.speeds import draw_speeds
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.ops.methods import METHODS
 from cnnlab.ops.swap import swap_convolutions
+from cnnlab.rendering.tables import render
 
 ROUNDS = 5
 LOOPS_UP_TO = 30_000  # numbers of the result: a second
@@ -80,7 +80,7 @@ def convolution_steps(size: Size) -> dict[str, Callable[[], None]]:
 
 def lenet5_step(method: str, images: int) -> Callable[[], None]:
     """A training step's forward and backward pass of LeNet-5 on noise."""
-    net = nets.lenet5()
+    net = models.lenet5()
     swap_convolutions(net, method)
     x, labels = torch.randn(images, 1, 28, 28), torch.arange(images) % 10
 

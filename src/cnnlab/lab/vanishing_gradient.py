@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from cnnlab import nets
+from cnnlab import models
 from cnnlab.figures.style import PALETTE, STYLE, figure
 from cnnlab.lab.digits import Images, digits
 from cnnlab.lab.finding import Finding, Settings
@@ -57,7 +57,7 @@ class Stack(nn.Module):
 
 def resnet56(shortcut: str, batch_norm: bool) -> nn.Module:
     """The project's network for grey images, its batch norm replaced by nothing where it is not wanted."""
-    net = nets.resnet56(in_channels=1, shortcut=shortcut)
+    net = models.resnet56(in_channels=1, shortcut=shortcut)
     if not batch_norm:
         for name, module in list(net.named_modules()):
             if isinstance(module, nn.BatchNorm2d):

@@ -4,7 +4,7 @@ from cnnlab.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
 from cnnlab.ops.convolution import conv1d, conv2d, conv_transpose2d, true_conv1d, true_conv2d
 from cnnlab.ops.dense import cross_entropy, dropout, linear
 from cnnlab.ops.layout import turn
-from cnnlab.ops.normalisation import batch_norm, local_response_norm
+from cnnlab.ops.normalization import batch_norm, local_response_norm
 from cnnlab.ops.pooling import avg_pool2d, global_avg_pool2d, l2_pool2d, max_pool2d, pool2d
 from cnnlab.ops.size import out_size, same_padding
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnnlab.ops import activation, convolution, dense, normalisation, pooling
+from cnnlab.ops import activation, convolution, dense, normalization, pooling
 
 
 class Conv2d(nn.Conv2d):
@@ -71,7 +71,7 @@ class BatchNorm2d(nn.BatchNorm2d):
             self.num_batches_tracked.add_(1)
         running = (self.running_mean, self.running_var)
         assert self.momentum is not None
-        return normalisation.batch_norm(
+        return normalization.batch_norm(
             input, *running, self.weight, self.bias, self.training, self.momentum, self.eps
         )  # fmt: skip
 
@@ -80,7 +80,7 @@ class LocalResponseNorm(nn.LocalResponseNorm):
     """As torch.nn.LocalResponseNorm."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return normalisation.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+        return normalization.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
 
 
 class Linear(nn.Linear):

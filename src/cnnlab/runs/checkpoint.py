@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from cnnlab.build import CARD_FORMAT
+from cnnlab.build.objects import CARD_FORMAT
 from cnnlab.errors import UserError
 from cnnlab.files import damage_in
 

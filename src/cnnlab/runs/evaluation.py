@@ -10,18 +10,18 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from cnnlab import build
-from cnnlab.analysis.table import aligned
 from cnnlab.augment.pipeline import normalise
 from cnnlab.augment.step import ImageFacts
 from cnnlab.augment.views import check_tta, scores_of_views
+from cnnlab.build import objects as build
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.figures.confusion import MOST_LABELLED, draw_confusion
 from cnnlab.files import write_atomically, writing
-from cnnlab.machine import Machine, prepare
+from cnnlab.machine.setup import Machine, prepare
+from cnnlab.rendering.tables import aligned
 from cnnlab.runs.checkpoint import read_checkpoint
-from cnnlab.runs.text import percent
+from cnnlab.runs.summary import percent
 
 SPLITS = ("test", "val", "train")
 

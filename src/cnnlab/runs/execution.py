@@ -14,20 +14,20 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from cnnlab import build
+from cnnlab.build import objects as build
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.errors import Diverged, Lost, Terminated, UserError
 from cnnlab.figures.curves import draw_curves
-from cnnlab.learn.callbacks import Checkpoints, History
-from cnnlab.learn.classifier import ImageClassifier
-from cnnlab.machine import Machine, peak_memory
+from cnnlab.machine.setup import Machine, peak_memory
+from cnnlab.reporting.records import flatten, is_identity
 from cnnlab.runs.checkpoint import read_checkpoint
-from cnnlab.runs.collecting import flatten, is_identity
 from cnnlab.runs.folder import Record, RunFolder
-from cnnlab.runs.identity import of_processes
+from cnnlab.runs.launch import Team
 from cnnlab.runs.log import Log
-from cnnlab.runs.team import Team
-from cnnlab.runs.text import facts_block, result_table
+from cnnlab.runs.run_id import of_processes
+from cnnlab.runs.summary import facts_block, result_table
+from cnnlab.training.callbacks import Checkpoints, History
+from cnnlab.training.classifier import ImageClassifier
 
 
 class Pruned(Exception):

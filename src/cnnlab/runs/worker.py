@@ -1,4 +1,4 @@
-"""One process of several that train a run together: `runs/team.py` starts it and gives it its part."""
+"""One process of several that train a run together: `runs/launch.py` starts it and gives it its part."""
 
 import json
 import os
@@ -15,14 +15,14 @@ import torch
 from omegaconf import OmegaConf
 from torch.distributed import DistError, TCPStore
 
-from cnnlab import build
+from cnnlab.build import objects as build
 from cnnlab.errors import Diverged, UserError
-from cnnlab.machine import prepare
+from cnnlab.machine.setup import prepare
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.runs.execution import Run
 from cnnlab.runs.folder import RunFolder
+from cnnlab.runs.launch import tell_failure
 from cnnlab.runs.log import Log
-from cnnlab.runs.team import tell_failure
 
 
 def main() -> None:

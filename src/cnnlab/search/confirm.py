@@ -6,10 +6,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from cnnlab.analysis.table import render
-from cnnlab.learn.classifier import mode_of
-from cnnlab.runs.comparison import p_value
+from cnnlab.rendering.tables import render
+from cnnlab.reporting.pairs import p_value
 from cnnlab.runs.folder import Record
+from cnnlab.training.classifier import mode_of
 
 Train = Callable[[Sequence[str]], Record]
 

@@ -8,8 +8,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.trial import Trial
 
-from cnnlab.learn.callbacks import History
 from cnnlab.runs.execution import Pruned
+from cnnlab.training.callbacks import History
 
 REDUCTION = 3  # successive halving: one of three goes on to three times as many epochs
 

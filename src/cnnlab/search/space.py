@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cnnlab.config import CONF, keys_of
+from cnnlab.config.compose import CONF, keys_of
 from cnnlab.errors import UserError, one_of
-from cnnlab.runs.collecting import is_identity
+from cnnlab.reporting.records import is_identity
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

@@ -20,20 +20,20 @@ from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from cnnlab import build
-from cnnlab.config import check, compose
+from cnnlab.build import objects as build
+from cnnlab.config.compose import check, compose
 from cnnlab.errors import Terminated, UserError
 from cnnlab.files import writing
-from cnnlab.learn.classifier import mode_of
-from cnnlab.machine import prepare
-from cnnlab.runs.collecting import read_rows, read_run
+from cnnlab.machine.setup import prepare
+from cnnlab.reporting.records import read_rows, read_run
 from cnnlab.runs.folder import Held, Record
-from cnnlab.runs.identity import run_id
-from cnnlab.runs.training import train
-from cnnlab.search.pictures import draw_study
+from cnnlab.runs.run import train
+from cnnlab.runs.run_id import run_id
+from cnnlab.search.outcomes import Outcome, end, line_of
+from cnnlab.search.plots import draw_study
 from cnnlab.search.pruning import Pruning, make_pruner
-from cnnlab.search.result import Outcome, end, line_of
 from cnnlab.search.space import Space, read_space, study_keys, typed
+from cnnlab.training.classifier import mode_of
 
 NOT_THE_STUDY = ("study", "trials", "confirm_seeds", "heartbeat")  # what may change while a study goes on
 MISSED = 3  # heartbeats without which a trial is lost

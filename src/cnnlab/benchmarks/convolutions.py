@@ -1,0 +1,200 @@
+"""Each convolution of a network's step by itself: forward, both gradients, by torch and by our methods.
+
+From the best of each pass follows what a step would take at least, if everything else were free.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from cnnlab.analysis.calls import shadow
+from cnnlab.benchmarks.noise import NoiseData, check_data
+from cnnlab.benchmarks.rates import DTYPES, PRODUCT, dtypes_of, matrix_products, product_rates, rate_rows
+from cnnlab.benchmarks.results import Result, Row, facts_of
+from cnnlab.benchmarks.stopwatch import Timing, alternate
+from cnnlab.build import objects as build
+from cnnlab.errors import UserError
+from cnnlab.machine.setup import prepare
+from cnnlab.ops.convolution import make_layout
+from cnnlab.ops.layout import Layout
+from cnnlab.ops.methods import METHODS
+from cnnlab.ops.size import Pair
+
+OURS = ("im2col", "winograd", "shifted")
+BY = ("torch", *OURS)
+PASSES = ("forward", "input gradient", "weight gradient")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A convolution of a step.
+
+    Attributes:
+        sizes: height and width of its input.
+        for_input, for_weight: whether anything asks for the gradient of its input, or of its weight.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Pair
+    layout: Layout
+    sizes: Pair
+    for_input: bool
+    for_weight: bool = True
+
+    def __str__(self) -> str:
+        kernel, stride, groups = self.kernel_size, self.layout.stride, self.layout.groups
+        text = f"{self.in_channels} to {self.out_channels}, {kernel[0]}x{kernel[1]}"
+        text += f"/{stride[0]}" if stride != (1, 1) else ""
+        text += f", {groups} groups" if groups > 1 else ""
+        return f"{text}, {self.sizes[0]}x{self.sizes[1]}"
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        return tuple(name for name, asked in zip(PASSES, (True, self.for_input, self.for_weight), strict=True) if asked)
+
+    def operations(self, images: int) -> int:
+        """Of one pass by the definition: two for a multiply-accumulate."""
+        height, width = self.layout.out_sizes(self.sizes, self.kernel_size)
+        weights = self.out_channels * self.in_channels // self.layout.groups * self.kernel_size[0] * self.kernel_size[1]
+        return 2 * images * height * width * weights
+
+
+def shapes_of(net: nn.Module, in_channels: int, image_size: int) -> Counter[Shape]:
+    """The distinct convolutions of one step, in their order, with how many layers have them."""
+    ghost = shadow(net).train()
+    found: Counter[Shape] = Counter()
+
+    def see(layer: Any, arguments: tuple[Tensor, ...]) -> None:
+        (x,) = arguments
+        layout = make_layout(layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups)
+        sizes, asked = (x.shape[2], x.shape[3]), (x.requires_grad, layer.weight.requires_grad)
+        found[Shape(x.shape[1], layer.out_channels, layer.kernel_size, layout, sizes, *asked)] += 1
+
+    for module in ghost.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_pre_hook(see)
+    ghost(torch.empty(2, in_channels, image_size, image_size, device="meta"))  # batch norm wants two
+    return found
+
+
+def contenders_for(shape: Shape, images: int, dtype: torch.dtype, device: str) -> dict[str, Callable[[], object]]:
+    """`<pass>, <by>` for each pass of a convolution and each way to compute it, on noise in channels_last."""
+
+    def noise(*size: int) -> Tensor:
+        return torch.randn(*size, device=device).to(dtype).contiguous(memory_format=torch.channels_last)
+
+    layout, kernel_size = shape.layout, shape.kernel_size
+    x = noise(images, shape.in_channels, *shape.sizes)
+    weight = noise(shape.out_channels, shape.in_channels // layout.groups, *kernel_size)
+    gradient = noise(images, shape.out_channels, *layout.out_sizes(shape.sizes, kernel_size))
+    calls: dict[str, Callable[[], object]] = {
+        f"{name}, torch": _torch(name, x, weight, gradient, layout) for name in shape.passes
+    }
+    for method in OURS:
+        if not METHODS[method].supports(kernel_size, layout):
+            continue
+        ours = {
+            "forward": lambda m=METHODS[method]: m.forward(x, weight, layout),
+            "input gradient": lambda m=METHODS[method]: m.input_gradient(gradient, weight, shape.sizes, layout),
+            "weight gradient": lambda m=METHODS[method]: m.weight_gradient(x, gradient, kernel_size, layout),
+        }
+        calls |= {f"{name}, {method}": ours[name] for name in shape.passes}
+    return {name: _synchronized(call, device) for name, call in calls.items()}
+
+
+def _torch(name: str, x: Tensor, weight: Tensor, gradient: Tensor, layout: Layout) -> Callable[[], object]:
+    """One pass by the library; paddings are the same on both sides there."""
+    padding = [before for before, _ in layout.padding]
+    if name == "forward":
+        return lambda: F.conv2d(x, weight, None, layout.stride, padding, layout.dilation, layout.groups)
+    wanted = [name == "input gradient", name == "weight gradient", False]
+    return lambda: torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, layout.stride, padding, layout.dilation, False, [0, 0], layout.groups, wanted
+    )
+
+
+def _synchronized(call: Callable[[], object], device: str) -> Callable[[], object]:
+    def run() -> None:
+        with torch.no_grad():
+            call()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
+def bench(cfg: DictConfig) -> Result:
+    check_data(cfg)
+    machine = prepare(cfg.trainer)
+    data = NoiseData(cfg, cfg.data.batch_size)
+    net = build.classifier(cfg, data).net
+    shapes = shapes_of(net, len(data.facts.mean), data.facts.image_size)
+    facts = facts_of(cfg, machine, data)
+    if not shapes:
+        raise UserError(f"bench=ops needs a network with convolutions, got model={facts['network']}")
+    products = matrix_products(machine)
+    result = Result(facts, {})
+    rows: list[Row] = []
+    for dtype in dtypes_of(machine):
+        product = f"{PRODUCT}{dtype}"
+        seconds: list[float] = []
+        for shape, count in shapes.items():
+            contenders = contenders_for(shape, cfg.data.batch_size, DTYPES[dtype], machine.device)
+            timings = alternate({product: products[product]} | contenders, cfg.rounds)
+            seconds += timings.pop(product).seconds
+            rows += _rows(shape, count, dtype, cfg.data.batch_size, timings)
+            result.timings |= {f"{shape}, {dtype}, {name}": timing for name, timing in timings.items()}
+        result.timings[product] = Timing(seconds)
+    rates = product_rates(result.timings)
+    for row in rows:
+        row["share"] = 100 * row["GFLOP/s"] * 1e9 / rates[row["type"]]
+    result.tables = {
+        "milliseconds of a layer's pass": rows,
+        "what a step takes at least": bounds(rows, cfg.data.batch_size),
+        "matrix products": rate_rows(result.timings),
+    }
+    result.notes = [
+        "GFLOP/s and share are those of the best; share is of the rate of matrix products in the same type.",
+        "A step's bound is the sum of its layers' passes, each by torch, or each by what is best for it.",
+    ]
+    if any(hasattr(module, "correlate") for module in net.modules()):
+        result.notes.append("Layers that make their kernels are not among these.")
+    return result
+
+
+def _rows(shape: Shape, count: int, dtype: str, images: int, timings: Mapping[str, Timing]) -> list[Row]:
+    """A row a pass."""
+    rows = []
+    for name in shape.passes:
+        by = {way: timings[f"{name}, {way}"].median for way in BY if f"{name}, {way}" in timings}
+        best = min(by, key=lambda way: by[way])
+        rows.append(
+            {
+                "layer": str(shape),
+                "layers": count,
+                "type": dtype,
+                "pass": name,
+                **{way: 1000 * by[way] if way in by else None for way in BY},
+                "best": best,
+                "GFLOP/s": shape.operations(images) / by[best] / 1e9,
+            }
+        )
+    return rows
+
+
+def bounds(rows: Sequence[Row], images: int) -> list[Row]:
+    """What the convolutions of one step take together, in each type, and the images a second that this allows."""
+    found = []
+    for dtype in dict.fromkeys(row["type"] for row in rows):
+        own = [row for row in rows if row["type"] == dtype]
+        for way in ("torch", "best"):
+            seconds = sum(row["layers"] * row[row["best"] if way == "best" else way] for row in own) / 1000
+            found.append({"type": dtype, "convolutions by": way, "ms": 1000 * seconds, "images/s": images / seconds})
+    return found

@@ -1,0 +1,68 @@
+"""`python -m cnnlab.benchmarks.first_step BEGAN ARGUMENTS`: `train.py` up to its first step, and where the time went.
+
+It is the command itself, run with its heavy packages already imported one by one, and with a look at the clock where
+it calls the parts of `build`. Prints seconds by part as JSON, the last line of its output.
+
+BEGAN is when the process was begun, by the clock of time.monotonic, which all processes share.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TRAIN = Path(__file__).resolve().parents[2] / "train.py"
+
+
+class Marks:
+    """Seconds between one mark and the next."""
+
+    def __init__(self, began: float) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = began
+
+    def mark(self, part: str) -> None:
+        now = time.monotonic()
+        self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
+        self._last = now
+
+    def around(self, function: Callable[..., Any], before: str, part: str) -> Callable[..., Any]:
+        """`function`, with what came before it marked as `before`, and itself as `part`."""
+
+        def marked(*args: Any, **kwargs: Any) -> Any:
+            self.mark(before)
+            result = function(*args, **kwargs)
+            self.mark(part)
+            return result
+
+        return marked
+
+
+def main() -> None:
+    marks = Marks(began=float(sys.argv.pop(1)))
+    marks.mark("Python")
+    for package in ("hydra", "torch", "lightning", "cnnlab.runs.run"):
+        importlib.import_module(package)
+        marks.mark(f"import {package}")
+    from cnnlab.build import objects as build
+    from cnnlab.training.classifier import ImageClassifier
+
+    def end(self: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        marks.mark("first step")
+        print(json.dumps(marks.seconds), flush=True)
+        os._exit(0)
+
+    build.datamodule = marks.around(build.datamodule, "configuration", "data")
+    build.classifier = marks.around(build.classifier, "data", "network")
+    build.trainer = marks.around(build.trainer, "run folder", "trainer")
+    ImageClassifier.on_train_batch_end = end  # type: ignore[method-assign]
+    runpy.run_path(str(TRAIN), run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

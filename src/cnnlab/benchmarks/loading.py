@@ -1,0 +1,60 @@
+"""What a batch costs before the network sees it, ours and a plain loader's, and how much of a step that is."""
+
+from omegaconf import DictConfig
+
+from cnnlab.benchmarks import loops
+from cnnlab.benchmarks.child import Contenders, race
+from cnnlab.benchmarks.noise import check_data, crop_and_flip
+from cnnlab.benchmarks.results import Result, Row, facts_of
+from cnnlab.config.compose import compose
+
+OURS, PLAIN = "cnnlab", "plain PyTorch"
+TARGETS = {"resnet18": 2, "lenet5": 15}  # percent of a step that a batch may take
+
+
+def bench(cfg: DictConfig) -> Result:
+    check_data(cfg)
+    padding, flip = crop_and_flip(cfg)
+    data, _, machine = loops.prepared(cfg, cfg.data.batch_size)
+    steps = {OURS: 20, PLAIN: 10}
+    images = loops.images_for(cfg, steps[PLAIN])
+    contenders: Contenders = {
+        OURS: (loops.run_our_data, {"cfg": cfg}),
+        PLAIN: (loops.run_plain_loader, {"cfg": cfg, "padding": padding, "flip": flip, "images": images}),
+    }
+    for name in TARGETS:
+        other = cfg.copy()
+        other.model = compose("benchmark", [f"model={name}"]).model
+        steps[name] = loops.steps_of_a_turn(loops.macs_of_a_step(other))
+        contenders[name] = (loops.run_trainer, {"cfg": other, "images": loops.images_for(cfg, steps[name])})
+        steps[f"batches of {name}"] = steps[OURS]
+        contenders[f"batches of {name}"] = (loops.run_our_data, {"cfg": other})
+    timings, peaks = race(contenders, steps, cfg.rounds, {})
+    seconds = {name: timing.median for name, timing in timings.items()}
+    rows: list[Row] = []
+    for name in (OURS, PLAIN):
+        fastest, slowest = timings[name].spread
+        rows.append(
+            {
+                "batches by": name,
+                "batches/s": 1 / seconds[name],
+                "slowest": 1 / slowest,
+                "fastest": 1 / fastest,
+                "images/s": cfg.data.batch_size / seconds[name],
+                "peak, MiB": peaks[name] >> 20,
+            }
+        )
+    shares = [
+        {
+            "step of": name,
+            "ms": 1000 * seconds[name],
+            "share": 100 * seconds[f"batches of {name}"] / seconds[name],
+            "at most, %": target,
+        }
+        for name, target in TARGETS.items()
+    ]
+    facts = facts_of(cfg, machine, data) | {"network": ", ".join(TARGETS)}
+    note = f"cnnlab makes {seconds[PLAIN] / seconds[OURS]:,.1f} times as many batches a second as the plain loader."
+    return Result(
+        facts, {"augmented, normalised batches": rows, "cnnlab's share of a training step": shares}, [note], timings
+    )

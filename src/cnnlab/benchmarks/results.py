@@ -1,0 +1,109 @@
+"""What a benchmark found: printed as tables, kept as JSON."""
+
+import importlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from cnnlab.benchmarks.stopwatch import Timing
+from cnnlab.config.compose import BENCHES, CONF
+from cnnlab.data.datamodule import ImageDataModule
+from cnnlab.errors import UserError, one_of
+from cnnlab.files import write_atomically, writing
+from cnnlab.machine.setup import Machine, device_name
+from cnnlab.rendering.tables import aligned, render
+from cnnlab.runs.folder import git_state
+
+# The module that measures what `bench=` names.
+MODULES = {"train": "steps", "data": "loading", "ops": "convolutions", "startup": "startup", "trainer": "overhead"}
+
+Row = dict[str, Any]
+
+
+def run_bench(cfg: DictConfig) -> None:
+    """Measure what `bench=` says, which is a file of this package.
+
+    Raises:
+        UserError: it is not known, or its options do not fit.
+    """
+    one_of("bench", cfg.bench, BENCHES)
+    if (processes := cfg.trainer.devices * cfg.trainer.num_nodes) > 1:
+        raise UserError(
+            f"a benchmark's runs have one process each, got {processes} (trainer.devices x trainer.num_nodes)"
+        )
+    if cfg.trainer.precision == "16-mixed":
+        raise UserError("a benchmark has no scale for float16: trainer.precision=bf16-mixed or 32-true, got 16-mixed")
+    if cfg.profile and cfg.bench != "train":
+        raise UserError(f"profile=true is for bench=train, got bench={cfg.bench}")
+    if cfg.profile and cfg.trainer.compile:
+        raise UserError("profile=true watches the layers, which trainer.compile=true makes one: got both")
+    result: Result = importlib.import_module(f"cnnlab.benchmarks.{MODULES[cfg.bench]}").bench(cfg)
+    result.show(cfg)
+
+
+@dataclass
+class Result:
+    """
+    Attributes:
+        facts: what was measured, on what.
+        tables: rows by the table's title.
+        notes: what the tables say, in sentences.
+        timings: the seconds of every measured turn.
+    """
+
+    facts: dict[str, str]
+    tables: dict[str, list[Row]]
+    notes: list[str] = field(default_factory=list)
+    timings: dict[str, Timing] = field(default_factory=dict)
+
+    def text(self) -> str:
+        blocks = [aligned(list(self.facts.items()))]
+        for title, rows in self.tables.items():
+            shown = [{name: figure(value) for name, value in row.items()} for row in rows]
+            blocks.append(f"{title}\n{render(shown, 'table')}")
+        return "\n\n".join([*blocks, *(["\n".join(self.notes)] if self.notes else [])])
+
+    def show(self, cfg: DictConfig) -> None:
+        """Print the text, and write all to a file below logs/bench/, which the next measurement of its kind replaces.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        path = Path(cfg.log_dir) / "bench" / f"{cfg.bench}-{cfg.name}.json"
+        content = {
+            "bench": cfg.bench,
+            "overrides": list(HydraConfig.get().overrides.task),
+            **self.facts,
+            "torch": torch.__version__,
+            **git_state(CONF.parent),
+            "tables": self.tables,
+            "notes": self.notes,
+            "seconds": {name: timing.seconds for name, timing in self.timings.items()},
+        }
+        with writing(f"log_dir={cfg.log_dir}: {path}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, json.dumps(content, indent=2) + "\n")
+        print(f"{self.text()}\n\nwritten: {path}")
+
+
+def figure(value: Any) -> Any:
+    """A number as it is read: whole from 100 on, three digits below."""
+    if isinstance(value, float):
+        return round(value) if value >= 100 else float(f"{value:.3g}")
+    return value
+
+
+def facts_of(cfg: DictConfig, machine: Machine, data: ImageDataModule) -> dict[str, str]:
+    """The head of most benchmarks."""
+    shape = f"{data.batch_size} x {len(data.facts.mean)} x {data.image_size} x {data.image_size}"
+    return {
+        "network": HydraConfig.get().runtime.choices["model"],
+        "images": f"noise in the form of {data.name}, which needs no download; batches of {shape}",
+        "device": f"{device_name(machine.device)}, threads: {machine.threads}, {machine.precision}",
+        "turns": f"{cfg.rounds} of each, one after the other; figures are medians",
+    }

@@ -1,0 +1,61 @@
+"""The one way from a node of the configuration to an object: what a `_target_` may name, and how mistakes are told.
+
+Imports Hydra and what the node names, nothing else.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import hydra.utils
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+
+from cnnlab.errors import UserError
+
+# Where the class or function that a group's _target_ names must be defined.
+ALLOWED = {
+    "model": ("cnnlab.models.",),
+    "augment": ("cnnlab.augment.",),
+    "loss": ("cnnlab.training.losses.",),
+    "optimizer": ("torch.optim.", "cnnlab.training.muon."),
+    "scheduler": ("cnnlab.training.schedules.",),
+}
+
+
+def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
+    """The object that `node` describes; `args` and `kwargs` are added as they are.
+
+    Args:
+        what: the node's key, which begins with its group: `optimizer`, `augment.crop`.
+
+    Raises:
+        UserError: its target is not allowed for this group, or does not take what it is given.
+    """
+    target_of(node, what)
+    try:
+        return hydra.utils.instantiate(node, _partial_=True, _convert_="all")(*args, **kwargs)
+    except InstantiationException as error:
+        raise UserError(f"{what}: {error.__cause__ or error}") from error
+    except (TypeError, ValueError) as error:
+        settings = ", ".join(f"{key!s}={value!r}" for key, value in node.items() if key != "_target_")
+        raise UserError(f"{what} cannot be made with {settings}: {error}") from error
+
+
+def target_of(node: DictConfig, what: str) -> Callable[..., Any]:
+    """The class or function that `node` names.
+
+    Raises:
+        UserError: it is not defined where those of its group are, or the node holds another `_target_`. What is merely
+            reached through an allowed module, as `cnnlab.augment.trivial.torch.hub.load`, is refused too.
+    """
+    target = str(node.get("_target_"))
+    allowed = ALLOWED[what.partition(".")[0]]
+    if "_target_" in str({key: value for key, value in node.items() if key != "_target_"}):
+        raise UserError(f"{what} must not hold another _target_, got {OmegaConf.to_container(node)}")
+    if target.startswith(allowed):
+        with suppress(ImportError, ValueError):
+            found = hydra.utils.get_object(target)
+            if callable(found) and f"{getattr(found, '__module__', '')}.".startswith(allowed):
+                return found
+    raise UserError(f"{what}._target_ must name something of {list(allowed)}, got {target!r}")

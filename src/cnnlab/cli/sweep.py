@@ -1,0 +1,158 @@
+"""A sweep: the jobs of one command line with -m, what is known of each, and the table of them.
+
+Hydra makes the jobs and its launcher runs them, in this process or in others, so what is known of a job lies in a file
+below the sweep's folder. Imports Hydra and nothing heavier.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from cnnlab.files import write_atomically, writing
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep, as its file has it.
+
+    Attributes:
+        status: running, done, failed, skipped, interrupted, or lost, if its process ended without a word.
+        folder: of the run, once it is done.
+        accuracies: validation and test, as shares; None where there are none.
+    """
+
+    number: int
+    overrides: str
+    status: str = "running"
+    error: str = ""
+    folder: str = ""
+    accuracies: tuple[float | None, float | None] = (None, None)
+    seconds: float | None = None
+
+
+class Sweep:
+    """The folder of a sweep: `sweep.json` with the number of jobs, `jobs/<number>.json`, and `table.txt` at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a job has failed after which no other may start."""
+        return (self.folder / "stopped").exists()
+
+    def begin(self, total: int) -> None:
+        """Make the folder.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with writing(f"the sweep's folder {self.folder}"):
+            (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
+            for left_over in (self.folder / "stopped", *(self.folder / "jobs").glob("*.json")):
+                left_over.unlink(missing_ok=True)  # where the folder is named, and used again
+            write_atomically(self.folder / "sweep.json", json.dumps({"jobs": total, "began": time.time()}) + "\n")
+
+    def stop(self) -> None:
+        (self.folder / "stopped").touch()
+
+    def write(self, job: Job) -> None:
+        write_atomically(self.folder / "jobs" / f"{job.number}.json", json.dumps(asdict(job)) + "\n")
+
+    def jobs(self) -> list[Job]:
+        """Those that have begun, by number."""
+        found = [Job(**json.loads(path.read_text())) for path in (self.folder / "jobs").glob("*.json")]
+        return sorted(found, key=lambda job: job.number)
+
+    def progress(self) -> str:
+        """How many jobs are in which state, and how long the others will take at this pace."""
+        counts = Counter(job.status for job in self.jobs())
+        left = self.total - sum(counts.values())
+        ended = sum(counts.values()) - counts["running"]
+        parts = [f"{count} {status}" for status, count in sorted(counts.items())] + ([f"{left} left"] if left else [])
+        if ended and left + counts["running"]:
+            minutes = (time.time() - self._facts["began"]) / ended * (left + counts["running"]) / 60
+            parts.append(f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute")
+        return f"sweep: {', '.join(parts)}"
+
+    def end(self, running: str = "lost") -> str:
+        """The table of all jobs, which is kept; what is still `running` now has lost its process."""
+        for job in self.jobs():
+            if job.status == "running":
+                self.write(replace(job, status=running))
+        table = table_of(self.jobs())
+        if missing := self.total - len(self.jobs()):
+            table += f"\n{missing} more {'was' if missing == 1 else 'were'} not begun"
+        write_atomically(self.folder / "table.txt", table + "\n")
+        return table
+
+    @property
+    def total(self) -> int:
+        """How many jobs the sweep has."""
+        return int(self._facts["jobs"])
+
+    @property
+    def _facts(self) -> dict[str, float]:
+        facts: dict[str, float] = json.loads((self.folder / "sweep.json").read_text())
+        return facts
+
+    def is_whole(self) -> bool:
+        """Whether all jobs are done."""
+        return sum(job.status == "done" for job in self.jobs()) == self.total
+
+
+class CountJobs(Callback):
+    """Begins the sweep's folder; Hydra calls it before the first job."""
+
+    current: Sweep | None = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        overrides = parser.parse_overrides([*params, *config.hydra.overrides.task])
+        batches = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+        CountJobs.current = Sweep(Path(config.hydra.sweep.dir))
+        CountJobs.current.begin(sum(map(len, batches)))
+
+
+def this_job() -> tuple[Sweep, Job] | None:
+    """The sweep's folder and this job of it, or None outside of sweeps."""
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return None
+    hydra = HydraConfig.get()
+    return Sweep(Path(hydra.sweep.dir)), Job(int(hydra.job.num), " ".join(hydra.overrides.task))
+
+
+def table_of(jobs: Sequence[Job]) -> str:
+    """One aligned row a job, with the arguments that not all have."""
+    from cnnlab.rendering.tables import render
+
+    words = [job.overrides.split() for job in jobs]
+    shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
+    rows = []
+    for job, own in zip(jobs, words, strict=True):
+        val, test = (f"{100 * share:.2f}" if share is not None else "" for share in job.accuracies)
+        rows.append(
+            {
+                "job": str(job.number),
+                "arguments": " ".join(word for word in own if word not in shared),
+                "status": job.status,
+                "val %": val,
+                "test %": test,
+                "time": "" if job.seconds is None else f"{job.seconds / 60:.1f} min",
+                "": job.error.partition("\n")[0] or job.folder,
+            }
+        )
+    return render(rows, "table", numbers=("job", "val %", "test %", "time")) if rows else "no job was begun"

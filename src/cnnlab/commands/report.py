@@ -1,0 +1,137 @@
+"""What `report` does: one table of the runs below a folder, what groups differ by, and their curves."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from cnnlab.errors import one_of
+from cnnlab.files import writing
+from cnnlab.rendering import tables
+from cnnlab.reporting.conditions import chosen, is_number, text_of
+from cnnlab.reporting.groups import Group, columns_of, grouped, in_order, name_of, shared_choices
+from cnnlab.reporting.pairs import Pair, compared
+from cnnlab.reporting.records import MEASURED, collect, read_rows
+
+FEW = 8  # groups that are drawn and compared in pairs
+COMPARED = {"test/acc": "test", "val/acc": "validation"}  # the latter where no run was tested
+HEADINGS = {"val/acc": "val %", "test/acc": "test %", "test/acc_last": "last %"}
+
+
+def report(cfg: DictConfig) -> None:
+    """Print or write the table of the runs below `log_dir`, and draw their curves.
+
+    Raises:
+        UserError: an option is none, or names what no run has.
+    """
+    one_of("format", cfg.format, tables.FORMATS)
+    one_of("picture", cfg.picture, (True, False))
+    runs, skipped = collect(Path(cfg.log_dir))
+    notes = list(skipped)
+    keys = [cfg.group_by] if isinstance(cfg.group_by, str) else cfg.group_by
+    groups = grouped(chosen(runs, cfg.where), keys)
+    if groups:
+        columns = columns_of(groups, keys)
+        groups = in_order(groups, columns, cfg.sort)
+        _show(cfg, groups, columns)
+        if len(groups) > FEW:
+            notes.append(f"up to {FEW} groups are drawn and compared in pairs, these are {len(groups)}: where= chooses")
+        elif cfg.picture:
+            notes += _draw(groups, columns, Path(cfg.figures))
+    else:
+        notes.append(f"no run of {len(runs)} fits where={cfg.where}" if runs else f"no runs below {cfg.log_dir} yet")
+    for_people = cfg.format in tables.READ_BY_PEOPLE
+    if groups and notes and for_people:
+        print()
+    for note in notes:
+        print(note, file=sys.stdout if for_people else sys.stderr)
+
+
+def _show(cfg: DictConfig, groups: Sequence[Group], columns: Sequence[str]) -> None:
+    """The table of groups, and that of pairs where there are any; in JSON both are one."""
+    rows = [group.row(columns) for group in groups]
+    measure = "test/acc" if any(group.mean("test/acc") is not None for group in groups) else "val/acc"
+    pairs = compared(groups, measure) if len(groups) <= FEW else []
+    if cfg.format not in tables.READ_BY_PEOPLE:
+        plain = [_plain_pair(pair, measure, columns) for pair in pairs]
+        tables.show(cfg, tables.render(rows, cfg.format, facts={"pairs": plain}))
+        if plain and cfg.format == "csv" and cfg.output is not None:
+            tables.show(cfg, tables.render(plain, cfg.format), suffix="pairs")
+        return
+    readable = [_readable(row, columns) for row in rows]
+    filled = [heading for heading in readable[0] if heading in columns or any(row[heading] for row in readable)]
+    text = [{heading: row[heading] for heading in filled} for row in readable]
+    left = [column for column in columns if not all(is_number(row[column]) for row in rows)] + ["unfinished", "limited"]
+    tables.show(cfg, tables.render(text, cfg.format, numbers=set(filled) - set(left)))
+    if shared := shared_choices(groups, columns):
+        print(f"\nall with {shared}")
+    if pairs:
+        print(
+            f"\n{COMPARED[measure]} accuracy on shared seeds, first less second, in points; p of each pair's own "
+            "paired t-test\n"
+        )
+        told = [_readable_pair(pair, columns) for pair in pairs]
+        tables.show(cfg, tables.render(told, cfg.format, numbers=("seeds", "difference", "p")), suffix="pairs")
+
+
+def _readable(row: dict[str, Any], columns: Sequence[str]) -> dict[str, str]:
+    cells = {column: "" if row[column] is None else text_of(row[column]) for column in columns}
+    cells |= {"n": str(row["n"]), "unfinished": row["unfinished"]}
+    cells |= {"epochs": _number(row["epochs"], ".4g"), "best": _number(row["best_epoch"], ".4g")}
+    for field in MEASURED:
+        share, std = row[field], row[f"{field}_std"]
+        spread = "" if std is None else f" ± {100 * std:.2f}"
+        cells[HEADINGS[field]] = "" if share is None else f"{100 * share:.2f}{spread}"
+    seconds = row["train_seconds"]
+    cells["minutes"] = "" if seconds is None else f"{seconds / 60:,.1f}"
+    cells["images/s"] = _number(row["images_per_second"], ",.0f")
+    return cells | {"limited": "yes" if row["limited"] else ""}
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else f"{value:{form}}"
+
+
+def _plain_pair(pair: Pair, measure: str, columns: Sequence[str]) -> dict[str, Any]:
+    return {
+        "measure": measure,
+        "first": name_of(pair.first, columns),
+        "second": name_of(pair.second, columns),
+        "seeds": pair.seeds,
+        "difference": pair.difference,
+        "difference_std": pair.std,
+        "p": pair.p,
+    }
+
+
+def _readable_pair(pair: Pair, columns: Sequence[str]) -> dict[str, str]:
+    return {
+        "first": name_of(pair.first, columns),
+        "second": name_of(pair.second, columns),
+        "seeds": str(pair.seeds),
+        "difference": f"{100 * pair.difference:+.2f} ± {100 * pair.std:.2f}",
+        "p": "" if pair.p is None else "< 0.001" if pair.p < 0.001 else f"{pair.p:.3f}",
+    }
+
+
+def _draw(groups: Sequence[Group], columns: Sequence[str], folder: Path) -> list[str]:
+    """Draw what is done; lines that say where, and which runs' epochs cannot be read."""
+    curves, notes = {}, []
+    for group in groups:
+        several = []
+        for run in group.done:
+            try:
+                several.append(read_rows(run))
+            except ValueError as error:
+                notes.append(f"not drawn: {run.folder.path}: {error}")
+        if any(several):
+            curves[name_of(group, columns)] = [rows for rows in several if rows]
+    if not curves:
+        return notes
+    from cnnlab.figures.group_curves import draw_groups  # matplotlib takes a second
+
+    with writing(f"figures={folder}"):
+        path = draw_groups(curves, folder / "curves.png")
+    return [*notes, f"picture: {path}"]

@@ -1,0 +1,133 @@
+"""AlexNet: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012,
+figure 2; and in one tower: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
+
+Differs from the paper: conv1 pads by 2, which makes the figure's 55x55 maps of 224 pixels (without it they need 227);
+weights start as He et al. 2015 and biases at 0, in place of deviation 0.01 and ones, with which learning takes epochs
+to begin; `stem="small"`, for images below 64 pixels, has a 5x5 convolution of stride 1 first and 1,024 units in fc6 and
+fc7.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.models.initialization import initialise_without_norm
+from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.ops.size import out_size, size_through
+
+WIDTHS = {
+    "alexnet": (64, 192, 384, 256, 256),
+    "alexnet_2012": (96, 256, 384, 384, 256),
+}
+
+
+class ResponseNorm(nn.LocalResponseNorm):
+    """Section 3.3: x / (k + alpha * sum of the squares of 5 channels)^beta; (N, C, H, W) to the same."""
+
+    def __init__(self) -> None:
+        super().__init__(size=5, alpha=5 * 1e-4, beta=0.75, k=2.0)  # PyTorch divides alpha by the size
+
+
+class AlexNet(nn.Module):
+    """Five convolutions, three overlapping poolings and three fully connected layers.
+
+    With two towers conv2, conv4 and conv5 see the maps of their own tower only.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        image_size: int,
+        widths: tuple[int, ...],
+        towers: int,
+        response_norm: bool,
+        dropout: float,
+        stem: str,
+    ) -> None:
+        super().__init__()
+        self.stem = choose_stem(stem, image_size)
+        check_size(f"alexnet with stem={self.stem}", image_size, smallest=15 if self.stem == "small" else 63)
+        if self.stem == "small":
+            self.conv1 = nn.Conv2d(in_channels, widths[0], kernel_size=5, padding=2)
+            side, hidden = image_size, 1024
+        else:
+            self.conv1 = nn.Conv2d(in_channels, widths[0], kernel_size=11, stride=4, padding=2)
+            side, hidden = out_size(image_size, 11, stride=4, padding=2), 4096
+        side = size_through(side, *[(3, 2, 0)] * 3)  # pool1, pool2, pool5
+        self.norm1 = ResponseNorm() if response_norm else nn.Identity()
+        self.pool1 = nn.MaxPool2d(kernel_size=3, stride=2)
+        self.conv2 = nn.Conv2d(widths[0], widths[1], kernel_size=5, padding=2, groups=towers)
+        self.norm2 = ResponseNorm() if response_norm else nn.Identity()
+        self.pool2 = nn.MaxPool2d(kernel_size=3, stride=2)
+        self.conv3 = nn.Conv2d(widths[1], widths[2], kernel_size=3, padding=1)
+        self.conv4 = nn.Conv2d(widths[2], widths[3], kernel_size=3, padding=1, groups=towers)
+        self.conv5 = nn.Conv2d(widths[3], widths[4], kernel_size=3, padding=1, groups=towers)
+        self.pool5 = nn.MaxPool2d(kernel_size=3, stride=2)
+        self.fc6 = nn.Linear(widths[4] * side * side, hidden)
+        self.dropout6 = nn.Dropout(dropout)
+        self.fc7 = nn.Linear(hidden, hidden)
+        self.dropout7 = nn.Dropout(dropout)
+        self.fc8 = nn.Linear(hidden, num_classes)
+        initialise_without_norm(self, last=self.fc8)
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
+        x = self.norm1(torch.relu(self.conv1(x)))  # (N, 64, 55, 55)
+        x = self.pool1(x)  # (N, 64, 27, 27)
+        x = self.norm2(torch.relu(self.conv2(x)))  # (N, 192, 27, 27)
+        x = self.pool2(x)  # (N, 192, 13, 13)
+        x = torch.relu(self.conv3(x))  # (N, 384, 13, 13)
+        x = torch.relu(self.conv4(x))  # (N, 256, 13, 13)
+        x = torch.relu(self.conv5(x))  # (N, 256, 13, 13)
+        x = self.pool5(x)  # (N, 256, 6, 6)
+        x = x.flatten(1)  # (N, 9216)
+        x = self.dropout6(torch.relu(self.fc6(x)))  # (N, 4096)
+        x = self.dropout7(torch.relu(self.fc7(x)))  # (N, 4096)
+        return self.fc8(x)  # (N, 1000)
+
+
+def alexnet(
+    in_channels: int = 3,
+    num_classes: int = 1000,
+    image_size: int = 224,
+    response_norm: bool = False,
+    dropout: float = 0.5,
+    stem: str = "auto",
+) -> AlexNet:
+    """AlexNet in one tower, the form that everyone uses: 61,100,840 parameters.
+
+    Args:
+        response_norm: whether the local response normalisation of 2012 follows conv1 and conv2.
+        dropout: the share of units of fc6 and fc7 that is left out in training.
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+    """
+    return AlexNet(
+        in_channels,
+        num_classes,
+        image_size,
+        widths=WIDTHS["alexnet"],
+        towers=1,
+        response_norm=response_norm,
+        dropout=dropout,
+        stem=stem,
+    )
+
+
+def alexnet_2012(
+    in_channels: int = 3,
+    num_classes: int = 1000,
+    image_size: int = 224,
+    response_norm: bool = True,
+    dropout: float = 0.5,
+    stem: str = "auto",
+) -> AlexNet:
+    """AlexNet in two towers, as published: 60,965,224 parameters. The arguments are those of `alexnet`."""
+    return AlexNet(
+        in_channels,
+        num_classes,
+        image_size,
+        widths=WIDTHS["alexnet_2012"],
+        towers=2,
+        response_norm=response_norm,
+        dropout=dropout,
+        stem=stem,
+    )

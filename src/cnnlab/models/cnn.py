@@ -1,0 +1,57 @@
+"""The study notes' network for CIFAR-10: blocks of convolution and pooling, then a fully connected layer.
+
+Differs from the paper: there is none; batch norm is an option, and the width doubles from block to block.
+"""
+
+from torch import Tensor, nn
+
+from cnnlab.errors import UserError
+from cnnlab.models.stem import check_size
+from cnnlab.ops.size import size_through
+
+
+class Block(nn.Module):
+    """3x3 convolution, optional batch norm, ReLU, 2x2 max pooling: (N, C, H, W) to (N, out_channels, H/2, W/2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, batch_norm: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=not batch_norm)
+        self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
+        self.relu = nn.ReLU()
+        self.pool = nn.MaxPool2d(kernel_size=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(self.relu(self.norm(self.conv(x))))
+
+
+class CNN(nn.Module):
+    def __init__(
+        self, in_channels: int, num_classes: int, image_size: int, blocks: int, width: int, batch_norm: bool
+    ) -> None:
+        super().__init__()
+        if blocks < 1 or width < 1:
+            raise UserError(f"blocks and width must be at least 1, got blocks={blocks}, width={width}")
+        check_size(f"cnn with blocks={blocks}", image_size, smallest=2**blocks)
+        side = size_through(image_size, *[(2, 2, 0)] * blocks)
+        widths = [width * 2**i for i in range(blocks)]
+        self.blocks = nn.Sequential(
+            *(Block(before, after, batch_norm) for before, after in zip([in_channels, *widths], widths, strict=False))
+        )
+        self.classifier = nn.Linear(widths[-1] * side * side, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, 3, 32, 32)
+        x = self.blocks(x)  # (N, 128, 4, 4)
+        x = x.flatten(1)  # (N, 2048)
+        return self.classifier(x)  # (N, 10)
+
+
+def cnn(
+    in_channels: int = 3,
+    num_classes: int = 10,
+    image_size: int = 32,
+    blocks: int = 3,
+    width: int = 32,
+    batch_norm: bool = True,
+) -> CNN:
+    """`blocks` blocks of `width`, 2 `width`, 4 `width`, ... channels."""
+    return CNN(in_channels, num_classes, image_size, blocks=blocks, width=width, batch_norm=batch_norm)

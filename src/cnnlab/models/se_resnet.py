@@ -1,0 +1,53 @@
+"""SE-ResNet: Hu, Shen and Sun, "Squeeze-and-excitation networks", 2017, figures 1 and 3.
+
+Differs from the paper: `stem="small"` as in ResNet.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.models.resnet import DEPTHS, BasicBlock, ResNet
+
+REDUCTION = 16  # section 6.4
+
+
+class SqueezeExcitation(nn.Module):
+    """Each channel times a weight in (0, 1) that two small layers make of all channels' means; same shape."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.squeeze = nn.AdaptiveAvgPool2d(1)
+        self.reduce = nn.Conv2d(channels, channels // REDUCTION, kernel_size=1)
+        self.expand = nn.Conv2d(channels // REDUCTION, channels, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = torch.relu(self.reduce(self.squeeze(x)))
+        return x * torch.sigmoid(self.expand(weight))
+
+
+class SEBasicBlock(BasicBlock):
+    """ResNet's block with the excitation before the addition."""
+
+    def __init__(self, in_channels: int, width: int, stride: int, shortcut: str) -> None:
+        super().__init__(in_channels, width, stride=stride, shortcut=shortcut)
+        self.se = SqueezeExcitation(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = self.se(self.bn2(self.conv2(y)))
+        return torch.relu(y if self.shortcut is None else y + self.shortcut(x))
+
+
+def se_resnet18(
+    in_channels: int = 3, num_classes: int = 1000, image_size: int = 224, stem: str = "auto", shortcut: str = "B"
+) -> ResNet:
+    """SE-ResNet-18: 11,778,592 parameters. The arguments are those of `resnet18`."""
+    return ResNet(
+        in_channels,
+        num_classes,
+        image_size,
+        block=SEBasicBlock,
+        depths=DEPTHS["resnet18"],
+        stem=stem,
+        shortcut=shortcut,
+    )

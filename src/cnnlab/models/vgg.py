@@ -1,0 +1,178 @@
+"""VGG: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014, table 1.
+
+Differs from the paper: batch norm is an option; weights start as He et al. 2015, where the paper first trained a
+shallower network; `stem="small"`, for images below 64 pixels, keeps the convolutions, rounds the poolings up and has
+512 units without dropout in fc6 and fc7, as is usual for CIFAR.
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.models.initialization import initialise_without_norm
+from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.ops.size import out_size
+
+WIDTHS = (64, 128, 256, 512, 512)
+DEPTHS = {
+    "vgg11": (1, 1, 2, 2, 2),  # column A
+    "vgg13": (2, 2, 2, 2, 2),  # column B
+    "vgg16": (2, 2, 3, 3, 3),  # column D
+    "vgg19": (2, 2, 4, 4, 4),  # column E
+}
+
+
+class VGG(nn.Module):
+    """Five stages of 3x3 convolutions, each with a pooling, and three fully connected layers."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        image_size: int,
+        depths: tuple[int, ...],
+        batch_norm: bool,
+        dropout: float | None,
+        stem: str,
+    ) -> None:
+        super().__init__()
+        self.stem = choose_stem(stem, image_size)
+        small = self.stem == "small"
+        check_size(f"vgg with stem={self.stem}", image_size, smallest=1 if small else 32)
+        side = image_size
+        for _ in range(5):
+            side = out_size(side, 2, stride=2, ceil_mode=small)
+        hidden = 512 if small else 4096
+        if dropout is None:
+            dropout = 0.0 if small else 0.5
+        self.conv1 = self._stage(1, in_channels, WIDTHS[0], depth=depths[0], batch_norm=batch_norm)
+        self.pool1 = nn.MaxPool2d(kernel_size=2, ceil_mode=small)
+        self.conv2 = self._stage(2, WIDTHS[0], WIDTHS[1], depth=depths[1], batch_norm=batch_norm)
+        self.pool2 = nn.MaxPool2d(kernel_size=2, ceil_mode=small)
+        self.conv3 = self._stage(3, WIDTHS[1], WIDTHS[2], depth=depths[2], batch_norm=batch_norm)
+        self.pool3 = nn.MaxPool2d(kernel_size=2, ceil_mode=small)
+        self.conv4 = self._stage(4, WIDTHS[2], WIDTHS[3], depth=depths[3], batch_norm=batch_norm)
+        self.pool4 = nn.MaxPool2d(kernel_size=2, ceil_mode=small)
+        self.conv5 = self._stage(5, WIDTHS[3], WIDTHS[4], depth=depths[4], batch_norm=batch_norm)
+        self.pool5 = nn.MaxPool2d(kernel_size=2, ceil_mode=small)
+        self.fc6 = nn.Linear(WIDTHS[4] * side * side, hidden)
+        self.dropout6 = nn.Dropout(dropout)
+        self.fc7 = nn.Linear(hidden, hidden)
+        self.dropout7 = nn.Dropout(dropout)
+        self.fc8 = nn.Linear(hidden, num_classes)
+        initialise_without_norm(self, last=self.fc8)
+
+    @staticmethod
+    def _stage(number: int, in_channels: int, out_channels: int, depth: int, batch_norm: bool) -> nn.Sequential:
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        for i in range(1, depth + 1):
+            layers[f"conv{number}_{i}"] = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
+            if batch_norm:
+                layers[f"bn{number}_{i}"] = nn.BatchNorm2d(out_channels)
+            layers[f"relu{number}_{i}"] = nn.ReLU()
+            in_channels = out_channels
+        return nn.Sequential(layers)
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
+        x = self.conv1(x)  # (N, 64, 224, 224)
+        x = self.pool1(x)  # (N, 64, 112, 112)
+        x = self.conv2(x)  # (N, 128, 112, 112)
+        x = self.pool2(x)  # (N, 128, 56, 56)
+        x = self.conv3(x)  # (N, 256, 56, 56)
+        x = self.pool3(x)  # (N, 256, 28, 28)
+        x = self.conv4(x)  # (N, 512, 28, 28)
+        x = self.pool4(x)  # (N, 512, 14, 14)
+        x = self.conv5(x)  # (N, 512, 14, 14)
+        x = self.pool5(x)  # (N, 512, 7, 7)
+        x = x.flatten(1)  # (N, 25088)
+        x = self.dropout6(torch.relu(self.fc6(x)))  # (N, 4096)
+        x = self.dropout7(torch.relu(self.fc7(x)))  # (N, 4096)
+        return self.fc8(x)  # (N, 1000)
+
+
+def vgg11(
+    in_channels: int = 3,
+    num_classes: int = 1000,
+    image_size: int = 224,
+    batch_norm: bool = False,
+    dropout: float | None = None,
+    stem: str = "auto",
+) -> VGG:
+    """VGG-11: 132,863,336 parameters.
+
+    Args:
+        batch_norm: whether batch norm follows each convolution.
+        dropout: the share of units of fc6 and fc7 that is left out in training; None for the paper's 0.5 in its own
+            form, and 0 in the small one, whose 512 units it would keep from starting to learn.
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+    """
+    return VGG(
+        in_channels,
+        num_classes,
+        image_size,
+        depths=DEPTHS["vgg11"],
+        batch_norm=batch_norm,
+        dropout=dropout,
+        stem=stem,
+    )
+
+
+def vgg13(
+    in_channels: int = 3,
+    num_classes: int = 1000,
+    image_size: int = 224,
+    batch_norm: bool = False,
+    dropout: float | None = None,
+    stem: str = "auto",
+) -> VGG:
+    """VGG-13: 133,047,848 parameters. The arguments are those of `vgg11`."""
+    return VGG(
+        in_channels,
+        num_classes,
+        image_size,
+        depths=DEPTHS["vgg13"],
+        batch_norm=batch_norm,
+        dropout=dropout,
+        stem=stem,
+    )
+
+
+def vgg16(
+    in_channels: int = 3,
+    num_classes: int = 1000,
+    image_size: int = 224,
+    batch_norm: bool = False,
+    dropout: float | None = None,
+    stem: str = "auto",
+) -> VGG:
+    """VGG-16: 138,357,544 parameters, 138,365,992 with batch norm. The arguments are those of `vgg11`."""
+    return VGG(
+        in_channels,
+        num_classes,
+        image_size,
+        depths=DEPTHS["vgg16"],
+        batch_norm=batch_norm,
+        dropout=dropout,
+        stem=stem,
+    )
+
+
+def vgg19(
+    in_channels: int = 3,
+    num_classes: int = 1000,
+    image_size: int = 224,
+    batch_norm: bool = False,
+    dropout: float | None = None,
+    stem: str = "auto",
+) -> VGG:
+    """VGG-19: 143,667,240 parameters. The arguments are those of `vgg11`."""
+    return VGG(
+        in_channels,
+        num_classes,
+        image_size,
+        depths=DEPTHS["vgg19"],
+        batch_norm=batch_norm,
+        dropout=dropout,
+        stem=stem,
+    )

@@ -1,0 +1,91 @@
+"""Wide residual networks: Zagoruyko and Komodakis, "Wide residual networks", 2016, table 1 and figure 1d.
+
+Differs from the paper: nothing.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.errors import UserError
+from cnnlab.models.initialization import initialise_convolutions
+
+WIDTHS = (16, 32, 64)
+
+
+class WideBlock(nn.Module):
+    """Batch norm and ReLU before each of two 3x3 convolutions, dropout between them, and the shortcut.
+
+    (N, in_channels, H, W) to (N, out_channels, H/stride, W/stride). A projection starts from the activated input.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, dropout: float) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False)
+        self.projection: nn.Module | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.projection = nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        activated = torch.relu(self.bn1(x))
+        shortcut = x if self.projection is None else self.projection(activated)
+        y = torch.relu(self.bn2(self.conv1(activated)))
+        y = self.conv2(self.dropout(y))
+        return y + shortcut
+
+
+class WideResNet(nn.Module):
+    """Three groups of (depth - 4) / 6 blocks, `width` times as wide as ResNet's for CIFAR; any image size."""
+
+    def __init__(self, in_channels: int, num_classes: int, depth: int, width: int, dropout: float) -> None:
+        super().__init__()
+        if depth < 10 or depth % 6 != 4:
+            raise UserError(f"depth must be 10, 16, 22, 28, ... (6n + 4), got {depth}")
+        if width < 1:
+            raise UserError(f"width must be at least 1, got {width}")
+        blocks = (depth - 4) // 6
+        widths = [width * each for each in WIDTHS]
+        self.conv1 = nn.Conv2d(in_channels, 16, kernel_size=3, padding=1, bias=False)
+        self.conv2 = self._group(16, widths[0], blocks, stride=1, dropout=dropout)
+        self.conv3 = self._group(widths[0], widths[1], blocks, stride=2, dropout=dropout)
+        self.conv4 = self._group(widths[1], widths[2], blocks, stride=2, dropout=dropout)
+        self.bn = nn.BatchNorm2d(widths[2])
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(widths[2], num_classes)
+        initialise_convolutions(self)
+
+    @staticmethod
+    def _group(in_channels: int, out_channels: int, blocks: int, stride: int, dropout: float) -> nn.Sequential:
+        first = WideBlock(in_channels, out_channels, stride=stride, dropout=dropout)
+        rest = (WideBlock(out_channels, out_channels, stride=1, dropout=dropout) for _ in range(blocks - 1))
+        return nn.Sequential(first, *rest)
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, 3, 32, 32)
+        x = self.conv1(x)  # (N, 16, 32, 32)
+        x = self.conv2(x)  # (N, 160, 32, 32)
+        x = self.conv3(x)  # (N, 320, 16, 16)
+        x = self.conv4(x)  # (N, 640, 8, 8)
+        x = torch.relu(self.bn(x))  # (N, 640, 8, 8)
+        x = self.avgpool(x).flatten(1)  # (N, 640)
+        return self.fc(x)  # (N, 10)
+
+
+def wrn_28_10(
+    in_channels: int = 3,
+    num_classes: int = 10,
+    image_size: int = 32,
+    depth: int = 28,
+    width: int = 10,
+    dropout: float = 0.0,
+) -> WideResNet:
+    """WRN-28-10: 36,479,194 parameters for CIFAR-10.
+
+    Args:
+        depth: layers with weights, 6n + 4.
+        width: how many times as wide as ResNet's; the paper's k.
+        dropout: the share left out between a block's convolutions in training; 0.3 in the paper's section 3.4.
+    """
+    return WideResNet(in_channels, num_classes, depth=depth, width=width, dropout=dropout)

@@ -1,0 +1,164 @@
+"""The runs below a folder: their records, configurations and epochs, read without torch."""
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cnnlab.errors import UserError
+from cnnlab.runs.folder import Record, RunFolder, parse_record
+from cnnlab.runs.run_id import NOT_IDENTITY, of_processes
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast, where PyYAML has it
+STATUSES = ("running", "done", "failed", "interrupted", "pruned")
+MEASURED = ("val/acc", "test/acc", "test/acc_last")
+NUMBERS = (*MEASURED, "epochs", "best_epoch", "train_seconds", "images_per_second")
+
+Value = str | int | float | bool | tuple[Any, ...] | None
+Rows = list[dict[str, float | None]]
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """A run that was read.
+
+    Args:
+        identity: what can change its weights, by dotted key, without the seed; null counts as not there.
+        values: all that its record and its configuration say, by dotted key.
+    """
+
+    folder: RunFolder
+    record: Record
+    identity: Mapping[str, Value]
+    values: Mapping[str, Value]
+
+    @property
+    def is_done(self) -> bool:
+        return self.record["status"] == "done"
+
+
+def collect(folder: Path) -> tuple[list[KnownRun], list[str]]:
+    """The runs below `folder`, by path, and a line for each that cannot be read or was read already.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"log_dir must be a folder with runs, and there is none at {folder}")
+    runs: dict[str, KnownRun] = {}
+    skipped = []
+    for path in sorted(folder.rglob("result.json")):
+        try:
+            run = read_run(path.parent)
+        except ValueError as error:
+            skipped.append(f"skipped {path}: {error}")
+            continue
+        known = runs.get(run.record["run_id"])
+        if known is None or (run.is_done and not known.is_done):
+            runs[run.record["run_id"]] = run
+        if known is not None:
+            kept, left = (known, run) if runs[run.record["run_id"]] is known else (run, known)
+            skipped.append(f"skipped {left.folder.result}: the same run as {kept.folder.path}")
+    return list(runs.values()), skipped
+
+
+def read_run(folder: Path) -> KnownRun:
+    """The run in `folder`.
+
+    Raises:
+        ValueError: its record or its configuration cannot be read, or is none.
+    """
+    record = _parse(folder / "result.json", parse_record)
+    if problem := _problem(record):
+        raise ValueError(problem)
+    config = _parse(folder / "config.yaml", lambda text: yaml.load(text, Loader=LOADER))
+    values = flatten(record) | flatten(config) | {"run": f"{record['name']}/{record['run_id']}"}
+    resolved = {f"trainer.{key}": record[key] for key in ("precision", "threads") if record.get(key) is not None}
+    resolved |= {f"trainer.{key}": value for key, value in of_processes(config.get("trainer") or {}).items()}
+    pictures = {"data.fingerprint": values.get("data.fingerprint")}
+    # A model's file says more than its network does: plain18 is resnet18 without shortcuts.
+    model = {"model": values["choices.model"]} if "choices.model" in values else {}
+    identity = {key: value for key, value in flatten(config).items() if is_identity(key)} | resolved | pictures | model
+    return KnownRun(
+        folder=RunFolder(folder),
+        record=record,
+        identity={key: value for key, value in identity.items() if value is not None},
+        values=values | resolved | model,
+    )
+
+
+def is_identity(key: str) -> bool:
+    """Whether a dotted key of the configuration can change the weights, beside the seed."""
+    return key != "seed" and not f"{key}.".startswith(tuple(f"{other}." for other in NOT_IDENTITY))
+
+
+def _parse(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """The mapping that a file holds; whatever is wrong with it is a ValueError of one line."""
+    try:
+        content = parse(path.read_text())
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be read: {error.strerror}") from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{path.name} is not whole: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} holds no mapping")
+    return content
+
+
+def _problem(record: Record) -> str | None:
+    """What makes a mapping no record; numbers may be missing, as in older ones, but not be something else."""
+    for key in ("run_id", "name"):
+        if not isinstance(record.get(key), str):
+            return f"{key} must be a text, got {record.get(key)!r}"
+    if record.get("status") not in STATUSES:
+        return f"status must be one of {list(STATUSES)}, got {record.get('status')!r}"
+    for key in NUMBERS:
+        value = record.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            return f"{key} must be a number, got {value!r}"
+    return None
+
+
+def flatten(content: Mapping[Any, Any], prefix: str = "") -> dict[str, Value]:
+    """Nested mappings by dotted key.
+
+    A part of the configuration is called by what it builds: `model._target_: cnnlab.models.lenet5` becomes
+    `model: lenet5`, `data.name` becomes `data`, and `augment` names its steps.
+    """
+    flat: dict[str, Value] = {}
+    for key, value in content.items():
+        path = f"{prefix}{key}"
+        if key == "_target_":
+            flat[prefix.removesuffix(".")] = str(value).rpartition(".")[2]
+        elif path == "data.name":
+            flat["data"] = value
+        elif isinstance(value, Mapping):
+            flat |= flatten(value, f"{path}.")
+        else:
+            flat[path] = tuple(map(str, value)) if isinstance(value, list) else value
+    if not prefix and isinstance(content.get("augment"), Mapping):
+        flat["augment"] = "+".join(str(flat.get(f"augment.{step}")) for step in content["augment"]) or "none"
+    return flat
+
+
+def read_rows(run: KnownRun) -> Rows:
+    """The rows of metrics.csv; a number that is not there is None.
+
+    Raises:
+        ValueError: the file cannot be read, or is none of this kind.
+    """
+    try:
+        with run.folder.metrics.open(newline="") as file:
+            rows = [
+                {key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)
+            ]
+    except OSError as error:
+        raise ValueError(f"metrics.csv cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, csv.Error) as error:
+        raise ValueError(f"metrics.csv is not whole: {error}") from error
+    if any(row.get("epoch") is None for row in rows):
+        raise ValueError("metrics.csv has rows without an epoch")
+    return rows

@@ -1,0 +1,9 @@
+"""What happens around the steps: the history of the epochs, checkpoints, warnings, the display."""
+
+from cnnlab.training.callbacks.checkpoints import Checkpoints
+from cnnlab.training.callbacks.display import Display
+from cnnlab.training.callbacks.gradient_norms import GradientNorms
+from cnnlab.training.callbacks.history import History
+from cnnlab.training.callbacks.input_images import InputPictures
+
+__all__ = ["Checkpoints", "Display", "GradientNorms", "History", "InputPictures"]

@@ -1,0 +1,89 @@
+"""The epochs' numbers: one row an epoch, in metrics.csv, in TensorBoard and in the checkpoint."""
+
+import csv
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+
+from cnnlab.files import write_atomically
+from cnnlab.training.callbacks.gradient_norms import GradientNorms
+
+MEASURED = ("train/loss", "train/acc", "val/loss", "val/acc")
+NOT_CURVES = ("epoch", "step", "seconds")
+
+Row = dict[str, float | int | None]
+
+
+class History(Checkpoint):
+    """Keeps the rows with the checkpoint, and writes the files anew from them.
+
+    So a resumed run has each epoch exactly once, wherever it was cut off. It is a Checkpoint to Lightning only so that
+    it is called after the module has logged, in the order of the list, before what saves. Where GradientNorms is among
+    the callbacks, its columns follow the others.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[Row] = []
+        self._began = self._ended = 0.0
+        self._images = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.log_all(trainer)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._began, self._images = time.perf_counter(), 0
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._ended = time.perf_counter()
+        self._images += len(batch[1])
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        seconds = self._ended - self._began
+        measured = {name: float(value) for name, value in trainer.callback_metrics.items() if name in MEASURED}
+        row: Row = {
+            "epoch": trainer.current_epoch + 1,
+            "step": trainer.global_step,
+            **{name: measured.get(name) for name in MEASURED},
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "images_per_second": self._images / seconds,
+            "seconds": seconds,
+        }
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, GradientNorms):
+                row |= callback.means()
+        self.rows.append(row)
+        self._log(trainer, row)
+        if trainer.is_global_zero:
+            self._write()
+
+    def _write(self) -> None:
+        text = io.StringIO()
+        columns = dict.fromkeys(name for row in self.rows for name in row)  # gradients may be measured from now on only
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_atomically(self.path, text.getvalue())
+
+    def log_all(self, trainer: L.Trainer) -> None:
+        """Give all epochs to the loggers, whose files are new at each start."""
+        for row in self.rows:
+            self._log(trainer, row)
+
+    @staticmethod
+    def _log(trainer: L.Trainer, row: Row) -> None:
+        scalars = {name: value for name, value in row.items() if value is not None and name not in NOT_CURVES}
+        for logger in trainer.loggers:
+            logger.log_metrics(scalars, step=int(row["step"] or 0))

@@ -1,0 +1,229 @@
+"""The one LightningModule: any network as a classifier of images."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from cnnlab.augment import Augmentation, Moment
+from cnnlab.augment.pipeline import normalise
+from cnnlab.augment.views import scores_of_views
+from cnnlab.data.datamodule import IndexedBatch
+from cnnlab.data.splits import Stream, generator_for
+from cnnlab.errors import Diverged
+from cnnlab.training.param_groups import param_groups
+from cnnlab.training.schedules import Plateau, Schedule
+
+
+def mode_of(metric: str) -> Literal["min", "max"]:
+    """Which values of a metric are better."""
+    return "min" if metric.endswith("loss") else "max"
+
+
+def diverged(what: str, epoch: int, step: int) -> Diverged:
+    """The error to raise where `what` is no longer finite, in `epoch`, counted from 0, after `step` steps."""
+    return Diverged(
+        f"{what} is no longer finite in epoch {epoch + 1} after {step} steps; try a smaller optimizer.lr, a longer "
+        "scheduler.warmup, trainer.gradient_clip_val=1, or trainer.precision=32-true"
+    )
+
+
+class ImageClassifier(L.LightningModule):
+    """A network with its loss, optimizer, schedule, augmentation and metrics.
+
+    Args:
+        net: (N, C, H, W) floats to logits (N, num_classes); in training it may give a tuple, the logits and those of
+            auxiliary heads, whose losses count `net.auxiliary_weight` times.
+        loss: of logits and labels (N,) or targets (N, num_classes).
+        optimizer: makes the optimizer of a list of parameter groups.
+        schedule: the rate's factor over the run.
+        augmentation: from a uint8 batch to the network's input and the loss's target.
+        bias_lr_factor: the rate of biases, in multiples of that of the other parameters.
+        tta: the views of an image over which its scores are averaged in evaluation.
+        seed: with epoch and step, decides all randomness of training.
+        max_steps: where training ends if the epochs have not ended it before; None for no such bound.
+        compiled: whether torch.compile makes the network's training pass; state dict and evaluation stay as they are.
+        monitor: the metric by which `schedule`, if it is a Plateau, goes.
+        card: what a checkpoint says of the network and its data; plain values only.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[[list[dict[str, Any]]], Optimizer],
+        schedule: Schedule | Plateau,
+        augmentation: Augmentation,
+        bias_lr_factor: float = 1.0,
+        tta: str = "none",
+        seed: int = 0,
+        max_steps: int | None = None,
+        compiled: bool = False,
+        monitor: str = "val/acc",
+        card: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.net = net.to(memory_format=torch.channels_last)
+        self.loss = loss
+        self.make_optimizer = optimizer
+        self.schedule = schedule
+        self.augmentation = augmentation
+        self.bias_lr_factor, self.tta = bias_lr_factor, tta
+        self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
+        # The call alone: a compiled module would be another one, with other names in the state dict.
+        self._training_pass: Callable[[Tensor], Any] | None = torch.compile(self.net.forward) if compiled else None
+        # Lightning would step it after the checkpoint of its epoch is saved, and a resumed run would lack that step.
+        self.plateau: ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
+        num_classes = augmentation.facts.num_classes
+        self.eval_loss = MeanMetric()
+        self.eval_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+        # Running sums over the epoch's training images: loss, correct, count.
+        self.register_buffer("sums", torch.zeros(3, dtype=torch.float64), persistent=False)
+        self.sums: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W)
+        return self.net(x)  # (N, num_classes)
+
+    def on_train_epoch_start(self) -> None:
+        self.sums.zero_()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Dropout draws from the global generator: a function of the step, so that a resumed run draws the same.
+
+        Each process of a run draws its own.
+        """
+        rank = (self.global_rank,) if self.global_rank else ()
+        seed = generator_for(Stream.DROPOUT, self.seed, self.global_step, *rank).initial_seed()
+        # torch.manual_seed would seed the processor alike, and write down the stack for each kind of card there is not.
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
+
+    def augmented(self, batch: IndexedBatch, batch_idx: int) -> tuple[Tensor, Tensor]:
+        """The network's input and the loss's target, of images, labels and indices at a step of the present epoch."""
+        images, labels, indices = batch
+        generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
+        moment = Moment(self.seed, self.current_epoch, indices)
+        with torch.autocast(images.device.type, enabled=False):  # it computes alike in every precision
+            return self.augmentation(images, labels, generator, moment, self._part(len(labels)))
+
+    def training_step(self, batch: IndexedBatch, batch_idx: int) -> Tensor:
+        x, targets = self.augmented(batch, batch_idx)
+        logits, loss = self.scores(x, targets)
+        # A card would have to be waited for to see the loss, so it is looked at less often there.
+        if (not loss.is_cuda or batch_idx % 20 == 0) and not math.isfinite(loss.item()):
+            raise diverged("the training loss", self.current_epoch, self.global_step)
+        with torch.no_grad():
+            wanted = targets if targets.ndim == 1 else targets.argmax(1)
+            correct = (logits.argmax(1) == wanted).sum()
+            self.sums += torch.stack((loss.detach().double() * len(x), correct.double(), correct.new_full((), len(x))))
+        return loss
+
+    def _part(self, count: int) -> slice:
+        """What this process takes of a batch of `count`: the loader hands the whole batch to each process of a run."""
+        rank, processes = self.global_rank, self._processes
+        return slice(rank * count // processes, (rank + 1) * count // processes)
+
+    @property
+    def _processes(self) -> int:
+        """How many share each batch; outside of a Trainer this is the only one."""
+        return self._trainer.world_size if self._trainer else 1
+
+    @torch.no_grad()
+    def on_after_backward(self) -> None:
+        """Batch norm's running statistics become the processes' mean, as each has seen its part of the batch."""
+        buffers = [buffer for buffer in self.net.buffers() if buffer.is_floating_point()]
+        if self._processes == 1 or not buffers:
+            return
+        flat = self.trainer.strategy.reduce(torch.cat([buffer.flatten() for buffer in buffers]), reduce_op="mean")
+        for buffer, mean in zip(buffers, flat.split([buffer.numel() for buffer in buffers]), strict=True):
+            buffer.copy_(mean.view_as(buffer))
+
+    def scores(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and loss; the logits that follow the first ones in a network's result learn too."""
+        output = (self._training_pass or self.net)(x)
+        logits, *auxiliary = (scores.float() for scores in (output if isinstance(output, tuple) else (output,)))
+        loss = self.loss(logits, targets)
+        for scores in auxiliary:
+            loss = loss + self.net.auxiliary_weight * self.loss(scores, targets)
+        return logits, loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.max_steps is not None and self.global_step >= self.max_steps:
+            self.trainer.should_stop = True  # ends after a validation, which Lightning's own max_steps leaves out
+
+    def on_train_epoch_end(self) -> None:
+        loss, correct, count = self.trainer.strategy.reduce(self.sums, reduce_op="sum").tolist()
+        self.log_dict({"train/loss": loss / count, "train/acc": correct / count}, logger=False)
+        if self.plateau is not None:
+            self.plateau.step(float(self.trainer.callback_metrics[self.monitor]))
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
+        part = self._part(len(batch[1]))
+        images, labels = batch[0][part], batch[1][part]
+        if not len(labels):  # of fewer images than there are processes
+            return
+        x = normalise(images, self.augmentation.facts)
+        logits = scores_of_views(self.net, x, self.tta)
+        self.eval_loss.update(self.loss(logits, labels), weight=len(labels))
+        self.eval_acc.update(logits, labels)
+
+    def _log_evaluation(self, stage: str) -> None:
+        metrics = {f"{stage}/loss": self.eval_loss.compute(), f"{stage}/acc": self.eval_acc.compute()}
+        self.log_dict(metrics, logger=False)
+        self.eval_loss.reset()
+        self.eval_acc.reset()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_evaluation("val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch)
+
+    def on_test_epoch_end(self) -> None:
+        self._log_evaluation("test")
+
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        return steps if self.max_steps is None else min(steps, self.max_steps)
+
+    def new_optimizer(self) -> Optimizer:
+        """The optimizer of the network's parameters, before the schedule."""
+        optimizer = self.make_optimizer(param_groups(self.net, self.bias_lr_factor))
+        for group in optimizer.param_groups:
+            group["lr"] *= group.pop("lr_factor", 1.0)
+        return optimizer
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.new_optimizer()
+        schedule = self.schedule
+        if isinstance(schedule, Plateau):
+            mode = mode_of(self.monitor)
+            self.plateau = ReduceLROnPlateau(optimizer, mode, factor=schedule.factor, patience=schedule.patience)
+            if self._plateau_state:
+                self.plateau.load_state_dict(self._plateau_state)
+            return optimizer
+        total = self.total_steps()
+        rate = LambdaLR(optimizer, lambda step: schedule(min(1.0, (step + 0.5) / total)))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["cnnlab"] = self.card
+        if self.plateau is not None:
+            checkpoint["plateau"] = self.plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._plateau_state = checkpoint.get("plateau")

@@ -1,0 +1,256 @@
+"""Each benchmark on small networks: what it measures is there; how fast this machine is, is nobody's business here."""
+
+import json
+import re
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cnnlab import models
+from cnnlab.analysis.cost import count_macs
+from cnnlab.augment import RandomCrop
+from cnnlab.benchmarks import convolutions, loops, rates
+from cnnlab.benchmarks.child import Over
+from cnnlab.benchmarks.convolutions import Shape, bounds, contenders_for, shapes_of
+from cnnlab.benchmarks.layers import layer_rows
+from cnnlab.benchmarks.loading import bench as bench_data
+from cnnlab.benchmarks.noise import NoiseData
+from cnnlab.benchmarks.overhead import bench as bench_trainer
+from cnnlab.benchmarks.results import figure, run_bench
+from cnnlab.benchmarks.startup import first_step
+from cnnlab.build import objects as build
+from cnnlab.config.compose import check, compose
+from cnnlab.errors import UserError
+from cnnlab.ops.layout import Layout
+from cnnlab.training.callbacks import Checkpoints, Display, History, InputPictures
+
+TINY = ["model=mlp", "data.batch_size=8", "rounds=1"]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(rates, "SIDE", 64)
+    monkeypatch.setattr(loops, "steps_of_a_turn", lambda macs: 1)
+
+
+def run(tmp_path, capsys, *arguments):
+    """What the benchmark writes, and what it prints."""
+    cfg = compose("benchmark", [*TINY, f"log_dir={tmp_path}", *arguments])
+    check(cfg)
+    run_bench(cfg)
+    return json.loads((tmp_path / "bench" / f"{cfg.bench}-{cfg.name}.json").read_text()), capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_train_times_our_step_the_bare_forms_and_the_plain_script(tmp_path, capsys):
+    found, printed = run(tmp_path, capsys, "bench=train", "profile=true", "model=lenet5")
+    steps = {row["step"]: row for row in found["tables"]["training steps"]}
+    assert list(steps) == ["train.py", *loops.FORMS, "plain PyTorch"]
+    for name, row in steps.items():
+        assert len(found["seconds"][name]) == 1
+        assert row["slowest"] <= row["images/s"] <= row["fastest"]
+        assert row["peak, MiB"] > 100
+        assert name in printed
+    assert "noise in the form of digits" in printed
+    assert re.search(r"All convolutions together reach \d+ % of that rate", printed)
+    layers = {row["layer"]: row for row in found["tables"]["the step of train.py by layer"]}
+    assert {"augmentation", "optimizer", "cross_entropy"} < set(layers)
+    assert sum(row["of the step, %"] for row in layers.values()) == pytest.approx(100, abs=2)
+
+
+def test_data_and_trainer_compare_and_say_what_is_wanted(monkeypatch):
+    monkeypatch.setattr("cnnlab.benchmarks.loading.TARGETS", {"lenet5": 15})
+    found = bench_data(compose("benchmark", [*TINY, "bench=data"]))
+    assert [row["batches by"] for row in found.tables["augmented, normalised batches"]] == ["cnnlab", "plain PyTorch"]
+    (share,) = found.tables["cnnlab's share of a training step"]
+    assert share["step of"] == "lenet5"
+    seconds = {name: timing.median for name, timing in found.timings.items()}
+    assert share["share"] == pytest.approx(100 * seconds["batches of lenet5"] / seconds["lenet5"])
+    found = bench_trainer(compose("benchmark", [*TINY, "bench=trainer", "model=lenet5"]))
+    assert [row["loop"] for row in found.tables["training steps"]] == ["Trainer", "bare loop"]
+    assert "to be at least 0.85" in found.notes[0]
+
+
+@pytest.mark.slow
+def test_startup_says_where_the_time_of_a_process_goes(data_root):
+    seconds = first_step([f"data.root={data_root}", "logger=none"])
+    parts = ["Python", "import hydra", "import torch", "import lightning", "import cnnlab.runs.run"]
+    parts += ["configuration", "data", "network", "run folder", "trainer", "first step"]
+    assert list(seconds) == parts
+    assert all(value > 0 for value in seconds.values())
+
+
+def test_a_start_that_fails_is_told(monkeypatch):
+    monkeypatch.setattr("sys.executable", "false")
+    with pytest.raises(UserError, match=r"train\.py did not come to its first step"):
+        first_step([])
+
+
+def test_ops_times_each_pass_of_each_convolution_by_each_way(tmp_path, capsys):
+    found, printed = run(tmp_path, capsys, "bench=ops", "model=cnn", "model.blocks=1", "data.batch_size=2")
+    rows = [row for row in found["tables"]["milliseconds of a layer's pass"] if row["type"] == "float32"]
+    assert {row["layer"] for row in rows} == {"1 to 32, 3x3, 28x28"}
+    assert [row["pass"] for row in rows] == ["forward", "weight gradient"]
+    for row in rows:
+        assert row[row["best"]] == min(row[way] for way in convolutions.BY)
+    assert "what a step takes at least" in printed
+
+
+def test_filters_that_do_not_learn_have_no_gradient():
+    net = models.fastnet(in_channels=3, num_classes=10, image_size=32)
+    net.whiten(torch.randn(50, 3, 32, 32))
+    first, second, *_ = shapes_of(net, 3, 32)
+    assert first.passes == ("forward",)
+    assert second.passes == ("forward", "input gradient", "weight gradient")
+
+
+def test_the_shapes_of_resnet18_are_those_of_its_20_convolutions():
+    shapes = shapes_of(models.resnet18(in_channels=3, num_classes=10, image_size=32), 3, 32)
+    assert len(shapes) == 11
+    assert shapes.total() == 20
+    assert [str(shape) for shape in shapes][:3] == [
+        "3 to 64, 3x3, 32x32",
+        "64 to 64, 3x3, 32x32",
+        "64 to 128, 3x3/2, 32x32",
+    ]
+    assert [shape.for_input for shape in shapes] == [False] + 10 * [True]
+    macs = sum(count * shape.operations(1) for shape, count in shapes.items()) // 2
+    assert macs + 512 * 10 == count_macs(models.resnet18(in_channels=3, num_classes=10, image_size=32), 3, 32)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_each_way_computes_the_same_passes(groups, monkeypatch):
+    """The contenders give what autograd gives of the library's convolution."""
+    monkeypatch.setattr(convolutions, "_synchronized", lambda call, device: call)
+    shape = Shape(4, 6, (3, 3), Layout((1, 1), ((1, 1), (1, 1)), (1, 1), groups), (7, 5), for_input=True)
+    torch.manual_seed(0)
+    noise = [torch.randn(size) for size in ((2, 4, 7, 5), (6, 4 // groups, 3, 3), (2, 6, 7, 5))]
+    x, weight, gradient = noise
+    monkeypatch.setattr(torch, "randn", partial(lambda left, *size, device: left.pop(0), list(noise)))
+    found = {name: call() for name, call in contenders_for(shape, 2, torch.float32, "cpu").items()}
+    x.requires_grad_(), weight.requires_grad_()
+    y = F.conv2d(x, weight, padding=1, groups=groups)
+    wanted = dict(zip(convolutions.PASSES, (y, *torch.autograd.grad(y, (x, weight), gradient)), strict=True))
+    assert len(found) == 12
+    for name, got in found.items():
+        part = name.partition(", ")[0]
+        result = got if isinstance(got, torch.Tensor) else next(value for value in got if value is not None)
+        assert torch.allclose(result, wanted[part], atol=1e-4), name
+
+
+def test_the_bound_of_a_step_adds_the_best_of_each_pass_as_often_as_it_comes():
+    row = {"type": "float32", "torch": 4.0, "im2col": 2.0}
+    rows = [row | {"layers": 3, "best": "im2col"}, row | {"layers": 1, "best": "torch"}]
+    by_torch, best = bounds(rows, images=10)
+    assert (by_torch["ms"], best["ms"]) == (16, 10)
+    assert best["images/s"] == pytest.approx(1000)
+
+
+def test_the_operations_of_a_step_are_three_times_those_forward_but_for_the_images_gradient():
+    net = models.lenet5()
+    first = 28 * 28 * 25 * 6
+    assert rates.step_operations(net, 4, 1, 28) == 4 * 2 * (3 * count_macs(net, 1, 28) - first)
+
+
+@pytest.mark.parametrize(
+    ("model", "precision"), [("resnet20", "32-true"), ("resnet20", "bf16-mixed"), ("fastnet", "32-true")]
+)
+def test_the_layers_of_a_step_have_all_of_its_operations(model, precision):
+    arguments = [f"model={model}", "data=cifar10", "data.batch_size=2", f"trainer.precision={precision}"]
+    cfg = compose("benchmark", arguments)
+    data, model, machine = loops.prepared(cfg, 2)
+    rows = layer_rows(model, machine, next(iter(data.train_dataloader())), 1, {"float32": 1e9})
+    milliseconds = [row["forward, ms"] + row["backward, ms"] for row in rows]
+    operations = sum(row["GFLOP/s"] * 1e6 * ms for row, ms in zip(rows, milliseconds, strict=True) if row["GFLOP/s"])
+    assert operations == pytest.approx(rates.step_operations(model.net, 2, 3, 32), rel=1e-6)
+    weights = {name.rpartition(".")[0] for name, p in model.net.named_parameters() if p.requires_grad}
+    timed = {row["layer"] for row in rows if row["backward, ms"] > 0}
+    assert weights <= timed
+
+
+def test_noise_has_the_datasets_form_and_every_class():
+    data = NoiseData(compose("benchmark", ["data=cifar100"]), 2000)
+    images, labels, _ = next(iter(data.train_dataloader()))
+    assert images.dtype == torch.uint8
+    assert images.shape == (128, 3, 32, 32)
+    assert len(data.train.labels.unique()) == 100
+    assert len(labels) == 128
+
+
+class Three:
+    """Turns of three steps."""
+
+    steps = 0
+
+    def before_step(self) -> None:
+        self.steps += 1
+        if self.steps > 3:
+            raise Over
+
+
+def test_the_trainers_loop_is_that_of_a_run(monkeypatch):
+    made, make = [], build.trainer
+    monkeypatch.setattr(build, "trainer", lambda *arguments: made.append(make(*arguments)) or made[-1])
+    with pytest.raises(Over):
+        loops.run_trainer(Three(), compose("benchmark", [*TINY, "augment=translate"]), 64)
+    (trainer,) = made
+    assert {type(callback) for callback in trainer.callbacks} >= {History, Checkpoints, Display, InputPictures}
+    assert trainer.global_step == 3
+    assert [type(step) for step in trainer.lightning_module.augmentation.image_steps] == [RandomCrop]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bench=magic"], r"bench must be one of \['train', 'data', 'ops', 'startup', 'trainer'\], got 'magic'"),
+        (["rounds=0"], "rounds must be a whole number of at least 1, got 0"),
+        (["profile=1"], "profile must be true or false, got 1"),
+        (["trainer=ddp"], "a benchmark's runs have one process each, got 2"),
+        (["bench=ops", "profile=true"], "profile=true is for bench=train, got bench=ops"),
+        (["profile=true", "trainer.compile=true"], "profile=true watches the layers, which"),
+        (["trainer.precision=16-mixed"], "trainer.precision=bf16-mixed or 32-true, got 16-mixed"),
+        (["data.batch_size=0"], "data.batch_size must be a whole number of at least 1, got 0"),
+        (["data=image_folder"], r"data.name must be one of .*, got 'image_folder'"),
+        (["bench=ops"], "bench=ops needs a network with convolutions, got model=mlp"),
+    ],
+)
+def test_mistakes_are_told(arguments, message, tmp_path, capsys):
+    with pytest.raises(UserError, match=message):
+        run(tmp_path, capsys, *arguments)
+
+
+def test_an_unwritable_folder_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("cnnlab.benchmarks.startup.first_step", lambda arguments: {"Python": 0.1})
+    (tmp_path / "bench").touch()
+    with pytest.raises(UserError, match=r"log_dir=.* cannot be written: "):
+        run(tmp_path, capsys, "bench=startup")
+
+
+def test_numbers_are_read_with_three_digits():
+    assert [figure(value) for value in (1234.5, 12.345, 0.012345, "torch", None, 7)] == [
+        1234,
+        12.3,
+        0.0123,
+        "torch",
+        None,
+        7,
+    ]
+
+
+@pytest.mark.slow
+def test_our_data_path_is_20_times_as_fast_as_the_plain_loader(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr("cnnlab.benchmarks.loading.TARGETS", {})
+    found = bench_data(compose("benchmark", ["bench=data", "model=resnet18", "data=cifar10", "rounds=5"]))
+    assert found.timings["plain PyTorch"].median > 20 * found.timings["cnnlab"].median
+
+
+@pytest.mark.slow
+def test_the_trainer_costs_lenet5_at_most_15_percent_and_a_tenth_of_memory(monkeypatch):
+    monkeypatch.undo()
+    found = bench_trainer(compose("benchmark", ["bench=trainer", "model=lenet5", "data=mnist", "rounds=20"]))
+    assert found.timings["bare loop"].median > 0.85 * found.timings["Trainer"].median
+    trainer, bare = (row["peak, MiB"] for row in found.tables["training steps"])
+    assert trainer <= 1.1 * bare

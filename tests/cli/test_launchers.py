@@ -1,0 +1,116 @@
+"""Hydra's launchers: where a sweep's jobs run changes nothing of what they learn."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+
+from cnnlab.config.compose import CONF
+from tests.cli.test_sweep import records, table_in
+from tests.conftest import REPOSITORY
+from tests.runs.test_signals import LONG
+
+LEARNED = ("val/acc", "val/loss", "test/acc", "test/loss", "test/acc_last", "best_epoch", "epochs", "steps")
+RAY = ("hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2")
+
+
+@pytest.mark.slow
+def test_every_launcher_trains_the_same(command, tmp_path):
+    launchers: dict[str, tuple[str, ...]] = {
+        "basic": (),
+        "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
+    }
+    launchers |= {"ray": RAY} if find_spec("ray") else {}
+    launchers |= {"submitit_local": ("hydra/launcher=submitit_local",)} if find_spec("submitit") else {}
+    results = {}
+    for name, arguments in launchers.items():
+        logs = tmp_path / name
+        sweep = ("-m", "seed=0,1", "model=lenet5,mlp", "trainer.threads=1", "trainer.max_epochs=2", "logger=none")
+        done = command("src/train.py", *sweep, *arguments, f"log_dir={logs}", logs=False, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1].startswith("table  ")
+        found = [json.loads(path.read_text()) for path in logs.glob("*/*/result.json")]
+        results[name] = {record["run_id"]: [record[key] for key in LEARNED] for record in found}
+    assert len(results["basic"]) == 4
+    for name, learned in results.items():
+        assert learned == results["basic"], name
+
+
+def owner_of(lock: Path) -> int | None:
+    """The process that has the file open."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if any(link.readlink() == lock for link in (process / "fd").iterdir()):
+                return int(process.name)
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("retries", [0, 3])
+def test_a_killed_worker_of_ray_costs_its_job_alone_or_is_retried(retries, tmp_path, data_root):
+    pytest.importorskip("ray")
+    sweep = (
+        "-m",
+        *LONG,
+        "trainer.max_epochs=12",
+        "seed=0,1,2",
+        *RAY,
+        f"hydra.launcher.ray.remote.max_retries={retries}",
+    )
+    # Where memory is short Ray kills workers of its own accord, which would be others than the one that is meant.
+    variables = os.environ | {"CNNLAB_DATA": str(data_root), "RAY_memory_monitor_refresh_ms": "0"}
+    with (tmp_path / "out").open("w+") as out:
+        process = subprocess.Popen(
+            [sys.executable, "src/train.py", *sweep, f"log_dir={tmp_path / 'logs'}"],
+            cwd=REPOSITORY, env=variables, stdout=out, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        deadline = time.monotonic() + 200
+        while not (begun := list((tmp_path / "logs").glob("*/*/checkpoints/last.ckpt"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        worker = owner_of(begun[0].parents[1] / ".lock")
+        assert worker is not None
+        os.kill(worker, signal.SIGKILL)
+        assert process.wait(timeout=200) == (0 if retries else 1)
+        out.seek(0)
+        text = out.read()
+    assert sorted(row[2] for row in table_in(text)) == ["done", "done", "done" if retries else "lost"]
+    assert ("resuming after epoch " in text) == bool(retries)
+    assert text.splitlines()[-1].startswith("table  ")
+
+
+@pytest.mark.parametrize("launcher", ["submitit_slurm", "submitit_local"])
+def test_the_launchers_of_submitit_compose(launcher):
+    pytest.importorskip("submitit")
+    arguments = [f"hydra/launcher={launcher}", "hydra.launcher.timeout_min=240", "hydra.launcher.cpus_per_task=4"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra_compose("train", arguments, return_hydra_config=True)
+    settings = cfg.hydra.launcher
+    assert settings._target_.startswith("hydra_plugins.hydra_submitit_launcher.")
+    assert (settings.timeout_min, settings.cpus_per_task) == (240, 4)
+
+
+@pytest.mark.slow
+def test_parallel_jobs_share_the_processors(command, tmp_path):
+    """A network that would take them all alone."""
+    cores = len(os.sched_getaffinity(0))
+    launchers = {"joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")}
+    if find_spec("ray"):
+        launchers["ray"] = (*RAY, f"hydra.launcher.ray.init.num_cpus={cores}")
+    expected = {"joblib": max(cores // 2, 1), "ray": 1}
+    for name, arguments in launchers.items():
+        logs = tmp_path / name
+        network = ("model=cnn", "data.batch_size=512", "data.limit=512", "trainer=smoke", "logger=none")
+        sweep = ("-m", "seed=0,1", *network, *arguments, f"log_dir={logs}")
+        done = command("src/train.py", *sweep, logs=False, OMP_NUM_THREADS=None, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert [record["threads"] for record in records(logs).values()] == [expected[name]] * 2

@@ -1,0 +1,223 @@
+"""Sweeps: every job has its row, none is lost, and what is done is not done again."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cnnlab.cli.sweep import Job, Sweep, table_of
+from tests.conftest import REPOSITORY
+from tests.runs.test_signals import LONG, Going
+
+QUICK = ("-m", "trainer=smoke", "logger=none", "data.batch_size=20")
+
+
+def table_in(text: str) -> list[list[str]]:
+    """The words of each row of the last table that was printed."""
+    lines = text.splitlines()
+    last = max(i for i, line in enumerate(lines) if line.split()[:3] == ["job", "arguments", "status"])
+    return [line.split() for line in lines[last + 2 : lines.index("", last)]]  # after the heading and its rule
+
+
+def records(logs) -> dict[int, dict]:
+    return {r["seed"]: r for r in (json.loads(path.read_text()) for path in logs.glob("*/*/result.json"))}
+
+
+def test_a_failed_job_is_a_row_and_the_others_go_on(command, tmp_path):
+    done = command("src/train.py", *QUICK, "seed=0,-1,2")
+    assert done.returncode == 1
+    rows = table_in(done.stdout)
+    assert [row[2] for row in rows] == ["done", "failed", "done"]
+    assert rows[1] == "1 seed=-1 failed seed must be a whole number from 0 to 4294967295, got -1".split()
+    assert float(rows[0][4]) == pytest.approx(100 * records(tmp_path / "logs")[0]["test/acc"], abs=0.01)
+    assert "sweep: 2 done, 1 failed\n" in done.stdout
+    (table,) = (tmp_path / "logs" / "sweeps").glob("*/table.txt")
+    assert table.read_text().strip() in done.stdout
+
+
+@pytest.mark.slow
+def test_on_failure_stop_begins_no_other_job(command):
+    done = command("src/train.py", *QUICK, "seed=0,-1,2", "on_failure=stop")
+    assert done.returncode == 1
+    assert [row[2] for row in table_in(done.stdout)] == ["done", "failed", "skipped"]
+
+
+LOST_AT_SEED_1 = """
+import sys
+sys.path.insert(0, "src")
+from cnnlab.cli.main import command
+from cnnlab.errors import Lost
+
+def task(cfg):
+    if cfg.seed == 1:
+        raise Lost("the process of rank 0 was ended by SIGTERM")
+
+command("train")(task)()
+"""
+
+
+@pytest.mark.slow
+def test_a_job_whose_process_was_ended_from_outside_is_interrupted_and_stops_no_other(command):
+    done = command("-c", LOST_AT_SEED_1, *QUICK, "seed=0,1,2", "on_failure=stop")
+    assert done.returncode == 1
+    rows = [" ".join(row) for row in table_in(done.stdout)]
+    assert rows == ["0 seed=0 done", "1 seed=1 interrupted the process of rank 0 was ended by SIGTERM", "2 seed=2 done"]
+
+
+@pytest.mark.slow
+def test_the_same_sweep_again_trains_nothing_and_two_workers_find_the_same_runs(command, tmp_path):
+    first = command("src/train.py", *QUICK, "seed=0,1", "trainer.threads=1")
+    assert first.returncode == 0, first.stderr
+    before = records(tmp_path / "logs")
+    again = command("src/train.py", *QUICK, "seed=0,1,2", "trainer.threads=1", "hydra/launcher=joblib")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("this run is done") == 2
+    after = records(tmp_path / "logs")
+    assert {seed: after[seed] for seed in before} == before
+    assert [row[2] for row in table_in(again.stdout)] == ["done"] * 3
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_with_the_jobs_that_are_left(command, tmp_path, data_root):
+    arguments = (*QUICK, "trainer.threads=1", f"seed={','.join(map(str, range(12)))}")
+    whole = command("src/train.py", *arguments)
+    assert whole.returncode == 0, whole.stderr
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "src/train.py", *arguments, f"log_dir={killed}"],
+        cwd=REPOSITORY, env=os.environ | {"CNNLAB_DATA": str(data_root)}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    while sum(r["status"] == "done" for r in records(killed).values()) < 4:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    had = [seed for seed, record in records(killed).items() if record["status"] == "done"]
+    assert 4 <= len(had) < 12
+    resumed = command("src/train.py", *arguments, f"log_dir={killed}", logs=False)
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout.count("this run is done") == len(had)
+    results = [{s: (r["val/loss"], r["test/acc"]) for s, r in records(p).items()} for p in (tmp_path / "logs", killed)]
+    assert results[0] == results[1]
+    assert len(results[0]) == 12
+
+
+def test_a_job_whose_process_is_gone_is_lost_and_the_progress_counts_all(tmp_path):
+    sweep = Sweep(tmp_path)
+    sweep.begin(total=4)
+    sweep.write(Job(0, "seed=0", status="done", accuracies=(0.5, 0.25), seconds=90.0))
+    sweep.write(Job(1, "seed=1"))
+    assert sweep.progress().startswith("sweep: 1 done, 1 running, 2 left, ")
+    assert not sweep.is_whole()
+    assert table_in(f"{sweep.end()}\n\n") == [
+        ["0", "seed=0", "done", "50.00", "25.00", "1.5", "min"],
+        ["1", "seed=1", "lost"],
+        ["2", "more", "were", "not", "begun"],
+    ]
+    Sweep(tmp_path).begin(total=1)
+    assert not sweep.jobs()
+
+
+def test_the_table_leaves_out_what_all_jobs_share():
+    jobs = [Job(i, f"model=mlp seed={i}", status="done") for i in range(2)]
+    assert "model=mlp" not in table_of(jobs)
+    assert "model=mlp" in table_of(jobs[:1])
+
+
+BREAKS_AT_SEED_2 = """
+import runpy, sys
+sys.path.insert(0, "src")
+from cnnlab.training.classifier import ImageClassifier
+step = ImageClassifier.training_step
+def breaks(self, batch, batch_idx):
+    if self.seed == 2:
+        raise RuntimeError("the machine is on fire")
+    return step(self, batch, batch_idx)
+ImageClassifier.training_step = breaks
+runpy.run_path("src/train.py", run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+def test_what_diverges_raises_or_is_wrong_is_a_clear_row_and_retry_runs_only_that(command, tmp_path):
+    jobs = (
+        "model=mlp",
+        "optimizer.lr=0.002,1e30",
+        "seed=0,2,-1",
+        "trainer.max_epochs=1",
+        "logger=none",
+        "data.limit=128",
+    )
+    done = command("-c", BREAKS_AT_SEED_2, "-m", *jobs)
+    assert done.returncode == 1
+    rows = [" ".join(row) for row in table_in(done.stdout)]
+    assert re.fullmatch(r"0 optimizer.lr=0.002 seed=0 done .*", rows[0])
+    fire = "failed RuntimeError: the machine is on fire"
+    mistake = "failed seed must be a whole number from 0 to 4294967295, got -1"
+    assert rows[1:3] == [f"1 optimizer.lr=0.002 seed=2 {fire}", f"2 optimizer.lr=0.002 seed=-1 {mistake}"]
+    assert rows[3].startswith("3 optimizer.lr=1e+30 seed=0 failed the training loss is no longer finite in epoch 1")
+    assert rows[4:] == [f"4 optimizer.lr=1e+30 seed=2 {fire}", f"5 optimizer.lr=1e+30 seed=-1 {mistake}"]
+    assert done.stderr.count("Traceback") == 2  # of what was not foreseen
+
+    (finished,) = [path for path in (tmp_path / "logs").glob("*/*/result.json") if '"done"' in path.read_text()]
+    written = (finished.parent / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    again = command("src/train.py", "-m", *jobs, "retry=true")
+    assert [row[3] for row in table_in(again.stdout)] == ["done", "done", "failed", "failed", "failed", "failed"]
+    assert again.stdout.count("this run is done") == 1
+    assert again.stdout.count("this run was begun before") == 3
+    assert (finished.parent / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("model=lenet5,resnet81",), "error: unknown choice model=resnet81; model is one of: "),
+        (("seed=0,1", "hydra/launcher=nonsense"), "error: unknown choice hydra/launcher=nonsense; joblib, ray, "),
+    ],
+)
+def test_a_choice_that_is_not_there_is_told_before_the_first_job(arguments, error, command, tmp_path):
+    done = command("src/train.py", "-m", *arguments)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(error)
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.rglob("result.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+def test_a_sweep_that_is_ended_has_its_table_and_goes_on(number, status, launcher, command, tmp_path, data_root):
+    parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2") if launcher == "joblib" else ()
+    sweep = ("-m", *LONG, "seed=0,1,2", *parallel)
+    ended, out, err = Going(tmp_path / "logs", data_root, *sweep).end(number)
+    assert ended == status
+    assert "Traceback" not in err
+    rows = table_in(out)
+    assert rows[0][-1] == "interrupted"
+    assert rows[-1][-2:] == ["not", "begun"]
+    done = command("src/train.py", *sweep)
+    assert done.returncode == 0, done.stderr
+    assert "resuming after epoch " in done.stdout
+    assert [row[2] for row in table_in(done.stdout)] == ["done"] * 3
+
+
+@pytest.mark.slow
+def test_jobs_that_share_a_process_do_not_pay_for_the_imports_again(command):
+    """Of the processor's time, which others' work does not lengthen; the imports alone are most of a tiny job."""
+
+    def cost(*commands: tuple[str, ...]) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        for arguments in commands:
+            done = command("src/train.py", *arguments)
+            assert done.returncode == 0, done.stderr
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    single = cost(*[(*QUICK[1:], f"seed={seed}") for seed in range(4)])
+    assert cost((*QUICK, "seed=4,5,6,7")) < 0.6 * single

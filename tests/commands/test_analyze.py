@@ -1,0 +1,185 @@
+"""`analyze`: what it shows of networks, of several, of trained ones, and what it refuses."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+import torch
+from PIL import Image
+
+from cnnlab.analysis.explained import EXPLANATIONS
+from cnnlab.commands.analyze import analyze
+from cnnlab.config.compose import check, compose
+from cnnlab.errors import UserError
+from cnnlab.runs.run import train
+from tests.analysis.subjects import MODELS, subject
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, data_root):
+    logs = tmp_path_factory.mktemp("logs")
+    cfg = compose("train", [f"log_dir={logs}", f"data.root={data_root}", "trainer.max_epochs=1", "logger=none"])
+    return logs / cfg.name / train(cfg)["run_id"] / "checkpoints" / "last.ckpt"
+
+
+@pytest.fixture
+def shown(tmp_path, data_root, capsys):
+    """What `analyze` prints."""
+
+    def run(*overrides: str) -> str:
+        cfg = compose("analyze", [f"log_dir={tmp_path}", f"data.root={data_root}", *overrides])
+        check(cfg)
+        capsys.readouterr()
+        analyze(cfg)
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_networks_own_input_and_classes_are_printed(shown):
+    text = shown("model=resnet18")
+    assert "input                 3 x 224 x 224, 1,000 classes (the network's own)" in text
+    assert "parameters            11,689,512" in text
+    assert "multiply-accumulates  1,814,073,344 an image" in text
+    assert "layers                18 on the longest way" in text
+    assert "receptive field       435 pixels at conv5_x.1" in text
+
+
+def test_a_datasets_form_is_taken_without_reading_it(shown, tmp_path):
+    text = shown("model=resnet18", "data=cifar10", f"data.root={tmp_path / 'absent'}")
+    assert "3 x 32 x 32, 10 classes (of cifar10)" in text
+    assert "11,173,962" in text
+    assert not (tmp_path / "absent").exists()
+
+
+def test_single_values_come_first(shown):
+    assert "1 x 32 x 32, 7 classes (as given)" in shown("in_channels=1", "image_size=32", "num_classes=7")
+    text = shown("model=cnn", "data=cifar10", "image_size=64")
+    assert "3 x 64 x 64, 10 classes (of cifar10, but image_size as given)" in text
+
+
+def test_memory_is_told_for_the_batch_precision_and_optimizer(shown):
+    assert "with batch 128, 32-true, Adam:" in shown()
+    text = shown("model=resnet18", "data.batch_size=2", "trainer.precision=bf16-mixed", "optimizer=sgd")
+    assert "with batch 2, bf16-mixed, SGD:" in text
+
+
+def test_the_measured_field_is_told(shown):
+    assert "16 pixels at s4, and the same measured from gradients" in shown("measure=true")
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
+def test_every_form_can_be_written(shown, tmp_path, form):
+    path = tmp_path / "deep" / "table.txt"
+    assert f"written: {path}" in shown(f"format={form}", f"output={path}")
+    assert "c1" in path.read_text()
+
+
+def test_what_another_program_reads_stands_alone(shown):
+    assert json.loads(shown("format=json"))["field"] == 16
+    assert [row["name"] for row in csv.DictReader(io.StringIO(shown("format=csv")))][:3] == ["c1", "tanh", "s2"]
+
+
+def test_several_networks_are_compared_and_drawn(shown, tmp_path):
+    text = shown("models=[lenet5,mlp,resnet18]")
+    assert re.search(r"lenet5 +1x28x28 +10 +5 +61,706 +416,520", text)
+    assert re.search(r"resnet18 +3x224x224 +1,000 +18 +11,689,512 +1,814,073,344", text)
+    for name in ("costs", "receptive_fields"):
+        assert (tmp_path / "analysis" / f"{name}.png").stat().st_size > 10_000
+    assert [row["network"] for row in json.loads(shown("models=lenet5", "format=json"))["rows"]] == ["lenet5"]
+
+
+@pytest.mark.slow
+def test_all_networks_are_compared(shown):
+    rows = csv.DictReader(io.StringIO(shown("models=all", "format=csv")))
+    assert [row["network"] for row in rows] == MODELS
+
+
+def test_the_worked_examples_are_shown(shown):
+    text = shown("worked=true")
+    assert "921,600" in text
+    assert "120,422,400" in text
+
+
+def test_alexnet_in_words_is_the_committed_page(shown):
+    assert shown("model=alexnet_2012", "explain=true") == (REPOSITORY / "docs" / "alexnet.md").read_text()
+
+
+@pytest.mark.parametrize("model", EXPLANATIONS)
+def test_an_explanation_is_of_layers_that_are_there_and_leaves_numbers_to_the_trace(model):
+    names = {row.name for row in subject(model).trace.rows}
+    for layer, why in EXPLANATIONS[model].why.items():
+        assert layer in names
+        assert not [word for word in re.findall(r"\w*\d\w*", why) if word not in names]
+
+
+def test_a_trained_network_has_statistics_of_weights_and_activations(shown, checkpoint):
+    text = shown(f"checkpoint={checkpoint}")
+    assert "1 x 28 x 28, 10 classes (trained on digits)" in text
+    assert "weights, and activations on 144 validation images" in text
+    content = json.loads(shown(f"checkpoint={checkpoint}", "format=json"))
+    weights = torch.load(checkpoint, weights_only=True)["state_dict"]["net.c1.weight"]
+    first = content["rows"][0]
+    assert first["weight_std"] == pytest.approx(weights.std(correction=0).item(), rel=1e-5)
+    assert first["std"] > 0
+    assert content["rows"][6] | {"mean": None} == content["rows"][6]  # flatten changes nothing, and has none
+
+
+def test_a_trained_networks_scores_are_drawn_over_a_picture(shown, checkpoint, tmp_path):
+    path = tmp_path / "photo.png"
+    Image.effect_noise((70, 50), 60).save(path)
+    assert "picture: " in shown(f"checkpoint={checkpoint}", f"picture={path}")
+    assert (tmp_path / "analysis" / "scores_photo.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["models=[lenet5,nonsense]"], r"models must be one of \['all', .*, got 'nonsense'"),
+        (["format=xml"], r"format must be one of \['table', 'markdown', 'csv', 'json'\], got 'xml'"),
+        (["worked=true", "models=all"], "analyze shows one thing at a time, got models and worked"),
+        (["picture=a.png"], "picture needs a trained network: checkpoint=PATH"),
+        (["explain=true"], r"explain=true: model must be one of \['alexnet_2012'\], got 'lenet5'"),
+        (
+            ["explain=true", "model=alexnet_2012", "format=csv"],
+            r"explain=true: format must be one of \['table', 'markdown'\], got 'csv'",
+        ),
+        (
+            ["explain=true", "model=alexnet_2012", "data=cifar10", "model.dropout=0", "image_size=99"],
+            "explain=true is about the network as published, so model, image_size, data cannot be changed",
+        ),
+        (["data=image_folder"], "the folders of data=image_folder name its classes: num_classes=N must be given"),
+        (["image_size=0"], "image_size must be null or a number of pixels, got 0"),
+        (["measure=1"], "measure must be true or false, got 1"),
+        (["image_size=8"], "lenet5 needs images of at least 12 pixels, got 8"),
+        (["checkpoint=none.ckpt"], "checkpoint must name a file, and there is none at none.ckpt"),
+        (["output=/dev/null/table"], "output=/dev/null/table cannot be written: .*"),
+        (["models=[lenet5,cnn]", "figures=/dev/null/costs"], "figures=/dev/null/costs cannot be written: .*"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_told(shown, overrides, message):
+    with pytest.raises(UserError, match=message):
+        shown(*overrides)
+
+
+def test_a_checkpoints_mistakes_are_told(shown, checkpoint, tmp_path):
+    with pytest.raises(UserError, match="a checkpoint says its own form, so image_size cannot be given with it"):
+        shown(f"checkpoint={checkpoint}", "image_size=32")
+    with pytest.raises(UserError, match=r"picture=.*none.png cannot be read: .*"):
+        shown(f"checkpoint={checkpoint}", f"picture={tmp_path}/none.png")
+    Image.new("L", (40, 20)).save(tmp_path / "small.png")
+    with pytest.raises(UserError, match="picture must be at least 28 x 28 pixels, got 40 x 20"):
+        shown(f"checkpoint={checkpoint}", f"picture={tmp_path}/small.png")
+
+
+def test_the_command_runs(command):
+    done = command("src/analyze.py", "models=[lenet5,cnn]")
+    assert done.returncode == 0, done.stderr
+    assert "picture: " in done.stdout
+    refused = command("src/analyze.py", "model=nonsense")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: unknown choice model=nonsense; model is one of: ")

@@ -1,0 +1,166 @@
+"""Evaluating, and reading checkpoints that anyone may have made."""
+
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnnlab.config.compose import compose
+from cnnlab.errors import UserError
+from cnnlab.runs.checkpoint import read_checkpoint
+from cnnlab.runs.evaluation import evaluate, score, trained_network
+from cnnlab.runs.run import train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, data_root):
+    """A trained LeNet-5: its record and its best checkpoint."""
+    logs = tmp_path_factory.mktemp("logs")
+    cfg = compose("train", [f"log_dir={logs}", f"data.root={data_root}", "trainer.max_epochs=8", "logger=none"])
+    record = train(cfg)
+    return record, logs / cfg.name / record["run_id"] / "checkpoints" / "best.ckpt"
+
+
+def configure(checkpoint: Path, data_root: Path, *overrides: str):
+    return compose("eval", [f"checkpoint={checkpoint}", f"data.root={data_root}", *overrides])
+
+
+def test_evaluation_repeats_the_records_numbers_and_draws_them(run, data_root, capsys):
+    record, checkpoint = run
+    evaluation = evaluate(configure(checkpoint, data_root))
+    out = capsys.readouterr().out
+    assert evaluation.accuracy == pytest.approx(record["test/acc"])
+    assert int(evaluation.confusion.sum()) == 360
+    assert evaluation.top5 is not None
+    assert evaluation.top5 >= evaluation.accuracy
+    for part in ("accuracy", "top-5 accuracy", "class", "images", "taken for"):
+        assert part in out
+    figures = checkpoint.parents[1] / "figures"
+    assert (figures / "confusion_test.png").stat().st_size > 10_000
+    written = json.loads((figures / "evaluation_test.json").read_text())
+    assert written["accuracy"] == evaluation.accuracy
+    assert list(written["by_class"]) == list("0123456789")
+
+
+def test_the_validation_split_is_the_runs_own(run, data_root, tmp_path):
+    record, checkpoint = run
+    evaluation = evaluate(configure(checkpoint, data_root, "split=val", f"output={tmp_path}"))
+    assert evaluation.accuracy == pytest.approx(record["val/acc"])
+    assert (tmp_path / "confusion_val.png").exists()
+
+
+def test_views_are_the_runs_own_unless_others_are_asked_for(run, data_root, tmp_path, capsys, monkeypatch):
+    record, checkpoint = run
+    assert record["tta"] == "none"
+    views = []
+    monkeypatch.setattr("cnnlab.runs.evaluation.scores_of_views", lambda net, x, tta: views.append(tta) or net(x))
+    evaluate(configure(checkpoint, data_root, f"output={tmp_path}"))
+    evaluate(configure(checkpoint, data_root, "tta=shift", f"output={tmp_path}"))
+    assert "views           shift" in capsys.readouterr().out
+    assert json.loads((tmp_path / "evaluation_test.json").read_text())["tta"] == "shift"
+    content = torch.load(checkpoint, weights_only=True)
+    content["cnnlab"]["tta"] = "shift"
+    torch.save(content, tmp_path / "shift.ckpt")
+    evaluate(configure(tmp_path / "shift.ckpt", data_root))
+    assert views == ["none", "shift", "shift"]
+    with pytest.raises(UserError, match="tta must be none or shift"):
+        evaluate(configure(checkpoint, data_root, "tta=flip_shift"))
+
+
+def test_scores_of_a_worked_example():
+    logits = torch.tensor(
+        [[3.0, 1, 0, 0, 0, 0, 0], [3, 1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 9], [9, 5, 4, 3, 2, 1, 0]]
+    )
+    result = score(logits, torch.tensor([0, 1, 6, 6]), num_classes=7)
+    assert result.accuracy == 0.5
+    assert result.top5 == 0.75
+    assert result.by_class == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5]
+    assert score(logits[:, :3], torch.tensor([0, 1, 2, 2]), num_classes=3).top5 is None
+
+
+def test_an_unknown_split_is_refused(run, data_root):
+    with pytest.raises(UserError, match=r"split must be one of \['test', 'val', 'train'\], got 'all'"):
+        evaluate(configure(run[1], data_root, "split=all"))
+
+
+def test_where_the_result_cannot_be_written_it_is_printed_all_the_same(run, data_root, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"output=.*file cannot be written: "):
+        evaluate(configure(run[1], data_root, f"output={tmp_path / 'file'}"))
+    assert f"accuracy        {100 * run[0]['test/acc']:.2f} %" in capsys.readouterr().out
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(UserError, match=f"checkpoint must name a file, and there is none at {tmp_path}/no.ckpt"):
+        read_checkpoint(tmp_path / "no.ckpt")
+
+
+def test_a_truncated_checkpoint_is_named(run, tmp_path):
+    path = tmp_path / "half.ckpt"
+    content = run[1].read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=f"{path} is not a whole checkpoint: it is truncated, or another kind of file"):
+        read_checkpoint(path)
+
+
+class Malicious:
+    def __reduce__(self):
+        return (Path.touch, (Path("ran"),))
+
+
+def test_a_malicious_pickle_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "malicious.ckpt"
+    torch.save({"cnnlab": Malicious(), "state_dict": {}}, path)
+    with pytest.raises(UserError, match=f"{path} holds more than tensors and plain values, and was not loaded"):
+        read_checkpoint(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_bare_pickle_and_a_foreign_archive_are_refused(tmp_path):
+    bare = tmp_path / "bare.ckpt"
+    bare.write_bytes(pickle.dumps({"state_dict": {}}))
+    with pytest.raises(UserError, match="is not a whole checkpoint"):
+        read_checkpoint(bare)
+    archive = tmp_path / "archive.ckpt"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("readme.txt", "hello")
+    with pytest.raises(UserError, match="is not a whole checkpoint"):
+        read_checkpoint(archive)
+
+
+def test_another_programs_checkpoint_is_told(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(UserError, match=r"is a checkpoint of another program"):
+        read_checkpoint(tmp_path / "other.ckpt")
+
+
+def test_a_card_of_another_format_is_told(run, tmp_path):
+    content = torch.load(run[1], weights_only=True)
+    content["cnnlab"]["format"] = 99
+    torch.save(content, tmp_path / "future.ckpt")
+    with pytest.raises(UserError, match="has a card of format 99, and this program reads 1"):
+        read_checkpoint(tmp_path / "future.ckpt")
+
+
+def test_another_networks_weights_are_refused(run):
+    checkpoint = read_checkpoint(run[1])
+    checkpoint["cnnlab"]["network"] = {"name": "cnn", "arguments": {"in_channels": 1, "image_size": 28}}
+    with pytest.raises(UserError, match="the checkpoint's weights are not those of its network cnn"):
+        trained_network(checkpoint)
+
+
+def test_a_network_that_is_none_of_ours_is_not_built(run):
+    checkpoint = read_checkpoint(run[1])
+    checkpoint["cnnlab"]["network"] = {"name": "os.system", "arguments": {}}
+    with pytest.raises(UserError, match=r"the checkpoint's network must be one of .* got 'os.system'"):
+        trained_network(checkpoint)
+
+
+def test_data_with_another_number_of_classes_is_refused(run, small_datasets):
+    cfg = configure(run[1], small_datasets / "image_folder", "+data.name=image_folder")
+    with pytest.raises(UserError, match=r"the network knows the classes .* has \['cat', 'dog'\]"):
+        evaluate(cfg)

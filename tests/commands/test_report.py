@@ -1,0 +1,163 @@
+"""`python src/report.py`: the table, its forms, its picture, and how long it takes."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from cnnlab.commands.report import report
+from cnnlab.config.compose import compose
+from tests.conftest import REPOSITORY
+from tests.reporting.synthetic import LENET5, MLP, acc, write_run
+
+TABLE = """\
+model   n  unfinished  epochs  best         val %        test %        last %  minutes  images/s  limited
+─────────────────────────────────────────────────────────────────────────────────────────────────────────
+lenet5  2                   2     2  99.10 ± 0.00  91.00 ± 1.41  98.95 ± 0.00      1.5    12,346
+mlp     2  1 running        2     2  99.10 ± 0.00  88.00 ± 1.41  98.95 ± 0.00      1.5    12,346  yes
+
+all with data=mnist, augment=none, optimizer=SGD
+
+test accuracy on shared seeds, first less second, in points; p of each pair's own paired t-test
+
+first   second  seeds    difference  p
+──────────────────────────────────────
+lenet5  mlp         2  +3.00 ± 0.00
+"""
+
+
+@pytest.fixture
+def logs(tmp_path):
+    folder = tmp_path / "logs"
+    for seed in range(2):
+        write_run(folder, f"a{seed}", seed, acc(0.90 + 0.02 * seed))
+        limits = {"limits": {"data.limit": 100}} if seed else {}
+        write_run(folder, f"b{seed}", seed, acc(0.87 + 0.02 * seed) | limits, model=MLP)
+    write_run(folder, "b2", 2, {"status": "running"}, model=MLP)
+    return folder
+
+
+def told(capsys, logs, *options):
+    report(compose("report", [f"log_dir={logs}", *options]))
+    return capsys.readouterr()
+
+
+def test_the_table_of_groups_their_pairs_and_their_picture(capsys, logs):
+    out, err = told(capsys, logs)
+    picture = logs / "report" / "curves.png"
+    assert out == f"{TABLE}\npicture: {picture}\n"
+    assert err == ""
+    with Image.open(picture) as drawn:
+        assert drawn.width > drawn.height > 300
+
+
+def test_runs_that_were_not_tested_are_compared_by_validation(capsys, tmp_path):
+    for seed in range(2):
+        for name, model, value in (("a", LENET5, 0.9), ("b", MLP, 0.8)):
+            folder = write_run(tmp_path, f"{name}{seed}", seed, {"val/acc": value + 0.01 * seed}, model=model)
+            record = json.loads((folder / "result.json").read_text())
+            kept = {key: value for key, value in record.items() if not key.startswith("test/")}
+            (folder / "result.json").write_text(json.dumps(kept))
+    out, _ = told(capsys, tmp_path)
+    assert "validation accuracy on shared seeds" in out
+    assert "lenet5  mlp         2  +10.00 ± 0.00" in out
+    assert "test" not in out.splitlines()[0]
+
+
+def test_markdown_csv_and_json_go_to_a_file(capsys, logs, tmp_path):
+    out, _ = told(capsys, logs, "format=markdown", "picture=false")
+    lines = [line for line in out.splitlines() if line.startswith("| lenet5 ")]
+    assert lines[0].split(" | ")[6] == "91.00 ± 1.41"
+    options = (f"output={tmp_path}/t.csv", "picture=false")
+    out, _ = told(capsys, logs, "format=csv", *options)
+    assert out == f"written: {tmp_path}/t.csv\nwritten: {tmp_path}/t_pairs.csv\n"
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text())))
+    assert [(row["model"], row["n"], row["seeds"]) for row in rows] == [("lenet5", "2", "0 1"), ("mlp", "2", "0 1")]
+    out, err = told(capsys, logs, "format=json")
+    content = json.loads(out)
+    assert err.startswith("picture: ")
+    assert content["rows"][0]["test/acc"] == pytest.approx(0.91)
+    (pair,) = content["pairs"]
+    assert (pair["first"], pair["second"], pair["seeds"]) == ("lenet5", "mlp", 2)
+
+
+def test_a_row_for_each_run(capsys, logs):
+    out, _ = told(capsys, logs, "group_by=[run,status,seed]", "sort=-test/acc", "picture=false")
+    cells = [line.split()[:3] for line in out.splitlines()[2:7]]
+    expected = [
+        ("a1", "done", "1"),
+        ("a0", "done", "0"),
+        ("b1", "done", "1"),
+        ("b0", "done", "0"),
+        ("b2", "running", "2"),
+    ]
+    assert cells == [[f"lenet5-mnist/{run}", *rest] for run, *rest in expected]
+    assert "first" not in out
+
+
+def test_nothing_to_show_is_said(capsys, logs, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert told(capsys, tmp_path / "empty")[0] == f"no runs below {tmp_path / 'empty'} yet\n"
+    assert told(capsys, logs, "where=model=vgg16")[0] == "no run of 5 fits where=model=vgg16\n"
+    out, _ = told(capsys, logs, "where=status=running")
+    assert "1 running" in out
+    assert "picture" not in out
+
+
+def test_a_run_without_epochs_is_named_and_the_others_are_drawn(capsys, logs):
+    folder = logs / "lenet5-mnist"
+    (folder / "a0" / "metrics.csv").unlink()
+    out, _ = told(capsys, logs)
+    assert f"not drawn: {folder / 'a0'}: metrics.csv cannot be read" in out
+    assert "picture: " in out
+
+
+def test_many_groups_are_neither_drawn_nor_compared(capsys, tmp_path):
+    for index in range(9):
+        for seed in range(2):
+            write_run(tmp_path, f"{index}{seed}", seed, optimizer={"lr": 0.1 * index})
+    out, _ = told(capsys, tmp_path)
+    assert len(out.splitlines()) == 2 + 9 + 4
+    assert out.endswith("\nup to 8 groups are drawn and compared in pairs, these are 9: where= chooses\n")
+
+
+def test_the_command_is_light_and_takes_signs_without_a_second_pair_of_quotes(command, logs):
+    done = command("src/report.py", "where=model=lenet5 test/acc>0.9", "picture=false")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[2].split()[:3] == ["lenet5", "mnist", "1"]
+    heavy = (
+        "import cnnlab.commands.report, sys; print({'torch', 'lightning', 'matplotlib', 'scipy'} & set(sys.modules))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", heavy], cwd=REPOSITORY / "src", capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
+def test_thousands_of_records_are_read_in_seconds(command, tmp_path, count):
+    for index in range(count):
+        seed, rest = index % 5, index // 5
+        model = (LENET5, MLP)[rest % 2]
+        write_run(
+            tmp_path / "logs", str(index), seed, acc(0.9 + 0.001 * seed), model=model, optimizer={"lr": rest / 100}
+        )
+    (tmp_path / "logs" / "lenet5-mnist" / "7" / "result.json").write_text('{"sta')
+    began = time.monotonic()
+    done = command("src/report.py")
+    assert time.monotonic() - began < 10
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2 + count // 5 + 5
+    assert "lenet5-mnist/7/result.json: result.json is not whole" in done.stdout
+
+
+def test_a_model_is_called_as_it_was_chosen(tmp_path, capsys):
+    for i, choice in enumerate(("resnet20", "plain20")):
+        write_run(tmp_path, f"run{i}", record={"choices": {"model": choice}})
+    report(compose("report", [f"log_dir={tmp_path}", "picture=false"]))
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:4]] == ["plain20", "resnet20"]

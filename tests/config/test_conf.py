@@ -1,0 +1,231 @@
+"""Every choice of conf/ composes, builds and runs."""
+
+import itertools
+import re
+
+import lightning as L
+import pytest
+import torch
+import yaml
+from omegaconf import OmegaConf
+
+from cnnlab import models
+from cnnlab.build import objects as build
+from cnnlab.config.compose import CONF, RULES, check, compose
+from cnnlab.errors import UserError
+from cnnlab.runs.run import train
+from cnnlab.runs.run_id import NOT_IDENTITY, run_id
+from tests.conftest import root_of
+
+MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
+OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
+GROUPS = ("augment", "loss", "scheduler", "callbacks", "logger", "trainer")
+CHOICES = {group: sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in GROUPS}
+CHOICES["trainer"].remove("ddp")  # its processes would not see the small datasets; tests/runs/test_team.py runs it
+if not torch.cuda.is_available():
+    CHOICES["trainer"].remove("gpu")
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+RECORD = ["Command", "Expected", "Cost"]  # the rest of an experiment's header
+QUICK = {"cnn", "lenet5", "mlp"}  # the others take long on a processor
+TIMED = [model if model in QUICK else pytest.param(model, marks=pytest.mark.slow) for model in MODELS]
+
+
+def two_steps(cfg) -> L.Trainer:
+    """Two steps of training, with the gradients on the way."""
+    data = build.datamodule(cfg)
+    model = build.classifier(cfg, data)
+    trainer = L.Trainer(
+        accelerator="cpu", devices=1, max_epochs=1, limit_train_batches=2, limit_val_batches=1, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+    )  # fmt: skip
+    trainer.fit(model, datamodule=data)
+    assert trainer.global_step == 2
+    assert torch.isfinite(trainer.callback_metrics["train/loss"])
+    return trainer
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("model", TIMED)
+def test_every_model_takes_two_steps_on_every_dataset(model, data, small_datasets):
+    root = root_of(small_datasets, data)
+    size = ["data.image_size=32"] if data == "image_folder" else []
+    two_steps(
+        compose(
+            "train",
+            [f"model={model}", f"data={data}", f"data.root={root}", "data.batch_size=4", "data.limit=12", *size],
+        )
+    )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", TIMED)
+def test_every_model_takes_two_steps_with_every_optimizer(model, optimizer, data_root):
+    arguments = [f"model={model}", f"optimizer={optimizer}", f"data.root={data_root}", "data.batch_size=4"]
+    two_steps(compose("train", [*arguments, "data.limit=12"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_the_full_product_takes_two_steps(model, optimizer, data, small_datasets):
+    root = root_of(small_datasets, data)
+    arguments = [f"model={model}", f"optimizer={optimizer}", f"data={data}", f"data.root={root}"]
+    two_steps(compose("train", [*arguments, "data.batch_size=8", "data.limit=16"]))
+
+
+def together() -> list[list[str]]:
+    """As few runs as have every choice of every group: the i-th of each, over again where a group has no more."""
+    runs = max(map(len, CHOICES.values()))
+    return [[f"{group}={choices[i % len(choices)]}" for group, choices in CHOICES.items()] for i in range(runs)]
+
+
+@pytest.mark.parametrize("choices", together(), ids=" ".join)
+def test_every_other_choice_makes_a_whole_run(choices, small_datasets, tmp_path):
+    places = [f"data.root={small_datasets}", f"log_dir={tmp_path}"]
+    small = ["data.batch_size=8", "data.limit=20", "trainer.max_epochs=1", "model=lenet5", "data=cifar10"]
+    cfg = compose("train", [*choices, *places, *small])
+    check(cfg)
+    record = train(cfg)
+    assert record["status"] == "done"
+    assert 0 <= record["test/acc"] <= 1
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_builds_adds_no_key_and_says_what_it_is(experiment, small_datasets):
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
+    words = re.findall(r"^# (\w+): ", text, re.MULTILINE)
+    assert words in (["Paper", *RECORD], ["Question", *RECORD])
+    assert f"experiment={experiment}" in text
+    cfg = compose("train", [f"experiment={experiment}"])
+    check(cfg)
+    plain = compose("train", [f"{key}={value}" for key, value in chosen(text).items()])
+    assert keys(cfg) == keys(plain)
+    small = [f"data.root={root_of(small_datasets, cfg.data.name)}", "data.limit=20", "data.batch_size=8"]
+    small += ["data.val_size=0.1", "data.train_size=null"]
+    cfg = compose("train", [f"experiment={experiment}", *small])
+    build.classifier(cfg, build.datamodule(cfg))
+
+
+def chosen(text: str) -> dict[str, str]:
+    """The groups that an experiment overrides, and those of the one that it refines."""
+    own = dict(re.findall(r"override /(\w+): (\w+)", text))
+    refined = re.search(r"^defaults:\n  - (\w+)$", text, re.MULTILINE)
+    return (chosen((CONF / "experiment" / f"{refined[1]}.yaml").read_text()) if refined else {}) | own
+
+
+def keys(node, prefix="") -> set[str]:
+    if not hasattr(node, "items"):
+        return {prefix}
+    return set().union(*(keys(value, f"{prefix}.{key}") for key, value in node.items()), {prefix})
+
+
+@pytest.mark.parametrize("part", sorted(path.stem for path in (CONF / "ablation").glob("*.yaml")))
+def test_an_ablation_changes_the_fast_recipe_adds_no_key_and_builds(part, small_datasets):
+    small = [f"data.root={small_datasets}", "data.limit=20", "data.batch_size=8"]
+    whole = compose("train", ["experiment=cifar10_fast_ablation", *small])
+    cfg = compose("train", ["experiment=cifar10_fast_ablation", f"ablation={part}", *small])
+    check(cfg)
+    assert (cfg == whole) is (part == "none")
+    if part != "muon":  # which has another optimizer's keys
+        assert keys(cfg) - keys(whole) <= {".callbacks.averaging"}
+    build.classifier(cfg, build.datamodule(cfg))
+
+
+def test_the_ablation_leaves_out_each_part_once():
+    text = (CONF / "experiment" / "cifar10_fast_ablation.yaml").read_text()
+    swept = re.search(r"ablation: ([\w,]+)", text)
+    assert swept
+    assert sorted(swept[1].split(",")) == sorted(path.stem for path in (CONF / "ablation").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
+def test_a_choice_is_one_small_file(path):
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert len(lines) <= {CONF: 45, CONF / "experiment": 20}.get(path.parent, 14)
+    yaml.safe_load(path.read_text())
+
+
+def test_every_recipe_belongs_to_a_model_and_an_optimizer():
+    pairs = {f"{model}_{optimizer}" for model in MODELS for optimizer in OPTIMIZERS}
+    assert {path.stem for path in (CONF / "recipe").glob("*.yaml")} <= pairs
+
+
+def test_every_model_names_an_exported_network():
+    targets = {yaml.safe_load((CONF / "model" / f"{model}.yaml").read_text())["_target_"] for model in MODELS}
+    assert targets <= {f"cnnlab.models.{name}" for name in models.__all__}
+
+
+def test_the_defaults_are_those_of_the_documentation():
+    resnet = compose("train", ["model=resnet18", "data=cifar10"])
+    assert resnet.trainer.max_epochs == 15
+    assert list(resnet.augment) == ["crop", "flip"]
+    assert resnet.scheduler._target_.endswith("Cosine")
+    assert compose("train", ["model=lenet5", "data=mnist"]).trainer.max_epochs == 10
+
+
+def test_the_command_line_wins_over_a_models_and_a_datas_own_choice():
+    cfg = compose("train", ["model=resnet18", "data=cifar10", "optimizer=adam", "augment=none", "optimizer.lr=3"])
+    assert cfg.optimizer._target_ == "torch.optim.Adam"
+    assert cfg.optimizer.lr == 3
+    assert not cfg.augment
+
+
+def test_rules_and_exclusions_name_keys_that_exist():
+    configurations = [compose("train"), compose("analyze"), compose("benchmark"), compose("tune", ["search=adamw"])]
+    configurations += [compose("train", [f"callbacks={name}"]) for name in ("averaging", "gradient_norms")]
+    for key in [*RULES, *NOT_IDENTITY]:
+        parent, _, last = key.rpartition(".")
+        assert any(last in (OmegaConf.select(cfg, parent) or {} if parent else cfg) for cfg in configurations), key
+
+
+def identity(*overrides: str) -> str:
+    return run_id(compose("train", list(overrides)), precision="32-true", threads=2, fingerprint="abc")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=1",
+        "model=mlp",
+        "data.limit=50",
+        "optimizer.lr=0.1",
+        "loss=mse",
+        "trainer.max_epochs=2",
+        "augment=mixup",
+        "trainer.limit_eval_batches=1",
+        "tta=shift",
+        "param_groups.bias_lr_factor=2",
+    ],
+)
+def test_what_can_change_the_weights_changes_the_run_id(override):
+    assert identity(override) != identity()
+
+
+@pytest.mark.parametrize(
+    "override", ["data.root=elsewhere", "logger=none", "fresh=true", "retry=true", "log_dir=x", "data.download=false"]
+)
+def test_what_cannot_change_the_weights_leaves_the_run_id(override):
+    assert identity(override) == identity()
+
+
+def test_precision_threads_and_pictures_are_part_of_the_run_id():
+    cfg = compose("train", [])
+    resolved = itertools.product(("32-true", "bf16-mixed"), (1, 2), ("these pictures", "other pictures"))
+    assert len({run_id(cfg, *values) for values in resolved}) == 8
+
+
+@pytest.mark.parametrize("choice", ["trainer.gradient_clip_val=1", "callbacks=gradient_norms"])
+def test_what_needs_gradients_without_float16s_scale_is_refused_beside_a_fused_step(choice):
+    overrides = ["trainer.precision=16-mixed", choice]
+    with pytest.raises(UserError, match=r"optimizer.fused must be false for .*=16-mixed, got true"):
+        check(compose("train", overrides))
+    for possible in ("optimizer.fused=false", "trainer.precision=bf16-mixed", "optimizer=rmsprop"):
+        check(compose("train", [*overrides, possible]))
+
+
+@pytest.mark.parametrize("override", ["+trainer.max_epoch=3", "+data.foo=1"])
+def test_an_added_key_that_nothing_reads_is_refused(override):
+    with pytest.raises(UserError, match=r"unknown key \w+\.\w+; \w+ has: "):
+        check(compose("train", [override]))

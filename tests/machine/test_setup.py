@@ -1,0 +1,73 @@
+"""Settings of the machine, and what its `auto` values stand for."""
+
+import mmap
+import os
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from cnnlab.errors import UserError
+from cnnlab.machine import setup
+
+
+def prepare(**options):
+    return setup.prepare(OmegaConf.create({"accelerator": "cpu", "threads": "auto", "precision": "auto"} | options))
+
+
+def test_threads_are_those_asked_for_or_those_there_are(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert prepare().threads == len(os.sched_getaffinity(0))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert prepare().threads == torch.get_num_threads() == 1
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    assert prepare().threads == torch.get_num_threads() == 3
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+    small = OmegaConf.create({"accelerator": "cpu", "threads": "auto", "precision": "auto"})
+    assert setup.prepare(small, macs_per_step=1e6).threads == torch.get_num_threads() == 1
+    assert prepare(threads=2).threads == torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16), ("16-mixed", torch.float16)]
+)
+def test_a_network_computes_in_the_precisions_type(precision, dtype):
+    with setup.Machine("cpu", 1, precision).autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("units", "precision"),
+    [
+        ({"amx_bf16": True}, "bf16-mixed"),
+        ({"avx512_bf16": True}, "bf16-mixed"),
+        ({"avx2": True}, "32-true"),
+        ({}, "32-true"),
+    ],
+)
+def test_auto_precision_is_bf16_where_the_processor_has_units_for_it(units, precision, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
+    assert prepare().precision == precision
+    assert prepare(precision="32-true").precision == "32-true"
+
+
+def test_what_is_not_there_is_told(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"trainer.accelerator=gpu needs a CUDA device, and torch finds none"):
+        prepare(accelerator="gpu")
+    with pytest.raises(UserError, match=r"trainer.precision=16-mixed needs a GPU"):
+        prepare(precision="16-mixed")
+
+
+def test_the_peak_of_memory_is_of_what_came_after_the_reset():
+    """Mapped apart from the allocator, which keeps what tests before this one freed."""
+    size = 200_000_000
+    setup.reset_peak_memory()
+    before = setup.peak_memory("cpu")
+    with mmap.mmap(-1, size) as block:
+        block.write(b"x" * size)
+        assert setup.peak_memory("cpu") > before + 0.8 * size
+    setup.reset_peak_memory()
+    assert setup.peak_memory("cpu") < before + 0.8 * size
+    assert setup.peak_memory("cpu") < setup.total_memory()

@@ -1,0 +1,84 @@
+"""What ends a run from outside, and two runs in one folder: nothing that was complete is lost."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnlab.config.compose import compose
+from cnnlab.runs.run import train
+from tests.conftest import REPOSITORY
+
+LONG = ("trainer.threads=1", "logger=none", "trainer.max_epochs=20", "data.limit=128")
+
+
+class Going:
+    """`python src/train.py <arguments>`, which has ended an epoch and not yet its run."""
+
+    def __init__(self, logs, data_root, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "src/train.py", *arguments, f"log_dir={logs}"],
+            cwd=REPOSITORY, env=os.environ | {"CNNLAB_DATA": str(data_root)}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        assert any(line.startswith("epoch  1/") for line in self.process.stdout)
+
+    def end(self, number: signal.Signals) -> tuple[int, str, str]:
+        """Its status and the rest of what it says after the signal."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=100)
+        return self.process.returncode, out, err
+
+
+def statuses(logs: Path) -> list[str]:
+    return [json.loads(path.read_text())["status"] for path in logs.glob("*/*/result.json")]
+
+
+def test_sigterm_keeps_the_last_epoch_and_the_same_command_goes_on(tmp_path, data_root, capsys):
+    status, out, err = Going(tmp_path / "logs", data_root, *LONG).end(signal.SIGTERM)
+    assert status == 143
+    assert out.endswith("interrupted; the same command goes on after the last whole epoch\n")
+    assert err == "ended by SIGTERM\n"
+    assert statuses(tmp_path / "logs") == ["interrupted"]
+    train(compose("train", [*LONG, f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}"]))
+    assert re.search(r"^resuming after epoch \d+ of 20$", capsys.readouterr().out, re.MULTILINE)
+    assert statuses(tmp_path / "logs") == ["done"]
+
+
+BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.objects.datamodule", "after": "cnnlab.runs.execution.Run._finish"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", BEFORE_AND_AFTER_TRAINING)
+def test_sigterm_before_and_after_training_is_143_too(moment, command, tmp_path):
+    place, _, name = BEFORE_AND_AFTER_TRAINING[moment].rpartition(".")
+    script = (
+        "import os, runpy, signal, sys; from pydoc import locate; sys.path.insert(0, 'src')\n"
+        "import cnnlab.runs.run\n"
+        f"setattr(locate({place!r}), {name!r}, lambda *_: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "runpy.run_path('src/train.py', run_name='__main__')"
+    )
+    done = command("-c", script, "trainer=smoke", "logger=none")
+    assert done.returncode == 143
+    assert done.stderr == "ended by SIGTERM\n"
+    assert statuses(tmp_path / "logs") == ["interrupted"] * (moment == "after")
+
+
+@pytest.mark.slow
+def test_of_two_processes_in_one_folder_the_second_is_refused_and_the_first_goes_on(command, tmp_path, data_root):
+    first = Going(tmp_path / "logs", data_root, *LONG)
+    first.process.send_signal(signal.SIGSTOP)  # so that it is not done before the other has begun
+    second = command("src/train.py", *LONG, "fresh=true")
+    first.process.send_signal(signal.SIGCONT)
+    assert second.returncode == 1
+    assert re.fullmatch(r"error: another process is training in .*; wait for it, or end it first\n", second.stderr)
+    out, err = first.process.communicate(timeout=100)
+    assert first.process.returncode == 0, err
+    assert "epoch 20/20" in out
+    assert statuses(tmp_path / "logs") == ["done"]

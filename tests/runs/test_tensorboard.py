@@ -1,0 +1,68 @@
+"""What TensorBoard serves of a run."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from cnnlab.runs.run import train
+from tests.runs.test_run import folder_of, rows_of
+
+
+def test_the_curves_are_served_by_tensorboard(configure):
+    cfg = configure("trainer.max_epochs=2", "data.limit=128")
+    record = train(cfg)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tensorboard.main", "--logdir", cfg.log_dir, "--port", "0", "--host", "127.0.0.1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    try:
+        assert server.stderr is not None
+        line = next(line for line in server.stderr if "http://" in line)
+        origin = line[line.index("http://") :].split()[0].rstrip("/")
+        run = f"{cfg.name}/{record['run_id']}"
+        tags = wait_for(f"{origin}/data/plugin/scalars/tags", run)[run]
+        for tag in (
+            "train/loss",
+            "train/acc",
+            "val/loss",
+            "val/acc",
+            "lr",
+            "images_per_second",
+            "val/acc_best",
+            "test/acc",
+        ):
+            assert tag in tags
+        query = urllib.parse.urlencode({"run": run, "tag": "val/acc"})
+        points = fetch(f"{origin}/data/plugin/scalars/scalars?{query}")
+        assert [value for _, _, value in points] == pytest.approx(
+            [float(row["val/acc"]) for row in rows_of(folder_of(cfg, record))]
+        )
+        assert "inputs/augmented" in fetch(f"{origin}/data/plugin/images/tags")[run]
+        assert fetch(f"{origin}/data/plugin/graphs/info")[run]["run_graph"]
+        experiment = fetch(f"{origin}/data/plugin/hparams/experiment", b'{"experimentName": ""}')
+        names = {info["name"] for info in experiment["hparamInfos"]}
+        assert names >= {"model", "model.pooling", "optimizer.lr", "seed"}
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+
+
+def fetch(url: str, body: bytes | None = None):
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {})
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return json.load(response)
+
+
+def wait_for(url: str, key: str):
+    """The server answers before it has read the logs."""
+    deadline = time.monotonic() + 90
+    while key not in (content := fetch(url)):
+        assert time.monotonic() < deadline, content
+        time.sleep(0.2)
+    return content

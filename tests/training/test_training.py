@@ -1,0 +1,200 @@
+"""Losses, schedules, parameter groups, and that what is learned goes down."""
+
+import lightning as L
+import pytest
+import torch
+import torch.nn.functional as F
+from torchvision.ops import sigmoid_focal_loss
+
+from cnnlab import models
+from cnnlab.build import objects as build
+from cnnlab.build.targets import make
+from cnnlab.config.compose import CONF, compose
+from cnnlab.errors import UserError
+from cnnlab.training.losses import CrossEntropy, Focal, SquaredError
+from cnnlab.training.param_groups import param_groups
+from cnnlab.training.schedules import Constant, Cosine, Linear, MultiStep, Plateau, Step
+from tests.conftest import root_of
+
+LOGITS = torch.randn(7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+LABELS = torch.tensor([0, 1, 2, 3, 4, 0, 1])
+LOSSES = [CrossEntropy(), SquaredError(), Focal()]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_labels_and_their_one_hot_targets_give_the_same_loss(loss):
+    torch.testing.assert_close(loss(LOGITS, LABELS), loss(LOGITS, F.one_hot(LABELS, 5).double()))
+
+
+@pytest.mark.parametrize("make", [CrossEntropy, SquaredError, Focal])
+def test_smoothing_is_a_loss_on_smoothed_targets(make):
+    smoothed = 0.8 * F.one_hot(LABELS, 5) + 0.2 / 5
+    torch.testing.assert_close(make(label_smoothing=0.2)(LOGITS, LABELS), make()(LOGITS, smoothed.double()))
+
+
+def test_squared_error_is_its_definition():
+    expected = sum(((LOGITS[i] - F.one_hot(LABELS, 5)[i]) ** 2).sum() for i in range(7)) / 7
+    torch.testing.assert_close(SquaredError()(LOGITS, LABELS), expected)
+
+
+def test_focal_without_gamma_is_cross_entropy_and_equals_torchvisions_for_two_classes():
+    torch.testing.assert_close(Focal(gamma=0)(LOGITS, LABELS), F.cross_entropy(LOGITS, LABELS))
+    z, y = LOGITS[:, 0], (LABELS > 1).long()
+    ours = Focal(gamma=2.0)(torch.stack((torch.zeros_like(z), z), dim=1), y)
+    torch.testing.assert_close(ours, sigmoid_focal_loss(z, y.double(), alpha=-1, gamma=2.0, reduction="mean"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CrossEntropy(1.0), "loss.label_smoothing must be at least 0 and below 1, got 1.0"),
+        (lambda: Focal(gamma=-1), "loss.gamma must be at least 0, got -1"),
+        (lambda: Cosine(warmup=2), "scheduler.warmup must be a share between 0 and 1, got 2"),
+        (lambda: Step(period=0), "scheduler.period must be a share above 0 and at most 1, got 0"),
+        (lambda: Plateau(factor=1), "scheduler.factor must be above 0 and below 1, got 1"),
+    ],
+)
+def test_impossible_arguments_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shares", "factors"),
+    [
+        (Constant(), (0, 0.5, 1), (1, 1, 1)),
+        (Constant(warmup=0.5), (0, 0.25, 0.5, 1), (0, 0.5, 1, 1)),
+        (Step(period=0.3), (0, 0.29, 0.3, 0.6, 0.9), (1, 1, 0.1, 0.01, 0.001)),
+        (MultiStep(milestones=[0.5, 0.75]), (0, 0.5, 0.75, 1), (1, 0.1, 0.01, 0.01)),
+        (Cosine(), (0, 0.5, 1), (1, 0.5, 0)),
+        (Linear(final=0.07, warmup=0.2, initial=0.1), (0, 0.1, 0.2, 0.6, 1), (0.1, 0.55, 1, 0.535, 0.07)),
+        (Cosine(final=0.2, warmup=0.2, initial=0.1), (0, 0.1, 0.2, 0.6, 1), (0.1, 0.55, 1, 0.6, 0.2)),
+    ],
+)
+def test_schedules_at_known_points(schedule, shares, factors):
+    assert [schedule(share) for share in shares] == pytest.approx(list(factors))
+
+
+def test_weight_decay_reaches_weights_alone():
+    net = models.resnet18(3, 10, 32)
+    decayed, rest = param_groups(net)
+    assert {p.ndim for p in decayed["params"]} == {2, 4}
+    assert {p.ndim for p in rest["params"]} == {1}
+    assert "weight_decay" not in decayed
+    assert rest["weight_decay"] == 0.0
+    assert sum(p.numel() for group in (decayed, rest) for p in group["params"]) == 11_173_962
+
+
+def test_biases_have_a_rate_of_their_own_with_every_optimizer_and_the_schedule_scales_it(data_root):
+    for choice in ("sgd", "adam", "muon"):
+        chosen = [f"optimizer={choice}", "param_groups.bias_lr_factor=8", "scheduler=constant", "trainer.max_steps=2"]
+        cfg = compose("train", ["model=cnn", f"data.root={data_root}", "scheduler.warmup=0.5", *chosen])
+        module = build.datamodule(cfg)
+        trainer = quick_trainer(max_epochs=1, limit_val_batches=0)
+        model = build.classifier(cfg, module)
+        trainer.fit(model, datamodule=module)
+        rates = {id(p): group["lr"] for group in trainer.optimizers[0].param_groups for p in group["params"]}
+        of = {name: rates[id(p)] for name, p in model.net.named_parameters()}
+        rate = of["classifier.weight"]
+        assert of["classifier.bias"] == of["blocks.0.norm.bias"] == pytest.approx(8 * rate)
+        assert of["blocks.0.norm.weight"] == rate
+        assert len(of) == 3 * 3 + 2
+
+
+def quick_trainer(**options) -> L.Trainer:
+    return L.Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_progress_bar=False, enable_model_summary=False,
+        num_sanity_val_steps=0, **{"enable_checkpointing": False} | options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["cnn", "lenet5", "mlp", pytest.param("resnet18", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("data", ["digits", "cifar10"])
+def test_every_models_loss_falls_with_its_default_recipe(model, data, small_datasets):
+    steps = {"resnet18": 12}.get(model, 60)
+    size = ["data.image_size=16"] if model == "resnet18" else []
+    arguments = [f"model={model}", f"data={data}", f"data.root={root_of(small_datasets, data)}", "data.val_size=0"]
+    cfg = compose("train", [*arguments, "data.batch_size=16", f"trainer.max_steps={steps}", "augment=none", *size])
+    module = build.datamodule(cfg)
+    model = build.classifier(cfg, module)
+    losses: list[float] = []
+
+    class Keep(L.Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            losses.append(outputs["loss"].item())
+
+    trainer = quick_trainer(max_epochs=1000, limit_val_batches=0, callbacks=[Keep()])
+    trainer.fit(model, datamodule=module)
+    assert len(losses) == steps
+    assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+
+
+def flat_weights(module: L.LightningModule) -> torch.Tensor:
+    return torch.cat([p.detach().reshape(-1) for p in module.parameters()])
+
+
+def test_the_rate_follows_the_schedule_and_gradients_are_clipped(data_root):
+    cfg = compose(
+        "train", [f"data.root={data_root}", "optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=false",
+                  "optimizer.weight_decay=0", "trainer.max_steps=10", "scheduler=multistep", "scheduler.warmup=0"]
+    )  # fmt: skip
+    module = build.datamodule(cfg)
+    model = build.classifier(cfg, module)
+    rates, lengths = [], []
+
+    class Watch(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+            self.before = flat_weights(pl_module)
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            lengths.append((flat_weights(pl_module) - self.before).norm().item())
+
+    trainer = quick_trainer(max_epochs=1, gradient_clip_val=0.01, callbacks=[Watch()])
+    trainer.fit(model, datamodule=module)
+    assert rates == pytest.approx([0.05] * 5 + [0.005] * 2 + [0.0005] * 3)
+    assert all(length <= 1.05 * 0.01 * rate for length, rate in zip(lengths, rates, strict=True))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "muon"])
+@pytest.mark.parametrize(
+    "model", ["lenet5", *(pytest.param(m, marks=pytest.mark.slow) for m in ("cnn", "mlp", "resnet18"))]
+)
+def test_every_model_learns_the_digits_with_every_optimizer(model, optimizer, data_root):
+    cfg = compose(
+        "train", [f"model={model}", f"optimizer={optimizer}", f"data.root={data_root}", "trainer.max_steps=120"]
+    )
+    module = build.datamodule(cfg)
+    trainer = quick_trainer(max_epochs=3)
+    trainer.fit(build.classifier(cfg, module), datamodule=module)
+    assert trainer.callback_metrics["val/acc"] > 0.5
+
+
+def test_every_choice_of_an_optimizer_makes_one():
+    for path in (CONF / "optimizer").glob("*.yaml"):
+        optimizer = make(
+            compose("train", [f"optimizer={path.stem}"]).optimizer, "optimizer", param_groups(models.lenet5())
+        )
+        assert isinstance(optimizer, torch.optim.Optimizer)
+
+
+def test_augmentation_is_the_same_in_every_precision(small_datasets):
+    cfg = compose(
+        "train", ["data=cifar10", "model=cnn", "augment=alexnet", f"data.root={small_datasets}", "data.batch_size=8"]
+    )
+    data = build.datamodule(cfg)
+    model = build.classifier(cfg, data)
+    batch = next(iter(data.train_dataloader()))
+    expected, _ = model.augmented(batch, 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        x, _ = model.augmented(batch, 0)
+    assert torch.equal(x, expected)
+
+
+def test_a_step_of_augmentation_that_is_null_is_left_out(small_datasets):
+    cfg = compose(
+        "train",
+        ["data=cifar10", "augment=crop_flip", "augment.flip=null", f"data.root={small_datasets}", "data.batch_size=8"],
+    )
+    steps = build.augmentation(cfg.augment, build.datamodule(cfg).facts).image_steps
+    assert [type(step).__name__ for step in steps] == ["RandomCrop"]

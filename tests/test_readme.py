@@ -169,7 +169,7 @@ def speed_table() -> str:
         rows = {row[key]: row[column] for row in found[file]["tables"][table]}
         return [rows[name] for name in names]
 
-    steps, batches = "training steps", "augmented, normalised batches"
+    steps, batches = "training steps", "augmented, normalized batches"
     compared = [
         (
             "the network of cifar10_fast, images/s", "plain script",
@@ -207,8 +207,10 @@ def speed_table() -> str:
 def test_the_speeds_are_those_of_the_records():
     assert speed_table() in README
     record = json.loads((REPOSITORY / "docs" / "speed" / "train-resnet18-cifar10.json").read_text())
-    (share,) = re.findall(r"All convolutions together reach (\d+) %", " ".join(record["notes"]))
-    assert f"The convolutions of a step of ResNet-18 together reach {share} % of the rate" in " ".join(README.split())
+    (fraction,) = re.findall(r"All convolutions together reach (\d+) %", " ".join(record["notes"]))
+    assert f"The convolutions of a step of ResNet-18 together reach {fraction} % of the rate" in " ".join(
+        README.split()
+    )
 
 
 def test_the_results_are_those_of_the_records():

@@ -12,7 +12,7 @@ from cnnlab.errors import UserError
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to a neighbour of `path`, then put that in its place."""
+    """Write `text` to a neighbor of `path`, then put that in its place."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         partial.write_text(text)

@@ -60,7 +60,7 @@ def test_without_padding_the_map_is_the_sliding_windows_result(name):
                 torch.testing.assert_close(scores[:, :, row, column], net(window), rtol=1e-4, atol=1e-5)
 
 
-def test_with_padding_inner_scores_see_neighbours_where_a_window_has_zeros():
+def test_with_padding_inner_scores_see_neighbors_where_a_window_has_zeros():
     net = built("lenet5", 1, 28)
     picture = torch.randn(1, 1, 44, 44)
     with torch.no_grad():

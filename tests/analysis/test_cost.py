@@ -82,7 +82,7 @@ def test_two_3x3_see_what_5x5_sees_for_18_weights_in_25():
 def test_the_table_of_examples_has_a_row_for_every_way():
     records = worked_records()
     assert len(records) == sum(len(example.ways) for example in EXAMPLES.values())
-    assert [record["share"] for record in records if record["example"]] == [100.0] * len(EXAMPLES)
+    assert [record["fraction"] for record in records if record["example"]] == [100.0] * len(EXAMPLES)
 
 
 def kept_by_autograd(net: nn.Module, x: torch.Tensor) -> int:

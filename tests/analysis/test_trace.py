@@ -164,7 +164,7 @@ def test_the_network_itself_is_left_alone():
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
-def test_pooling_and_normalisation_have_operations_of_their_own():
+def test_pooling_and_normalization_have_operations_of_their_own():
     net = nn.Sequential(nn.MaxPool2d(2), nn.AvgPool2d(3, stride=1), nn.BatchNorm2d(4), nn.LocalResponseNorm(5))
     rows = trace(net, 4, 10).rows
     assert [row.macs for row in rows] == [0, 0, 0, 0]

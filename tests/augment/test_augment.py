@@ -11,18 +11,18 @@ from torchvision.transforms.v2 import functional as tv
 from cnnlab.augment import (
     AlternatingFlip,
     Augmentation,
-    ColourShift,
+    BatchContext,
+    ColorShift,
     CutMix,
     Cutout,
     ImageFacts,
     MixUp,
-    Moment,
     RandomCrop,
     RandomFlip,
     TrivialAugment,
 )
 from cnnlab.augment.mix import one_hot
-from cnnlab.augment.pipeline import denormalise, normalise
+from cnnlab.augment.pipeline import denormalize, normalize
 from cnnlab.augment.trivial import OPERATIONS, operate
 from cnnlab.errors import UserError
 
@@ -81,12 +81,12 @@ def test_random_flip_reflects_the_drawn_images(shape):
     out = RandomFlip().apply(images, {"flip": flip})
     for image, flipped, turned in zip(images, out, flip, strict=True):
         assert torch.equal(flipped, tv.horizontal_flip(image) if turned else image)
-    share = RandomFlip().draw(noise((4000, 1, 4, 4)), torch.Generator().manual_seed(0))["flip"].float().mean()
-    assert share == pytest.approx(0.5, abs=0.03)
+    fraction = RandomFlip().draw(noise((4000, 1, 4, 4)), torch.Generator().manual_seed(0))["flip"].float().mean()
+    assert fraction == pytest.approx(0.5, abs=0.03)
 
 
 def flips(seed: int, epoch: int, indices: torch.Tensor) -> torch.Tensor:
-    return AlternatingFlip().draw_at(Moment(seed, epoch, indices))["flip"]
+    return AlternatingFlip().draw_at(BatchContext(seed, epoch, indices))["flip"]
 
 
 def test_alternating_flip_reflects_each_image_in_every_other_epoch():
@@ -102,16 +102,18 @@ def test_alternating_flip_begins_with_a_half_that_the_seed_draws():
     halves = torch.stack([flips(seed, 0, torch.arange(20_000)) for seed in (0, 1, 2**32 - 1)]).float()
     assert (halves.mean(1) - 0.5).abs().max() < 0.015  # 4 standard deviations
     assert torch.corrcoef(halves).fill_diagonal_(0).abs().max() < 0.03
-    neighbours = torch.stack((halves[0, :-1], halves[0, 1:]))
-    assert torch.corrcoef(neighbours)[0, 1].abs() < 0.03
+    neighbors = torch.stack((halves[0, :-1], halves[0, 1:]))
+    assert torch.corrcoef(neighbors)[0, 1].abs() < 0.03
 
 
 def test_alternating_flip_shows_both_sides_of_each_image_in_two_epochs():
     images, labels = noise((6, 3, 32, 32)), torch.arange(6)
     augment = Augmentation([AlternatingFlip()], facts())
-    even, odd = (augment(images, labels, torch.Generator(), Moment(3, epoch, torch.arange(6)))[0] for epoch in (0, 1))
+    even, odd = (
+        augment(images, labels, torch.Generator(), BatchContext(3, epoch, torch.arange(6)))[0] for epoch in (0, 1)
+    )
     torch.testing.assert_close(odd, even.flip(-1))
-    assert {torch.equal(side, image) for side, image in zip(even, normalise(images, facts()), strict=True)} == {
+    assert {torch.equal(side, image) for side, image in zip(even, normalize(images, facts()), strict=True)} == {
         True,
         False,
     }
@@ -127,10 +129,10 @@ def test_cutout_erases_a_square_that_may_reach_over_the_border():
     assert (out[2] == mean).sum() == 3 * 9 * 16
 
 
-def test_colour_shift_moves_along_the_principal_components():
+def test_color_shift_moves_along_the_principal_components():
     """Two perfectly correlated channels and an independent one: their components are known without a solver."""
     covariance = torch.tensor([[0.04, 0.04, 0.0], [0.04, 0.04, 0.0], [0.0, 0.0, 0.01]])
-    step = ColourShift(0.1, ImageFacts(10, 8, (0.5,) * 3, (0.2,) * 3, covariance, True))
+    step = ColorShift(0.1, ImageFacts(10, 8, (0.5,) * 3, (0.2,) * 3, covariance, True))
     images = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
     out = step.apply(images, {"alpha": torch.tensor([[0.0, 0.0, 1.0]])})  # the largest eigenvalue is the last, 0.08
     shift = 255 * 0.08 / math.sqrt(2)
@@ -155,7 +157,7 @@ def oracle(name: str, image: torch.Tensor, strength: float) -> torch.Tensor:
         "translate_y": lambda: tv.affine(image, **affine | {"translate": [0, int(strength)]}),
         "rotate": lambda: tv.rotate(image, strength),
         "brightness": lambda: tv.adjust_brightness(image, 1 + strength),
-        "colour": lambda: tv.adjust_saturation(image, 1 + strength),
+        "color": lambda: tv.adjust_saturation(image, 1 + strength),
         "contrast": lambda: tv.adjust_contrast(image, 1 + strength),
         "sharpness": lambda: tv.adjust_sharpness(image, 1 + strength),
         "posterize": lambda: tv.posterize(image, 8 - round(strength)),
@@ -195,17 +197,17 @@ def test_trivial_augment_applies_to_each_image_its_own_operation():
 
 def test_mixup_is_the_weighted_mean_of_images_and_targets():
     x, targets = torch.randn(4, 3, 8, 8), one_hot(torch.arange(4), 10)
-    draws = {"share": torch.tensor([1.0, 0.25, 0.5, 0.0]), "partner": torch.tensor([1, 2, 3, 0])}
+    draws = {"fraction": torch.tensor([1.0, 0.25, 0.5, 0.0]), "partner": torch.tensor([1, 2, 3, 0])}
     mixed, blended = MixUp(0.2).mix(x, targets, draws)
-    for i, (share, partner) in enumerate(zip(draws["share"], draws["partner"], strict=True)):
-        torch.testing.assert_close(mixed[i], share * x[i] + (1 - share) * x[partner])
-        torch.testing.assert_close(blended[i], share * targets[i] + (1 - share) * targets[partner])
+    for i, (fraction, partner) in enumerate(zip(draws["fraction"], draws["partner"], strict=True)):
+        torch.testing.assert_close(mixed[i], fraction * x[i] + (1 - fraction) * x[partner])
+        torch.testing.assert_close(blended[i], fraction * targets[i] + (1 - fraction) * targets[partner])
 
 
 def test_cutmix_pastes_the_partners_box_and_shares_the_label_by_pixels():
     x = torch.arange(2.0)[:, None, None, None].expand(2, 3, 16, 16).contiguous()
-    centres = {"y": torch.tensor([8, 0]), "x": torch.tensor([8, 0])}
-    draws = {"share": torch.tensor([0.75, 0.75]), "partner": torch.tensor([1, 0])} | centres
+    centers = {"y": torch.tensor([8, 0]), "x": torch.tensor([8, 0])}
+    draws = {"fraction": torch.tensor([0.75, 0.75]), "partner": torch.tensor([1, 0])} | centers
     mixed, blended = CutMix(1.0).mix(x, one_hot(torch.tensor([0, 1]), 2), draws)
     assert mixed[0].sum() == 3 * 8 * 8
     assert blended[0].tolist() == [0.75, 0.25]
@@ -220,13 +222,13 @@ def test_mixing_draws_for_every_image_and_targets_stay_distributions(step):
     _, targets = augment(images, torch.arange(64) % 10, torch.Generator().manual_seed(0))
     torch.testing.assert_close(targets.sum(1), torch.ones(64))
     draws = step.draw(images, torch.Generator().manual_seed(0))
-    assert len(draws["share"].unique()) > 32
+    assert len(draws["fraction"].unique()) > 32
     assert sorted(draws["partner"].tolist()) == list(range(64))
 
 
 STEPS = {
     "crop": RandomCrop(0.125), "flip": RandomFlip(), "cutout": Cutout(0.5, facts()),
-    "colour": ColourShift(0.1, facts()), "trivial": TrivialAugment(), "mixup": MixUp(0.2), "cutmix": CutMix(1.0),
+    "color": ColorShift(0.1, facts()), "trivial": TrivialAugment(), "mixup": MixUp(0.2), "cutmix": CutMix(1.0),
 }  # fmt: skip
 
 
@@ -245,32 +247,32 @@ def test_a_step_is_decided_by_its_generator_leaves_its_input_and_draws_for_every
         assert len({image.sum().item() for image in first}) > 1
 
 
-@pytest.mark.parametrize("names", [["crop", "flip", "colour"], ["trivial", "cutout"], ["crop", "mixup"], ["cutmix"]])
+@pytest.mark.parametrize("names", [["crop", "flip", "color"], ["trivial", "cutout"], ["crop", "mixup"], ["cutmix"]])
 def test_a_part_of_a_batch_is_that_part_of_the_augmented_whole(names):
     images, labels = smooth((12, 3, 32, 32)), torch.arange(12) % 10
     augment = Augmentation([AlternatingFlip(), *(STEPS[name] for name in names)], facts())
-    moment = Moment(seed=0, epoch=1, indices=torch.arange(12))
-    whole = augment(images, labels, torch.Generator().manual_seed(1), moment)
+    context = BatchContext(seed=0, epoch=1, indices=torch.arange(12))
+    whole = augment(images, labels, torch.Generator().manual_seed(1), context)
     for part in (slice(0, 4), slice(4, 8), slice(8, 12)):
-        values = augment(images, labels, torch.Generator().manual_seed(1), moment, part)
+        values = augment(images, labels, torch.Generator().manual_seed(1), context, part)
         for value, expected in zip(values, whole, strict=True):
             assert torch.equal(value, expected[part])
 
 
-def test_normalising_gives_the_published_scale_and_back():
+def test_normalizing_gives_the_published_scale_and_back():
     images = noise((4, 3, 32, 32))
     mean, std = (0.1, 0.4, 0.7), (0.2, 0.3, 0.5)
     of_channels = replace(facts(), mean=mean, std=std)
-    x = normalise(images, of_channels)
+    x = normalize(images, of_channels)
     shift, scale = (torch.tensor(numbers)[:, None, None] for numbers in (mean, std))
     torch.testing.assert_close(x, (images / 255 - shift) / scale, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(denormalise(x, of_channels), images / 255, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(denormalize(x, of_channels), images / 255, rtol=1e-5, atol=1e-5)
     assert x.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_images_are_resized_to_what_the_network_takes():
     images = noise((2, 1, 28, 28))
-    x = normalise(images, facts(channels=1, size=32))
+    x = normalize(images, facts(channels=1, size=32))
     expected = (tv.resize(images / 255, [32, 32], antialias=True) - 0.4) / 0.2
     torch.testing.assert_close(x, expected, rtol=1e-4, atol=1e-4)
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
-from cnnlab.augment.views import VIEWS, check_tta, scores_of_views
+from cnnlab.augment.views import VIEWS, check_tta, logits_of_views
 from cnnlab.errors import UserError
 
 X = torch.randn(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
@@ -35,12 +35,12 @@ def test_scores_are_the_weighted_mean_over_the_views(tta):
         return (x.flatten(1) @ weights).tanh()
 
     expected = sum(weight * net(view) for weight, view in EXPECTED[tta])
-    torch.testing.assert_close(scores_of_views(net, X, tta), expected)
+    torch.testing.assert_close(logits_of_views(net, X, tta), expected)
 
 
 def test_near_scores_are_told_apart_by_their_mean_also_in_16_bits():
     scores = iter([[4.0, 4.0], [4.0, 4.03125]])
-    mean = scores_of_views(lambda x: torch.tensor([next(scores)], dtype=torch.bfloat16), X, "flip")
+    mean = logits_of_views(lambda x: torch.tensor([next(scores)], dtype=torch.bfloat16), X, "flip")
     assert mean.tolist() == [[4.0, 4.015625]]
 
 

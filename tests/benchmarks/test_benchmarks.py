@@ -24,7 +24,7 @@ from cnnlab.build import objects as build
 from cnnlab.config.compose import check, compose
 from cnnlab.errors import UserError
 from cnnlab.ops.layout import Layout
-from cnnlab.training.callbacks import Checkpoints, Display, History, InputPictures
+from cnnlab.training.callbacks import Checkpoints, Display, History, InputImages
 
 TINY = ["model=mlp", "data.batch_size=8", "rounds=1"]
 
@@ -63,11 +63,11 @@ def test_train_times_our_step_the_bare_forms_and_the_plain_script(tmp_path, caps
 def test_data_and_trainer_compare_and_say_what_is_wanted(monkeypatch):
     monkeypatch.setattr("cnnlab.benchmarks.loading.TARGETS", {"lenet5": 15})
     found = bench_data(compose("benchmark", [*TINY, "bench=data"]))
-    assert [row["batches by"] for row in found.tables["augmented, normalised batches"]] == ["cnnlab", "plain PyTorch"]
-    (share,) = found.tables["cnnlab's share of a training step"]
-    assert share["step of"] == "lenet5"
+    assert [row["batches by"] for row in found.tables["augmented, normalized batches"]] == ["cnnlab", "plain PyTorch"]
+    (fraction,) = found.tables["cnnlab's fraction of a training step"]
+    assert fraction["step of"] == "lenet5"
     seconds = {name: timing.median for name, timing in found.timings.items()}
-    assert share["share"] == pytest.approx(100 * seconds["batches of lenet5"] / seconds["lenet5"])
+    assert fraction["fraction"] == pytest.approx(100 * seconds["batches of lenet5"] / seconds["lenet5"])
     found = bench_trainer(compose("benchmark", [*TINY, "bench=trainer", "model=lenet5"]))
     assert [row["loop"] for row in found.tables["training steps"]] == ["Trainer", "bare loop"]
     assert "to be at least 0.85" in found.notes[0]
@@ -196,7 +196,7 @@ def test_the_trainers_loop_is_that_of_a_run(monkeypatch):
     with pytest.raises(Over):
         loops.run_trainer(Three(), compose("benchmark", [*TINY, "augment=translate"]), 64)
     (trainer,) = made
-    assert {type(callback) for callback in trainer.callbacks} >= {History, Checkpoints, Display, InputPictures}
+    assert {type(callback) for callback in trainer.callbacks} >= {History, Checkpoints, Display, InputImages}
     assert trainer.global_step == 3
     assert [type(step) for step in trainer.lightning_module.augmentation.image_steps] == [RandomCrop]
 

@@ -56,7 +56,7 @@ def test_views_are_the_runs_own_unless_others_are_asked_for(run, data_root, tmp_
     record, checkpoint = run
     assert record["tta"] == "none"
     views = []
-    monkeypatch.setattr("cnnlab.runs.evaluation.scores_of_views", lambda net, x, tta: views.append(tta) or net(x))
+    monkeypatch.setattr("cnnlab.runs.evaluation.logits_of_views", lambda net, x, tta: views.append(tta) or net(x))
     evaluate(configure(checkpoint, data_root, f"output={tmp_path}"))
     evaluate(configure(checkpoint, data_root, "tta=shift", f"output={tmp_path}"))
     assert "views           shift" in capsys.readouterr().out

@@ -43,9 +43,9 @@ def test_validation_images_come_out_of_the_training_set(digits):
 
 
 def test_a_share_and_a_number_mean_the_same_and_runs_of_all_seeds_share_the_split(digits):
-    share, number = digits(val_size=0.1, seed=1), digits(val_size=144, seed=2)
-    assert torch.equal(share.val.indices, number.val.indices)
-    assert not torch.equal(share.val.indices, digits(split_seed=1).val.indices)
+    fraction, number = digits(val_size=0.1, seed=1), digits(val_size=144, seed=2)
+    assert torch.equal(fraction.val.indices, number.val.indices)
+    assert not torch.equal(fraction.val.indices, digits(split_seed=1).val.indices)
 
 
 def test_train_size_and_limit_are_stratified(digits):

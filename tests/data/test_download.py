@@ -87,7 +87,7 @@ def test_mnist_is_downloaded_from_a_mirror(tmp_path, server, monkeypatch):
     packed = {f"{n}.gz": gzip.compress(c, mtime=0) for n, c in write_mnist(tmp_path / "origin").items()}
     Server.files.update(packed)
     monkeypatch.setattr(datasets.MNIST, "resources", [(name, md5(content)) for name, content in packed.items()])
-    dataset = load("mnist", tmp_path / "data", mirror=server, say=quiet)
+    dataset = load("mnist", tmp_path / "data", mirror=server, log=quiet)
     assert dataset.source == f"official files in {tmp_path}/data/MNIST/raw"
     (file,) = (tmp_path / "data" / ".cnnlab").glob("*.pt")
     written = file.stat().st_mtime_ns
@@ -104,15 +104,15 @@ def test_cifar10_is_downloaded_from_a_mirror(tmp_path, server, monkeypatch):
         tar.add(tmp_path / "origin" / "cifar-10-batches-py", "cifar-10-batches-py")
     Server.files["cifar-10-python.tar.gz"] = archive.read_bytes()
     monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", download.md5_of(archive))
-    dataset = load("cifar10", tmp_path / "data", mirror=server, say=quiet)
+    dataset = load("cifar10", tmp_path / "data", mirror=server, log=quiet)
     assert dataset.train.images.shape == (100, 3, 32, 32)
     assert load("cifar10", tmp_path / "data", download=False).fingerprint == dataset.fingerprint
 
 
 def test_an_unreachable_mirror_is_named_and_mirrors_are_suggested(tmp_path):
     with pytest.raises(UserError) as caught:
-        load("mnist", tmp_path, mirror="http://127.0.0.1:9", say=quiet)
+        load("mnist", tmp_path, mirror="http://127.0.0.1:9", log=quiet)
     assert "or name a reachable copy of the official files with data.mirror=URL" in str(caught.value)
     with pytest.raises(UserError, match=r"example.com/mnist/train-images-idx3-ubyte.gz: unknown url type"):
-        load("mnist", tmp_path, mirror="example.com/mnist", say=quiet)
+        load("mnist", tmp_path, mirror="example.com/mnist", log=quiet)
     assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz: " in str(caught.value)

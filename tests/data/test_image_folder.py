@@ -9,7 +9,7 @@ from PIL import Image
 
 from cnnlab.data import specs
 from cnnlab.data.cache import load
-from cnnlab.data.image_folders import decode_picture
+from cnnlab.data.image_folders import decode_image
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
 from tests.conftest import write_tree
@@ -18,13 +18,13 @@ from tests.conftest import write_tree
 def test_an_image_folder_takes_mixed_sizes_and_modes_and_holds_out_a_test_set(tmp_path):
     root = tmp_path / "pictures"
     write_tree(root, ["cat", "dog", "emu"], per_class=10, size=(50, 40), mode="RGB")
-    Image.new("L", (100, 30), 77).save(root / "cat" / "grey.png")
+    Image.new("L", (100, 30), 77).save(root / "cat" / "gray.png")
     Image.new("RGBA", (30, 100), (255, 0, 0, 0)).save(root / "dog" / "clear.png")
     Image.new("P", (64, 64)).save(root / "emu" / "palette.png")
     Image.new("CMYK", (64, 64)).save(root / "emu" / "print.jpg")
     (root / "emu" / "notes.txt").write_text("not a picture")
     said = []
-    dataset = load("image_folder", root, image_size=16, say=said.append)
+    dataset = load("image_folder", root, image_size=16, log=said.append)
     assert said == [f"left out of {root}: 1 entries that are no pictures, such as {root}/emu/notes.txt"]
     assert dataset.classes == ("cat", "dog", "emu")
     assert dataset.train.images.shape == (27, 3, 16, 16)
@@ -32,12 +32,12 @@ def test_an_image_folder_takes_mixed_sizes_and_modes_and_holds_out_a_test_set(tm
     assert dataset.test.labels.bincount().tolist() == [2, 2, 3]
 
 
-def test_a_picture_is_scaled_by_its_shorter_side_and_cropped_in_the_centre(tmp_path):
+def test_a_picture_is_scaled_by_its_shorter_side_and_cropped_in_the_center(tmp_path):
     path = tmp_path / "wide.png"
     pixels = np.zeros((20, 60, 3), dtype=np.uint8)
     pixels[:, 20:40] = 255  # the middle third of a picture three times as wide as high
     Image.fromarray(pixels).save(path)
-    decoded = decode_picture(path, "RGB", 10)
+    decoded = decode_image(path, "RGB", 10)
     assert decoded.shape == (3, 10, 10)
     assert decoded[:, :, 1:-1].min() == 255
 
@@ -48,22 +48,22 @@ def test_a_telephones_picture_is_turned_as_it_says(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn by 90 degrees clockwise
     picture.save(tmp_path / "turned.png", exif=exif)
-    assert decode_picture(tmp_path / "turned.png", "L", 8)[0, 4].tolist() == [0] * 4 + [255] * 4
+    assert decode_image(tmp_path / "turned.png", "L", 8)[0, 4].tolist() == [0] * 4 + [255] * 4
 
 
 def test_a_val_tree_is_told(tmp_path):
     for split in ("train", "val"):
         write_tree(tmp_path / split, ["a", "b"], per_class=4, size=(20, 20), mode="RGB")
     said = []
-    load("image_folder", tmp_path, image_size=20, say=said.append)
+    load("image_folder", tmp_path, image_size=20, log=said.append)
     assert said == [f"{tmp_path}/val is taken for the test set"]
 
 
 def test_transparent_becomes_white_and_sixteen_bits_are_scaled(tmp_path):
     Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert decode_picture(tmp_path / "clear.png", "RGB", 8).min() == 255
+    assert decode_image(tmp_path / "clear.png", "RGB", 8).min() == 255
     Image.fromarray(np.full((8, 8), 0x8000, dtype=np.uint16)).save(tmp_path / "deep.png")
-    assert decode_picture(tmp_path / "deep.png", "L", 8).unique().tolist() == [128]
+    assert decode_image(tmp_path / "deep.png", "L", 8).unique().tolist() == [128]
 
 
 def test_a_folder_with_a_test_tree_keeps_it(tmp_path):

@@ -69,7 +69,7 @@ def test_a_broken_source_is_told_when_another_one_is_used(tmp_path, small_datase
     (raw / "train-labels-idx1-ubyte").write_bytes(b"not labels")
     said = []
     try:
-        dataset = load("mnist", small_datasets, download=False, say=said.append)
+        dataset = load("mnist", small_datasets, download=False, log=said.append)
     finally:
         for path in raw.iterdir():
             path.unlink()

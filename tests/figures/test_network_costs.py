@@ -9,7 +9,7 @@ from PIL import Image
 from cnnlab import models
 from cnnlab.analysis.convolutionize import convolutionize
 from cnnlab.analysis.trace import trace
-from cnnlab.figures.class_map import draw_score_map
+from cnnlab.figures.class_map import draw_class_map
 from cnnlab.figures.labels import place_labels
 from cnnlab.figures.network_costs import draw_costs, draw_fields, field_by_depth
 from cnnlab.figures.style import STYLE, figure
@@ -62,6 +62,6 @@ def test_scores_are_drawn_over_the_picture(channels, tmp_path):
     assert field is not None
     with torch.no_grad():
         scores = scored(picture[None])[0]
-    path = draw_score_map(picture, scores, field, list("0123456789"), "title", tmp_path / "scores.png")
+    path = draw_class_map(picture, scores, field, list("0123456789"), "title", tmp_path / "scores.png")
     with Image.open(path) as drawn:
         assert drawn.width > drawn.height > 200

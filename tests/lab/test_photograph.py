@@ -1,4 +1,4 @@
-"""The photograph: scikit-learn's, or the user's, in greys of a size that is quick to filter."""
+"""The photograph: scikit-learn's, or the user's, in grays of a size that is quick to filter."""
 
 import pytest
 from PIL import Image
@@ -8,10 +8,10 @@ from cnnlab.lab.photograph import photograph
 
 
 def test_scikit_learns_is_taken_where_none_is_named():
-    greys = photograph(None)
-    assert greys.shape == (427, 640)
-    assert 0 <= greys.min() < 0.01
-    assert 0.99 < greys.max() <= 1
+    grays = photograph(None)
+    assert grays.shape == (427, 640)
+    assert 0 <= grays.min() < 0.01
+    assert 0.99 < grays.max() <= 1
 
 
 def test_a_large_picture_is_reduced_and_a_small_one_left(tmp_path):
@@ -33,7 +33,7 @@ def test_what_cannot_be_filtered_is_told_with_its_name(tmp_path):
     with pytest.raises(UserError, match=r"narrow\.png must have at least 64 pixels a side, got 200 x 63"):
         photograph(tmp_path / "narrow.png")
     Image.new("RGB", (80, 80), "white").save(tmp_path / "blank.png")
-    with pytest.raises(UserError, match=r"blank\.png must have more than one grey, got 1 everywhere"):
+    with pytest.raises(UserError, match=r"blank\.png must have more than one gray, got 1 everywhere"):
         photograph(tmp_path / "blank.png")
 
 
@@ -42,7 +42,7 @@ def test_the_command_takes_a_picture_and_tells_a_missing_one(command, tmp_path):
     Image.radial_gradient("L").resize((70, 96)).save(tmp_path / "disc.png")
     done = command("src/lab.py", "lab=laplacian", f"image={tmp_path / 'disc.png'}")
     assert done.returncode == 0, done.stderr
-    assert "a photograph of 96 x 70 greys" in done.stdout
+    assert "a photograph of 96 x 70 grays" in done.stdout
     assert (tmp_path / "logs" / "lab" / "laplacian.png").exists()
     failed = command("src/lab.py", "lab=laplacian", "image=missing.png")
     assert failed.returncode == 1

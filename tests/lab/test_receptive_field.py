@@ -32,6 +32,6 @@ def test_networks_have_their_field_and_a_part_of_it_counts():
     networks = found("receptive_field").values["networks"]
     fields = {name: row["field"] for name, row in networks.items()}
     assert fields == {"VGG-11 to conv4": 62, "VGG-11 to conv5": 134, "plain-20": 81, "ResNet-20": 81}
-    shares = {name: row["effective"] / row["field"] for name, row in networks.items()}
-    assert all(0.2 < share < 1 for share in shares.values())
-    assert shares["ResNet-20"] < shares["plain-20"] < shares["VGG-11 to conv5"] < shares["VGG-11 to conv4"]
+    fractions = {name: row["effective"] / row["field"] for name, row in networks.items()}
+    assert all(0.2 < fraction < 1 for fraction in fractions.values())
+    assert fractions["ResNet-20"] < fractions["plain-20"] < fractions["VGG-11 to conv5"] < fractions["VGG-11 to conv4"]

@@ -3,14 +3,14 @@
 import pytest
 
 from cnnlab.lab.finding import Settings
-from cnnlab.lab.separable import KERNELS, WIDTHS, experiment, formula, mobilenets, traced_share
+from cnnlab.lab.separable import KERNELS, WIDTHS, experiment, formula, mobilenets, traced_fraction
 from cnnlab.models.mobilenet import SEPARABLE
 
 
 @pytest.mark.parametrize("kernel_size", KERNELS)
 @pytest.mark.parametrize("out_channels", [WIDTHS[0], 33, WIDTHS[-1]])
 def test_the_formula_is_what_is_counted(out_channels, kernel_size):
-    assert traced_share(out_channels, kernel_size) == pytest.approx(formula(out_channels, kernel_size), rel=1e-12)
+    assert traced_fraction(out_channels, kernel_size) == pytest.approx(formula(out_channels, kernel_size), rel=1e-12)
 
 
 def test_mobilenet_as_published_and_with_standard_convolutions():
@@ -25,4 +25,4 @@ def test_each_of_mobilenets_pairs_follows_the_formula():
     pairs = experiment(Settings()).values["layers"]
     assert [pair["out_channels"] for pair in pairs] == [out_channels for out_channels, _ in SEPARABLE]
     for pair in pairs:
-        assert pair["share"] == pytest.approx(formula(pair["out_channels"], 3), rel=1e-12)
+        assert pair["fraction"] == pytest.approx(formula(pair["out_channels"], 3), rel=1e-12)

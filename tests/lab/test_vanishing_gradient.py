@@ -3,7 +3,7 @@
 import pytest
 
 from cnnlab.lab.finding import Settings
-from cnnlab.lab.vanishing_gradient import DEPTH, SEEDS, Stack, experiment, gradient_norms, normalised
+from cnnlab.lab.vanishing_gradient import DEPTH, SEEDS, Stack, experiment, gradient_norms, normalized
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,6 @@ def test_without_batch_norm_the_gradient_is_tiny_or_huge_everywhere(values):
 
 
 def test_the_same_seed_gives_the_same_norms():
-    data = normalised(0)
+    data = normalized(0)
     first, again, other = (gradient_norms(lambda: Stack("tanh"), data, seed) for seed in (1, 1, 2))
     assert first == again != other

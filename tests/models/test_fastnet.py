@@ -8,7 +8,7 @@ from cnnlab import models
 
 
 def smooth_images(channels: int, side: int) -> torch.Tensor:
-    """Neighbouring pixels and channels are alike, as in pictures."""
+    """Neighboring pixels and channels are alike, as in pictures."""
     noise = torch.randn(40, channels, side, side, generator=torch.Generator().manual_seed(0))
     return nn.functional.avg_pool2d(noise + noise.mean(1, keepdim=True), 3, stride=1, padding=1) * 3 + 0.5
 

@@ -63,13 +63,13 @@ def test_what_follows_gets_whole_channels_last_maps(size):
     assert y.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize(("dtype", "share"), [(torch.float32, 3e-6), (torch.bfloat16, 8e-3)])
-def test_winograds_rounding_is_small(dtype, share):
+@pytest.mark.parametrize(("dtype", "fraction"), [(torch.float32, 3e-6), (torch.bfloat16, 8e-3)])
+def test_winograds_rounding_is_small(dtype, fraction):
     generator = torch.Generator().manual_seed(0)
     x, weight = (torch.randn(size, generator=generator).to(dtype) for size in ((32, 256, 8, 8), (256, 256, 3, 3)))
     exact = F.conv2d(x.double(), weight.double(), padding=1)
     error = winograd.forward(x, weight, make_layout((3, 3), 1, 1, 1, 1)) - exact
-    assert error.std() < share * exact.std()
+    assert error.std() < fraction * exact.std()
 
 
 @pytest.mark.parametrize("size", [6, 9])  # transformed whole, and in tiles

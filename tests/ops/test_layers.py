@@ -1,4 +1,4 @@
-"""Normalisation, activations, fully connected layer, dropout and loss are torch's; so are the modules made of them."""
+"""Normalization, activations, fully connected layer, dropout and loss are torch's; so are the modules made of them."""
 
 import math
 

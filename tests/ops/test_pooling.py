@@ -58,11 +58,11 @@ def test_l2_and_global_average_pooling_are_torchs():
 @settings(max_examples=60, deadline=None)
 @given(
     height=st.integers(1, 9), width=st.integers(1, 9), kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    stride=st.integers(1, 3), share=st.sampled_from([0, 1]), ceil_mode=st.booleans(), images=st.integers(0, 2),
+    stride=st.integers(1, 3), fraction=st.sampled_from([0, 1]), ceil_mode=st.booleans(), images=st.integers(0, 2),
 )  # fmt: skip
-def test_any_shapes_give_torchs_result_or_an_error(height, width, kernel, stride, share, ceil_mode, images):
+def test_any_shapes_give_torchs_result_or_an_error(height, width, kernel, stride, fraction, ceil_mode, images):
     x = image((height, width), images)
-    padding = (share * (kernel[0] // 2), share * (kernel[1] // 2))
+    padding = (fraction * (kernel[0] // 2), fraction * (kernel[1] // 2))
     try:
         largest = F.max_pool2d(x, kernel, stride, padding, 1, ceil_mode)
     except RuntimeError:

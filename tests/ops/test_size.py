@@ -48,12 +48,12 @@ def test_same_keeps_the_size_and_full_is_every_overlap(size, kernel, dilation):
 
 
 @pytest.mark.parametrize(
-    ("count", "share"), [(10, 0.4), (100, 0.99), (9, 0.84), (3, 5.0), (128, 0.001), (0, 0.5), (1, 0)]
+    ("count", "fraction"), [(10, 0.4), (100, 0.99), (9, 0.84), (3, 5.0), (128, 0.001), (0, 0.5), (1, 0)]
 )
-def test_parts_of_a_batch_cover_it_fit_the_cache_and_are_of_like_sizes(count, share):
-    parts = list(some_at_once(count, int(share * CACHE)))
+def test_parts_of_a_batch_cover_it_fit_the_cache_and_are_of_like_sizes(count, fraction):
+    parts = list(some_at_once(count, int(fraction * CACHE)))
     sizes = [part.stop - part.start for part in parts]
     assert [image for part in parts for image in range(part.start, part.stop)] == list(range(count))
-    assert all(size == 1 or size * share <= 1 for size in sizes)
+    assert all(size == 1 or size * fraction <= 1 for size in sizes)
     assert all(size == sizes[0] for size in sizes[:-1])
     assert len(sizes) == 0 or sizes[-1] > sizes[0] / 2 - 1

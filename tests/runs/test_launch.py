@@ -273,7 +273,7 @@ def test_several_processes_are_another_run_and_how_they_are_spread_is_not():
 
 def test_processes_share_the_processors(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(setup, "processors", lambda: 8)
+    monkeypatch.setattr(setup, "available_cpus", lambda: 8)
     assert setup.set_threads("auto", processes=3) == torch.get_num_threads() == 2
     assert setup.set_threads("auto", processes=16) == 1
     assert setup.set_threads(5, processes=2) == 5

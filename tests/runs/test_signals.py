@@ -55,9 +55,9 @@ BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.objects.datamodule", "after
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", BEFORE_AND_AFTER_TRAINING)
-def test_sigterm_before_and_after_training_is_143_too(moment, command, tmp_path):
-    place, _, name = BEFORE_AND_AFTER_TRAINING[moment].rpartition(".")
+@pytest.mark.parametrize("context", BEFORE_AND_AFTER_TRAINING)
+def test_sigterm_before_and_after_training_is_143_too(context, command, tmp_path):
+    place, _, name = BEFORE_AND_AFTER_TRAINING[context].rpartition(".")
     script = (
         "import os, runpy, signal, sys; from pydoc import locate; sys.path.insert(0, 'src')\n"
         "import cnnlab.runs.run\n"
@@ -67,7 +67,7 @@ def test_sigterm_before_and_after_training_is_143_too(moment, command, tmp_path)
     done = command("-c", script, "trainer=smoke", "logger=none")
     assert done.returncode == 143
     assert done.stderr == "ended by SIGTERM\n"
-    assert statuses(tmp_path / "logs") == ["interrupted"] * (moment == "after")
+    assert statuses(tmp_path / "logs") == ["interrupted"] * (context == "after")
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from cnnlab.errors import UserError
-from cnnlab.training.muon import Muon, orthogonalised
+from cnnlab.training.muon import Muon, orthogonalized
 
 SHAPES = [(8, 4, 3, 3), (64, 3, 2, 2), (5, 7, 1, 1), (6, 1, 3, 3)]  # wide, tall, 1x1, depthwise
 
@@ -51,7 +51,7 @@ def test_other_parameters_move_as_with_torchs_sgd(shape):
 def test_all_singular_values_come_near_one(shape):
     u, _, v = torch.linalg.svd(start(shape), full_matrices=False)
     matrix = u @ torch.diag(torch.logspace(-1, 2, 16)) @ v
-    out = orthogonalised(matrix, steps=10)
+    out = orthogonalized(matrix, steps=10)
     assert torch.linalg.svdvals(out).min() > 0.6
     assert torch.linalg.svdvals(out).max() < 1.3
     assert (u.T @ out @ v.T).diagonal().min() > 0.6  # along the matrix's own directions

@@ -60,7 +60,7 @@ def test_impossible_arguments_are_refused(make, message):
 
 
 @pytest.mark.parametrize(
-    ("schedule", "shares", "factors"),
+    ("schedule", "fractions", "factors"),
     [
         (Constant(), (0, 0.5, 1), (1, 1, 1)),
         (Constant(warmup=0.5), (0, 0.25, 0.5, 1), (0, 0.5, 1, 1)),
@@ -71,8 +71,8 @@ def test_impossible_arguments_are_refused(make, message):
         (Cosine(final=0.2, warmup=0.2, initial=0.1), (0, 0.1, 0.2, 0.6, 1), (0.1, 0.55, 1, 0.6, 0.2)),
     ],
 )
-def test_schedules_at_known_points(schedule, shares, factors):
-    assert [schedule(share) for share in shares] == pytest.approx(list(factors))
+def test_schedules_at_known_points(schedule, fractions, factors):
+    assert [schedule(fraction) for fraction in fractions] == pytest.approx(list(factors))
 
 
 def test_weight_decay_reaches_weights_alone():

@@ -18,7 +18,7 @@ POINTWISE_MODULES = (
 )  # fmt: skip
 
 
-class ScoreMap(nn.Module):
+class LogitMap(nn.Module):
     """A network without fully connected layers: (N, C, H, W) to scores (N, num_classes, H', W').
 
     Attributes:
@@ -34,7 +34,7 @@ class ScoreMap(nn.Module):
         return self.body(x)
 
 
-def convolutionize(net: nn.Module, in_channels: int, image_size: int) -> ScoreMap:
+def convolutionize(net: nn.Module, in_channels: int, image_size: int) -> LogitMap:
     """A copy of `net` whose fully connected layers are convolutions, in evaluation mode.
 
     Args:
@@ -70,7 +70,7 @@ def convolutionize(net: nn.Module, in_channels: int, image_size: int) -> ScoreMa
             graph.erase_node(node)
     graph.lint()
     graph_module.recompile()
-    return ScoreMap(graph_module, image_size)
+    return LogitMap(graph_module, image_size)
 
 
 class Shapes(fx.Interpreter):

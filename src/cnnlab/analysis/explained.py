@@ -37,11 +37,11 @@ EXPLANATIONS = {
         source='Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", '
         "2012.",
         why={
-            "conv1": "Neighbouring pixels say nearly the same, so a large window in large strides is enough for edges "
-            "and colours, and makes the maps small at once.",
+            "conv1": "Neighboring pixels say nearly the same, so a large window in large strides is enough for edges "
+            "and colors, and makes the maps small at once.",
             "relu": "Its slope does not vanish for large values as tanh's does, so the network learns several times "
             "faster; it follows every convolution and fully connected layer but the last.",
-            "norm1": "Local response normalisation: a value is divided by what its neighbour channels answer at the "
+            "norm1": "Local response normalization: a value is divided by what its neighbor channels answer at the "
             "same place, so that the strongest stand out; VGG found no gain in it and left it out.",
             "pool1": "Overlapping pooling: the window is wider than its stride, which in the paper gave a little less "
             "error and overfitting than windows side by side.",
@@ -68,7 +68,7 @@ EXPLANATIONS = {
         other_title="In one tower",
         difference='The form of Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014, '
         "as it is mostly built today: every convolution sees all maps of the one before, conv1, conv2 and conv4 make "
-        "fewer, and there is no local response normalisation. These layers differ:",
+        "fewer, and there is no local response normalization. These layers differ:",
     )
 }
 

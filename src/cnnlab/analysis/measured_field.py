@@ -1,7 +1,7 @@
 """Receptive fields measured: which pixels the gradient of one unit reaches, to hold the arithmetic of `trace` against.
 
 The measured copy has positive weights in float64, activations as identities and averages in place of maxima, so that no
-gradient that exists is cancelled, rectified or rounded to zero.
+gradient that exists is canceled, rectified or rounded to zero.
 """
 
 import copy
@@ -70,7 +70,7 @@ def measured_field(net: nn.Module, taken: Trace) -> Field | None:
     """The receptive field at the last map of `taken`, which is the trace of `net`; None for the whole image.
 
     Each axis is measured on an image as long as the field needs and as narrow as the network takes, so that large
-    fields stay cheap. Distance and position come from two neighbouring units.
+    fields stay cheap. Distance and position come from two neighboring units.
 
     Raises:
         UserError: there is no map, or an adaptive pooling before it changes the size.

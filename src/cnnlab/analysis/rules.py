@@ -24,7 +24,7 @@ class Effect:
         kind: the row's word for the function.
         windows: through which a unit reads its input, vertical and horizontal; None: only its own place.
         macs: multiply-accumulates of a convolution or a matrix product.
-        operations: comparisons, additions and multiplications of pooling and normalisation.
+        operations: comparisons, additions and multiplications of pooling and normalization.
         multiplications: those in `macs` or `operations`.
         whole: whether each result reads the whole map.
     """
@@ -148,7 +148,7 @@ def group_norm(out: Tensor, input: Tensor, *args: Any, **kwargs: Any) -> Effect:
 
 
 def local_response_norm(out: Tensor, input: Tensor, size: int, *args: Any, **kwargs: Any) -> Effect:
-    """A square, `size` - 1 additions, alpha times, plus k, a power, a division: a value's own channel neighbours."""
+    """A square, `size` - 1 additions, alpha times, plus k, a power, a division: a value's own channel neighbors."""
     return Effect("local resp norm", operations=(size + 4) * out.numel(), multiplications=3 * out.numel())
 
 

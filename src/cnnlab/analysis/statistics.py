@@ -52,7 +52,7 @@ def weight_statistics(weight: Tensor) -> dict[str, Any]:
 
 
 def statistics_records(net: nn.Module, images: Tensor) -> list[dict[str, Any]]:
-    """One record for each row of the trace that changes values, from a pass of normalised `images` (N, C, H, W).
+    """One record for each row of the trace that changes values, from a pass of normalized `images` (N, C, H, W).
 
     The weights are those of the module that the row is named after.
     """

@@ -26,7 +26,7 @@ class Row:
         shape: of the result, without the batch.
         weights, biases: that are trained, and that no row before has used.
         macs: multiply-accumulates of convolutions and matrix products.
-        operations: comparisons, additions and multiplications of pooling and normalisation.
+        operations: comparisons, additions and multiplications of pooling and normalization.
         multiplications: those in `macs` or `operations`.
         values: numbers that the result takes anew; 0 for a view, or what is changed in place.
         depth: convolutions and fully connected layers on the longest way here; gates of single numbers apart.

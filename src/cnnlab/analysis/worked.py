@@ -117,7 +117,7 @@ def worked_records() -> list[dict[str, Any]]:
                     "output": "x".join(map(str, taken.rows[-1].shape)),
                     "weights": taken.total("weights"),
                     "multiplications": multiplications,
-                    "share": 100 * multiplications / first,
+                    "fraction": 100 * multiplications / first,
                     "field": size_of(taken.rows[-1].field),
                 }
             )

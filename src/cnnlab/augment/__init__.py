@@ -1,21 +1,21 @@
 """Augmentation of whole batches, on the device, a draw of its own for every image."""
 
-from cnnlab.augment.color import ColourShift
+from cnnlab.augment.color import ColorShift
 from cnnlab.augment.geometric import AlternatingFlip, Cutout, RandomCrop, RandomFlip
 from cnnlab.augment.mix import CutMix, MixUp
 from cnnlab.augment.pipeline import Augmentation, ImageFacts
-from cnnlab.augment.step import Moment
+from cnnlab.augment.step import BatchContext
 from cnnlab.augment.trivial import TrivialAugment
 
 __all__ = [
     "AlternatingFlip",
     "Augmentation",
-    "ColourShift",
+    "BatchContext",
+    "ColorShift",
     "CutMix",
     "Cutout",
     "ImageFacts",
     "MixUp",
-    "Moment",
     "RandomCrop",
     "RandomFlip",
     "TrivialAugment",

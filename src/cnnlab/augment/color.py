@@ -1,4 +1,4 @@
-"""AlexNet's change of colour."""
+"""AlexNet's change of color."""
 
 import torch
 from torch import Tensor
@@ -6,8 +6,8 @@ from torch import Tensor
 from cnnlab.augment.step import Draws, ImageFacts
 
 
-class ColourShift:
-    """Add to all pixels of an image a random multiple of the principal components of the training pixels' colours.
+class ColorShift:
+    """Add to all pixels of an image a random multiple of the principal components of the training pixels' colors.
 
     Krizhevsky, Sutskever and Hinton 2012, section 4.1: with eigenvectors p and eigenvalues λ of the pixels' covariance,
     add [p1 p2 p3] [α1 λ1, α2 λ2, α3 λ3]^T, α drawn anew for each image from a normal distribution. The paper does not

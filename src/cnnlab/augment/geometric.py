@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlab.augment.step import Draws, ImageFacts, Moment
+from cnnlab.augment.step import BatchContext, Draws, ImageFacts
 from cnnlab.errors import UserError, one_of
 
 MODES = ("zeros", "reflect")
@@ -67,9 +67,9 @@ class AlternatingFlip(RandomFlip):
     may by chance, twice the same.
     """
 
-    def draw_at(self, moment: Moment) -> Draws:
+    def draw_at(self, context: BatchContext) -> Draws:
         """`flip` (N,): bool, a function of seed, epoch and each image's index."""
-        return {"flip": _coins(moment.indices, moment.seed) ^ (moment.epoch % 2 == 1)}
+        return {"flip": _coins(context.indices, context.seed) ^ (context.epoch % 2 == 1)}
 
 
 def _coins(indices: Tensor, seed: int) -> Tensor:
@@ -81,7 +81,7 @@ def _coins(indices: Tensor, seed: int) -> Tensor:
 
 
 class Cutout:
-    """Set a square around a random pixel to the mean colour: DeVries and Taylor, "Cutout", 2017.
+    """Set a square around a random pixel to the mean color: DeVries and Taylor, "Cutout", 2017.
 
     The square may reach over the border, as in the paper.
 
@@ -96,7 +96,7 @@ class Cutout:
         self.mean = (255 * torch.tensor(facts.mean)).round().to(torch.uint8)[:, None, None]
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
-        """`y` and `x` (N,): the square's centre, in pixels."""
+        """`y` and `x` (N,): the square's center, in pixels."""
         y, x = torch.randint(images.shape[-1], (2, len(images)), generator=generator)
         return {"y": y, "x": x}
 

@@ -19,13 +19,13 @@ class _Mix:
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
         """`share` (N,): what an image keeps of itself, from Beta(alpha, alpha); `partner` (N,): a permutation."""
         seed = int(torch.randint(2**62, (), generator=generator))
-        share = np.random.default_rng(seed).beta(self.alpha, self.alpha, size=len(images))
+        fraction = np.random.default_rng(seed).beta(self.alpha, self.alpha, size=len(images))
         partner = torch.randperm(len(images), generator=generator)
-        return {"share": torch.from_numpy(share).float(), "partner": partner}
+        return {"fraction": torch.from_numpy(fraction).float(), "partner": partner}
 
 
-def _blend(targets: Tensor, draws: Draws, share: Tensor) -> Tensor:
-    return targets * share[:, None] + targets[draws["partner"]] * (1 - share[:, None])
+def _blend(targets: Tensor, draws: Draws, fraction: Tensor) -> Tensor:
+    return targets * fraction[:, None] + targets[draws["partner"]] * (1 - fraction[:, None])
 
 
 class MixUp(_Mix):
@@ -36,8 +36,9 @@ class MixUp(_Mix):
     """
 
     def mix(self, images: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        share = draws["share"]
-        return images.lerp(images[draws["partner"]], 1 - share[:, None, None, None]), _blend(targets, draws, share)
+        fraction = draws["fraction"]
+        mixed = images.lerp(images[draws["partner"]], 1 - fraction[:, None, None, None])
+        return mixed, _blend(targets, draws, fraction)
 
 
 class CutMix(_Mix):
@@ -49,12 +50,12 @@ class CutMix(_Mix):
     """
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
-        """Also `y` and `x` (N,): the box's centre in pixels."""
+        """Also `y` and `x` (N,): the box's center in pixels."""
         y, x = torch.randint(images.shape[-1], (2, len(images)), generator=generator)
         return super().draw(images, generator) | {"y": y, "x": x}
 
     def mix(self, images: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        half = (0.5 * images.shape[-1] * (1 - draws["share"]).sqrt()).long()
+        half = (0.5 * images.shape[-1] * (1 - draws["fraction"]).sqrt()).long()
         box = box_mask(images, draws["y"] - half, draws["x"] - half, draws["y"] + half, draws["x"] + half)
         mixed = torch.where(box[:, None], images[draws["partner"]], images)
         return mixed, _blend(targets, draws, 1 - box.float().mean((1, 2)))

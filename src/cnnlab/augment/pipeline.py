@@ -1,4 +1,4 @@
-"""From a uint8 batch to what the network takes: steps, scale and normalisation, size, mixing."""
+"""From a uint8 batch to what the network takes: steps, scale and normalization, size, mixing."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cnnlab.augment.geometric import RandomFlip
 from cnnlab.augment.mix import one_hot
-from cnnlab.augment.step import Draws, ImageFacts, ImageStep, MixStep, Moment, MomentStep
+from cnnlab.augment.step import BatchContext, ContextStep, Draws, ImageFacts, ImageStep, MixStep
 
 WHOLE = slice(None)
 
@@ -19,10 +19,10 @@ class Augmentation:
     Reflections are left out, and named in `left_out`, where the data forbids them.
     """
 
-    def __init__(self, steps: Sequence[ImageStep | MomentStep | MixStep], facts: ImageFacts) -> None:
+    def __init__(self, steps: Sequence[ImageStep | ContextStep | MixStep], facts: ImageFacts) -> None:
         self.left_out = [step for step in steps if isinstance(step, RandomFlip) and not facts.mirror]
         kept = [step for step in steps if step not in self.left_out]
-        self.image_steps: list[ImageStep | MomentStep] = [step for step in kept if not hasattr(step, "mix")]
+        self.image_steps: list[ImageStep | ContextStep] = [step for step in kept if not hasattr(step, "mix")]
         self.mix_steps: list[MixStep] = [step for step in kept if hasattr(step, "mix")]  # type: ignore[misc]
         self.facts = facts
 
@@ -31,7 +31,7 @@ class Augmentation:
         images: Tensor,
         labels: Tensor,
         generator: torch.Generator,
-        moment: Moment | None = None,
+        context: BatchContext | None = None,
         part: slice = WHOLE,
     ) -> tuple[Tensor, Tensor]:
         """Augment a batch, or a part of it with the numbers that the part has in the whole.
@@ -45,19 +45,19 @@ class Augmentation:
                 be a partner.
 
         Returns:
-            Normalised floats (M, C, image_size, image_size), and the labels, or targets (M, num_classes) where images
+            Normalized floats (M, C, image_size, image_size), and the labels, or targets (M, num_classes) where images
             were mixed.
         """
         needed = WHOLE if self.mix_steps else part
         kept = images[needed]
         for step in self.image_steps:
             if hasattr(step, "draw_at"):
-                assert moment is not None, f"{type(step).__name__} needs to know which images it has"
-                draws = step.draw_at(moment)
+                assert context is not None, f"{type(step).__name__} needs to know which images it has"
+                draws = step.draw_at(context)
             else:
                 draws = step.draw(images, generator)
             kept = step.apply(kept, _on(draws, images.device, needed))
-        x = normalise(kept, self.facts)
+        x = normalize(kept, self.facts)
         if not self.mix_steps:
             return x, labels[part]
         targets = one_hot(labels, self.facts.num_classes)
@@ -70,7 +70,7 @@ def _on(draws: Draws, device: torch.device, part: slice = WHOLE) -> Draws:
     return {name: drawn[part].to(device, non_blocking=True) for name, drawn in draws.items()}
 
 
-def normalise(images: Tensor, facts: ImageFacts) -> Tensor:
+def normalize(images: Tensor, facts: ImageFacts) -> Tensor:
     """uint8 (N, C, H, W) to floats of mean 0 and standard deviation 1 a channel, of the side that the network takes."""
     height, width = images.shape[2:]
     mean, std = (torch.tensor(numbers).to(images.device, non_blocking=True) for numbers in (facts.mean, facts.std))
@@ -83,8 +83,8 @@ def normalise(images: Tensor, facts: ImageFacts) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def denormalise(x: Tensor, facts: ImageFacts) -> Tensor:
-    """The inverse of `normalise` but for the size: floats in [0, 1]."""
+def denormalize(x: Tensor, facts: ImageFacts) -> Tensor:
+    """The inverse of `normalize` but for the size: floats in [0, 1]."""
     mean = torch.tensor(facts.mean, device=x.device)[:, None, None]
     std = torch.tensor(facts.std, device=x.device)[:, None, None]
     return (x * std + mean).clamp(0, 1)

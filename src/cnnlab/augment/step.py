@@ -33,7 +33,7 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
-class Moment:
+class BatchContext:
     """Which images a batch has, and when: for a step that goes by it and not by chance.
 
     Attributes:
@@ -59,16 +59,16 @@ class ImageStep(Protocol):
     def apply(self, images: Tensor, draws: Draws) -> Tensor: ...
 
 
-class MomentStep(Protocol):
+class ContextStep(Protocol):
     """An ImageStep whose numbers are a function of the moment."""
 
-    def draw_at(self, moment: Moment) -> Draws: ...
+    def draw_at(self, context: BatchContext) -> Draws: ...
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor: ...
 
 
 class MixStep(Protocol):
-    """A step that mixes images: normalised floats (N, C, H, W) and their targets (N, num_classes)."""
+    """A step that mixes images: normalized floats (N, C, H, W) and their targets (N, num_classes)."""
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws: ...
 

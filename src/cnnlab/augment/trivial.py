@@ -9,7 +9,7 @@ from torch import Tensor
 from cnnlab.augment.step import Draws
 
 BINS = 31
-GREY = (0.2989, 0.587, 0.114)
+GRAY = (0.2989, 0.587, 0.114)
 
 # Table 1 of the paper, right column: the largest strength of each operation, and whether its sign is drawn.
 OPERATIONS = {
@@ -20,7 +20,7 @@ OPERATIONS = {
     "translate_y": (32.0, True),
     "rotate": (135.0, True),  # degrees
     "brightness": (0.99, True),
-    "colour": (0.99, True),
+    "color": (0.99, True),
     "contrast": (0.99, True),
     "sharpness": (0.99, True),
     "posterize": (6.0, False),  # bits taken away
@@ -57,7 +57,7 @@ def operate(name: str, images: Tensor, strength: Tensor) -> Tensor:
     """One operation on uint8 images (N, C, H, W), each with its own strength (N,)."""
     if name in ("shear_x", "shear_y", "translate_x", "translate_y", "rotate"):
         return _warp(name, images, strength)
-    if name in ("brightness", "colour", "contrast", "sharpness"):
+    if name in ("brightness", "color", "contrast", "sharpness"):
         return _enhance(name, images, strength)
     if name == "posterize":
         bits = 8 - strength.round().long()
@@ -72,7 +72,7 @@ def operate(name: str, images: Tensor, strength: Tensor) -> Tensor:
 def _warp(name: str, images: Tensor, strength: Tensor) -> Tensor:
     """The nearest pixel at the place that an output pixel comes from; black where that lies outside.
 
-    Shears hold the upper left corner, rotations (counter-clockwise) the centre.
+    Shears hold the upper left corner, rotations (counter-clockwise) the center.
     """
     n, _, height, width = images.shape
     y = torch.arange(height, device=images.device)[None, :, None] + 0.5
@@ -95,23 +95,23 @@ def _warp(name: str, images: Tensor, strength: Tensor) -> Tensor:
 
 
 def _enhance(name: str, images: Tensor, strength: Tensor) -> Tensor:
-    """Away from (strength above 0) or towards a degenerate image: black, grey, the mean grey, or a blurred one."""
+    """Away from (strength above 0) or towards a degenerate image: black, gray, the mean gray, or a blurred one."""
     x = images.float()
     if name == "brightness":
         degenerate = torch.zeros_like(x)
-    elif name == "colour":
-        degenerate = _grey(x)
+    elif name == "color":
+        degenerate = _gray(x)
     elif name == "contrast":
-        degenerate = _grey(x).mean((1, 2, 3), keepdim=True)
+        degenerate = _gray(x).mean((1, 2, 3), keepdim=True)
     else:
         degenerate = _blur(x)
     return degenerate.lerp(x, 1 + strength[:, None, None, None]).clamp(0, 255).to(torch.uint8)
 
 
-def _grey(x: Tensor) -> Tensor:
+def _gray(x: Tensor) -> Tensor:
     if x.shape[1] == 1:
         return x
-    return (x * torch.tensor(GREY, device=x.device)[:, None, None]).sum(1, keepdim=True).floor()
+    return (x * torch.tensor(GRAY, device=x.device)[:, None, None]).sum(1, keepdim=True).floor()
 
 
 def _blur(x: Tensor) -> Tensor:
@@ -139,6 +139,6 @@ def _equalize(images: Tensor) -> Tensor:
     histogram.scatter_add_(2, flat, torch.ones_like(flat))
     below = histogram.cumsum(2)
     last = histogram.gather(2, flat.amax(2, keepdim=True))
-    step = (flat.shape[2] - last) // 255  # pixels a grey level, the brightest value's left out
+    step = (flat.shape[2] - last) // 255  # pixels a gray level, the brightest value's left out
     table = ((below - histogram + step // 2) // step.clamp(min=1)).clamp(0, 255)
     return torch.where(step > 0, table.gather(2, flat), flat).to(torch.uint8).view_as(images)

@@ -20,7 +20,7 @@ def check_tta(tta: str, mirror: bool) -> None:
         raise UserError(f"tta must be none or shift for pictures whose reflection is another thing, got {tta!r}")
 
 
-def scores_of_views(net: Callable[[Tensor], Tensor], x: Tensor, tta: str) -> Tensor:
+def logits_of_views(net: Callable[[Tensor], Tensor], x: Tensor, tta: str) -> Tensor:
     """The mean, in float32, of `net`'s scores (N, num_classes) of the views of `x` (N, C, H, W).
 
     Args:
@@ -40,5 +40,5 @@ def scores_of_views(net: Callable[[Tensor], Tensor], x: Tensor, tta: str) -> Ten
     if tta == "flip":
         return 0.5 * scores(x) + 0.5 * scores(x.flip(-1))
     if tta == "flip_shift":
-        return scores_of_views(lambda view: scores_of_views(net, view, "flip"), x, "shift")
+        return logits_of_views(lambda view: logits_of_views(net, view, "flip"), x, "shift")
     return scores(x)

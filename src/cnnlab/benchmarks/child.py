@@ -157,8 +157,8 @@ def _serve(connection: Connection, loop: Loop, arguments: Mapping[str, Any]) -> 
     try:
         loop(Turns(connection), **arguments)
     except Over:
-        on_card = torch.cuda.is_initialized() and torch.cuda.max_memory_allocated() > 0
-        connection.send(peak_memory("cuda" if on_card else "cpu"))
+        on_gpu = torch.cuda.is_initialized() and torch.cuda.max_memory_allocated() > 0
+        connection.send(peak_memory("cuda" if on_gpu else "cpu"))
     except (EOFError, ConnectionError):  # nobody is waiting any more
         pass
     except UserError as error:

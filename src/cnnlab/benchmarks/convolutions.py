@@ -154,7 +154,7 @@ def bench(cfg: DictConfig) -> Result:
         result.timings[product] = Timing(seconds)
     rates = product_rates(result.timings)
     for row in rows:
-        row["share"] = 100 * row["GFLOP/s"] * 1e9 / rates[row["type"]]
+        row["fraction"] = 100 * row["GFLOP/s"] * 1e9 / rates[row["type"]]
     result.tables = {
         "milliseconds of a layer's pass": rows,
         "what a step takes at least": bounds(rows, cfg.data.batch_size),

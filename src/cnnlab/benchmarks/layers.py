@@ -159,6 +159,6 @@ def _row(name: str, layer: Layer, rate: float, total: float) -> Row:
         "forward, ms": 1000 * median(layer.forward),
         "backward, ms": 1000 * median(layer.backward),
         "GFLOP/s": achieved and achieved / 1e9,
-        "share": achieved and 100 * achieved / rate,
+        "fraction": achieved and 100 * achieved / rate,
         "of the step, %": round(100 * layer.seconds / total, 1),
     }

@@ -44,11 +44,11 @@ def bench(cfg: DictConfig) -> Result:
                 "peak, MiB": peaks[name] >> 20,
             }
         )
-    shares = [
+    fractions = [
         {
             "step of": name,
             "ms": 1000 * seconds[name],
-            "share": 100 * seconds[f"batches of {name}"] / seconds[name],
+            "fraction": 100 * seconds[f"batches of {name}"] / seconds[name],
             "at most, %": target,
         }
         for name, target in TARGETS.items()
@@ -56,5 +56,8 @@ def bench(cfg: DictConfig) -> Result:
     facts = facts_of(cfg, machine, data) | {"network": ", ".join(TARGETS)}
     note = f"cnnlab makes {seconds[PLAIN] / seconds[OURS]:,.1f} times as many batches a second as the plain loader."
     return Result(
-        facts, {"augmented, normalised batches": rows, "cnnlab's share of a training step": shares}, [note], timings
+        facts,
+        {"augmented, normalized batches": rows, "cnnlab's fraction of a training step": fractions},
+        [note],
+        timings,
     )

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from cnnlab.analysis.cost import count_macs
-from cnnlab.augment.step import Moment
+from cnnlab.augment.step import BatchContext
 from cnnlab.benchmarks import plain
 from cnnlab.benchmarks.child import Turns
 from cnnlab.benchmarks.noise import NoiseData
@@ -137,7 +137,7 @@ def plain_batches(cfg: DictConfig, data: ImageDataModule, padding: int, flip: bo
 
 
 def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
-    """The data module's batches, augmented and normalised, as a step of `cfg`'s network does it, on its threads."""
+    """The data module's batches, augmented and normalized, as a step of `cfg`'s network does it, on its threads."""
     data = NoiseData(cfg)
     machine = prepare(cfg.trainer, macs_per_step=macs_of_a_step(cfg))
     augmentation = build.augmentation(cfg.augment, data.facts)
@@ -146,8 +146,8 @@ def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
     while True:
         for images, labels, indices in loader:
             turns.before_step()
-            moment = Moment(cfg.seed, 0, indices)
-            augmentation(images.to(machine.device), labels.to(machine.device), generator, moment)
+            context = BatchContext(cfg.seed, 0, indices)
+            augmentation(images.to(machine.device), labels.to(machine.device), generator, context)
 
 
 def macs_of_a_step(cfg: DictConfig) -> float:

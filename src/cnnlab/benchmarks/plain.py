@@ -17,8 +17,8 @@ from torchvision import transforms
 WORKERS = 2
 
 
-class Pictures(Dataset[Any]):
-    """Arrays as torchvision's datasets hold them: uint8 (N, H, W, C), or (N, H, W) where grey."""
+class RawDataset(Dataset[Any]):
+    """Arrays as torchvision's datasets hold them: uint8 (N, H, W, C), or (N, H, W) where gray."""
 
     def __init__(self, images: np.ndarray, labels: Sequence[int], transform: transforms.Compose) -> None:
         self.images, self.labels, self.transform = images, labels, transform
@@ -49,7 +49,7 @@ def make_loader(
     images: np.ndarray, labels: Sequence[int], transform: transforms.Compose, batch_size: int
 ) -> DataLoader[Any]:
     """Whole batches, in a new order each epoch."""
-    dataset = Pictures(images, labels, transform)
+    dataset = RawDataset(images, labels, transform)
     return DataLoader(dataset, batch_size=batch_size, shuffle=True, drop_last=True, num_workers=WORKERS)
 
 

@@ -34,7 +34,7 @@ def bench(cfg: DictConfig) -> Result:
                 "seconds": timing.median,
                 "fastest": fastest,
                 "slowest": slowest,
-                "share": 100 * timing.median / total.median,
+                "fraction": 100 * timing.median / total.median,
             }
         )
     facts = {

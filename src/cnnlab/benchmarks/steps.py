@@ -11,7 +11,7 @@ from cnnlab.benchmarks.results import Result, Row, facts_of
 from cnnlab.benchmarks.stopwatch import Timing
 
 OURS, PLAIN = "train.py", "plain PyTorch"
-WANTED_SHARE = 60  # percent of the rate of matrix products
+WANTED_FRACTION = 60  # percent of the rate of matrix products
 
 
 def bench(cfg: DictConfig) -> Result:
@@ -48,16 +48,16 @@ def bench(cfg: DictConfig) -> Result:
         result.tables["the step of train.py by layer"] = layers
         if convolutions := [row for row in layers if "conv" in row["kind"]]:
             result.notes.append(
-                f"All convolutions together reach {_share(convolutions):.0f} % of that rate, and are to reach at least "
-                f"{WANTED_SHARE} %."
+                f"All convolutions together reach {_fraction(convolutions):.0f} % of that rate, and are to reach at "
+                f"least {WANTED_FRACTION} %."
             )
     return result
 
 
-def _share(layers: list[Row]) -> float:
+def _fraction(layers: list[Row]) -> float:
     """Of the rate of matrix products in percent, each layer's counted by its time."""
     times = [row["forward, ms"] + row["backward, ms"] for row in layers]
-    return sum(row["share"] * time for row, time in zip(layers, times, strict=True)) / sum(times)
+    return sum(row["fraction"] * time for row, time in zip(layers, times, strict=True)) / sum(times)
 
 
 def _row(name: str, timing: Timing, batch_size: int, operations: int, bound: float) -> Row:
@@ -69,5 +69,5 @@ def _row(name: str, timing: Timing, batch_size: int, operations: int, bound: flo
         **{column: batch_size / seconds for column, seconds in rates.items()},
         "ms": 1000 * timing.median,
         "GFLOP/s": achieved / 1e9,
-        "share": 100 * achieved / bound,
+        "fraction": 100 * achieved / bound,
     }

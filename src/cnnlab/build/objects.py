@@ -16,25 +16,25 @@ from torch import Tensor, nn
 
 from cnnlab import models
 from cnnlab.augment import Augmentation, ImageFacts
-from cnnlab.augment.pipeline import normalise
+from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import check_tta
 from cnnlab.build.targets import make, target_of
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.machine.setup import Machine
-from cnnlab.training.callbacks import Checkpoints, Display, GradientNorms, History, InputPictures
+from cnnlab.training.callbacks import Checkpoints, Display, GradientNorms, History, InputImages
 from cnnlab.training.classifier import ImageClassifier, mode_of
 from cnnlab.training.precision import Bf16Mixed
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 CARD_FORMAT = 1  # of what a checkpoint says of itself
 
 
-def datamodule(cfg: DictConfig, say: Say = print) -> ImageDataModule:
+def datamodule(cfg: DictConfig, log: Log = print) -> ImageDataModule:
     """The data of `cfg`, split; reads it if it is not cached yet."""
     options = {str(key): value for key, value in cfg.data.items() if key != "epochs"}  # which the trainer takes
-    module = ImageDataModule(**options, seed=cfg.get("seed", 0), say=say)
+    module = ImageDataModule(**options, seed=cfg.get("seed", 0), log=log)
     module.setup()
     return module
 
@@ -43,10 +43,10 @@ def check_limits(trainer: DictConfig, data: ImageDataModule) -> None:
     """Raise UserError where a share of the batches that `trainer` asks for is none."""
     evaluated = [data.eval_dataloader(subset) for subset in (data.val, data.test) if len(subset)]
     for stage, loaders in (("train", [data.train_dataloader()]), ("eval", evaluated)):
-        share, fewest = trainer[f"limit_{stage}_batches"], min(map(len, loaders))
-        if isinstance(share, float) and int(share * fewest) == 0:
+        fraction, fewest = trainer[f"limit_{stage}_batches"], min(map(len, loaders))
+        if isinstance(fraction, float) and int(fraction * fewest) == 0:
             batches = f"{fewest} {'batch' if fewest == 1 else 'batches'}"
-            raise UserError(f"trainer.limit_{stage}_batches={share} of {batches} is none; take more, or a number")
+            raise UserError(f"trainer.limit_{stage}_batches={fraction} of {batches} is none; take more, or a number")
 
 
 def network(node: DictConfig, facts: ImageFacts) -> nn.Module:
@@ -77,7 +77,7 @@ def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
     torch.manual_seed(cfg.seed)
     net: Any = network(cfg.model, facts)
     if count := getattr(net, "whitening_images", 0):
-        net.whiten(normalise(spread(data.train, count), facts))
+        net.whiten(normalize(spread(data.train, count), facts))
     return ImageClassifier(
         net=net,
         loss=make(cfg.loss, "loss"),
@@ -139,7 +139,7 @@ class Curves(TensorBoardLogger):
 
 
 def trainer(
-    cfg: DictConfig, machine: Machine, folder: Path, history: History, checkpoints: Checkpoints, say: Say
+    cfg: DictConfig, machine: Machine, folder: Path, history: History, checkpoints: Checkpoints, log: Log
 ) -> L.Trainer:
     """The Trainer of `cfg`, which keeps `history` and `checkpoints` and logs to TensorBoard in `folder`.
 
@@ -147,7 +147,7 @@ def trainer(
     """
     with_validation = cfg.data.val_size != 0
     callbacks: list[L.Callback] = [
-        InputPictures(cfg.logger.images, cfg.logger.graph), history, checkpoints, Display(history, say),
+        InputImages(cfg.logger.images, cfg.logger.graph), history, checkpoints, Display(history, log),
     ]  # fmt: skip
     if cfg.callbacks.early_stopping is not None:
         callbacks.append(EarlyStopping(cfg.monitor, mode=mode_of(cfg.monitor), **cfg.callbacks.early_stopping))

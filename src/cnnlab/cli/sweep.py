@@ -143,7 +143,7 @@ def table_of(jobs: Sequence[Job]) -> str:
     shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
     rows = []
     for job, own in zip(jobs, words, strict=True):
-        val, test = (f"{100 * share:.2f}" if share is not None else "" for share in job.accuracies)
+        val, test = (f"{100 * fraction:.2f}" if fraction is not None else "" for fraction in job.accuracies)
         rows.append(
             {
                 "job": str(job.number),

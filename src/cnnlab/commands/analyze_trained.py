@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from cnnlab.analysis.convolutionize import convolutionize
 from cnnlab.analysis.statistics import statistics_records
 from cnnlab.analysis.trace import trace
-from cnnlab.augment.pipeline import normalise
+from cnnlab.augment.pipeline import normalize
 from cnnlab.commands.analyze import FORM, Form, show_network
-from cnnlab.data.image_folders import read_picture
+from cnnlab.data.image_folders import read_image
 from cnnlab.data.images import SourceError
 from cnnlab.errors import UserError
-from cnnlab.figures.class_map import draw_score_map
+from cnnlab.figures.class_map import draw_class_map
 from cnnlab.files import writing
 from cnnlab.machine.setup import keep_freed_memory, set_threads
 from cnnlab.rendering import tables
@@ -39,7 +39,7 @@ def analyze_trained(cfg: DictConfig) -> None:
     net = trained_network(checkpoint)
     form = Form(len(card["mean"]), len(card["classes"]), card["image_size"], f"trained on {card['data']['name']}")
     if cfg.picture is not None:
-        _draw_scores(cfg, card, net)
+        _draw_class_map(cfg, card, net)
         return
     images, which = _images(cfg, card)
     records = statistics_records(net, images)
@@ -50,19 +50,19 @@ def analyze_trained(cfg: DictConfig) -> None:
 
 
 def _images(cfg: DictConfig, card: dict) -> tuple[Tensor, str]:
-    """One batch of normalised validation images, or of training images where the run had no others."""
+    """One batch of normalized validation images, or of training images where the run had no others."""
     keys = ("root", "download", "mirror", "eval_batch_size")
     options = OmegaConf.create({"data": {key: cfg.data[key] for key in keys}})
     data = datamodule_of(options, card)
     subset, which = (data.val, "validation") if len(data.val) else (data.train, "training (there are no validation)")
     images, _ = next(iter(data.eval_dataloader(subset)))
-    return normalise(images, data.facts), which
+    return normalize(images, data.facts), which
 
 
-def _draw_scores(cfg: DictConfig, card: dict, net: nn.Module) -> None:
+def _draw_class_map(cfg: DictConfig, card: dict, net: nn.Module) -> None:
     """Draw the score map of the picture."""
     size = card["image_size"]
-    picture = _read_picture(Path(cfg.picture), len(card["mean"]))
+    picture = _read_image(Path(cfg.picture), len(card["mean"]))
     if min(picture.shape[1:]) < size:
         raise UserError(f"picture must be at least {size} x {size} pixels, got {picture.shape[2]} x {picture.shape[1]}")
     scored = convolutionize(net, picture.shape[0], size)
@@ -75,14 +75,14 @@ def _draw_scores(cfg: DictConfig, card: dict, net: nn.Module) -> None:
     title = f"{card['network']['name']} trained on {card['data']['name']}: {scores.shape[1]} x {scores.shape[2]} scores"
     path = Path(cfg.figures) / f"scores_{Path(cfg.picture).stem}.png"
     with writing(f"figures={cfg.figures}"):
-        draw_score_map(picture, scores, field, card["classes"], title, path)
+        draw_class_map(picture, scores, field, card["classes"], title, path)
     print(f"picture: {path}")
 
 
-def _read_picture(path: Path, channels: int) -> Tensor:
+def _read_image(path: Path, channels: int) -> Tensor:
     """(channels, H, W) in [0, 1]."""
     try:
-        pixels = read_picture(path, "L" if channels == 1 else "RGB")
+        pixels = read_image(path, "L" if channels == 1 else "RGB")
     except SourceError as error:
         raise UserError(f"picture={path} cannot be read: {error}") from error
     picture = torch.from_numpy(np.asarray(pixels, dtype=np.float32) / 255)

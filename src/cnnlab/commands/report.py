@@ -81,9 +81,9 @@ def _readable(row: dict[str, Any], columns: Sequence[str]) -> dict[str, str]:
     cells |= {"n": str(row["n"]), "unfinished": row["unfinished"]}
     cells |= {"epochs": _number(row["epochs"], ".4g"), "best": _number(row["best_epoch"], ".4g")}
     for field in MEASURED:
-        share, std = row[field], row[f"{field}_std"]
+        fraction, std = row[field], row[f"{field}_std"]
         spread = "" if std is None else f" ± {100 * std:.2f}"
-        cells[HEADINGS[field]] = "" if share is None else f"{100 * share:.2f}{spread}"
+        cells[HEADINGS[field]] = "" if fraction is None else f"{100 * fraction:.2f}{spread}"
     seconds = row["train_seconds"]
     cells["minutes"] = "" if seconds is None else f"{seconds / 60:,.1f}"
     cells["images/s"] = _number(row["images_per_second"], ",.0f")

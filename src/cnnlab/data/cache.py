@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from cnnlab.data.images import Pictures, SourceError, Split
+from cnnlab.data.images import RawDataset, SourceError, Split
 from cnnlab.data.readers import Source, sources
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
@@ -51,7 +51,7 @@ def load(
     download: bool = True,
     mirror: str | None = None,
     image_size: int | None = None,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> Dataset:
     """The dataset `name`, from the first of its sources that is whole; mapped from the cache where that is current.
 
@@ -67,16 +67,16 @@ def load(
     spec = SPECS[name]
     side = (image_size if name == "image_folder" else None) or spec.image_size
     reasons, skipped = [], []
-    for source in sources(spec, root, download, mirror, side, say):
+    for source in sources(spec, root, download, mirror, side, log):
         try:
-            dataset = _map_or_read(source, root, f"{name}-{side}.pt", name, say)
+            dataset = _map_or_read(source, root, f"{name}-{side}.pt", name, log)
         except SourceError as error:
             reasons.append(f"  {source.name}: {error}")
             if not error.absent:
                 skipped.append(f"skipped {source.name}: {error}")
             continue
         for line in skipped:
-            say(line)
+            log(line)
         return dataset
     ways = "put the files there" if name != "image_folder" else "name the folder with data.root=FOLDER"
     if not download and name not in ("digits", "image_folder"):
@@ -101,7 +101,7 @@ def _lock(root: Path, file: str) -> FileLock:
     return FileLock(Path(tempfile.gettempdir()) / f"cnnlab-{os.getuid()}-{_digest_of(root)}-{file}.lock")
 
 
-def _map_or_read(source: Source, root: Path, file: str, name: str, say: Callable[[str], None]) -> Dataset:
+def _map_or_read(source: Source, root: Path, file: str, name: str, log: Callable[[str], None]) -> Dataset:
     """The dataset from a current cache, beside the data or in the user's folder, else from `source`."""
     places = [folder / file for folder in (root / ".cnnlab", _user_folder(root))]
     with _lock(root, file):
@@ -118,7 +118,7 @@ def _map_or_read(source: Source, root: Path, file: str, name: str, say: Callable
                 failures.append(f"{place}: {error}")
             else:
                 return _dataset(_open(place) or stored)
-    say(f"the pictures could not be cached, so the next run reads them again; {'; '.join(failures)}")
+    log(f"the pictures could not be cached, so the next run reads them again; {'; '.join(failures)}")
     return _dataset(stored)
 
 
@@ -151,7 +151,7 @@ def _open(cache: Path) -> dict[str, Any] | None:
         return None
 
 
-def _describe(pictures: Pictures, name: str) -> dict[str, Any]:
+def _describe(pictures: RawDataset, name: str) -> dict[str, Any]:
     spec = SPECS[name]
     digest = hashlib.sha256()
     for tensor in (pictures.train.images, pictures.train.labels, pictures.test.images, pictures.test.labels):

@@ -84,10 +84,10 @@ class ImageDataModule(L.LightningDataModule):
         train_size: int | None = None,
         limit: int | None = None,
         seed: int = 0,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
     ) -> None:
         super().__init__()
-        self.name, self.root, self.download, self.mirror, self.say = name, Path(root), download, mirror, say
+        self.name, self.root, self.download, self.mirror, self.log = name, Path(root), download, mirror, log
         self.image_size = image_size or SPECS[name].image_size
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
         self.val_size, self.split_seed, self.train_size, self.limit = val_size, split_seed, train_size, limit
@@ -97,7 +97,7 @@ class ImageDataModule(L.LightningDataModule):
     def dataset(self) -> Dataset:
         """The whole dataset, read at the first use."""
         if self._dataset is None:
-            self._dataset = load(self.name, self.root, self.download, self.mirror, self.image_size, self.say)
+            self._dataset = load(self.name, self.root, self.download, self.mirror, self.image_size, self.log)
         return self._dataset
 
     @property

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from cnnlab.data.images import Pictures, SourceError, Split
+from cnnlab.data.images import RawDataset, SourceError, Split
 from cnnlab.data.specs import DatasetSpec
 from cnnlab.data.splits import hold_out
 from cnnlab.errors import UserError
 from cnnlab.machine.setup import total_memory
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
-TEST_SHARE = 0.2  # a fixed stratified fifth becomes the test set of a tree that has none
+TEST_FRACTION = 0.2  # a fixed stratified fifth becomes the test set of a tree that has none
 
 
 def tree_files(tree: Path) -> list[str]:
@@ -61,7 +61,7 @@ def _class_files(tree: Path) -> list[tuple[str, list[str]]]:
     return found
 
 
-def read_folder(spec: DatasetSpec, root: Path, image_size: int, say: Callable[[str], None]) -> Pictures:
+def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[str], None]) -> RawDataset:
     """Read the trees below `root`; `say` is told what of them is not taken for what it may seem.
 
     Raises:
@@ -73,7 +73,7 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int, say: Callable[[s
     if any(other != names[0] for other in names):
         raise SourceError(f"{root}: train and test must have the same classes, got {names[0]} and {names[1]}")
     labels_of = _labels_of(spec, names[0])
-    _tell_peculiarities(root, say)
+    _report_peculiarities(root, log)
     counts = [sum(len(files) for _, files in tree) for tree in trees]
     for split, count, wanted in zip(("train", "test"), counts, (spec.train_size, spec.test_size), strict=False):
         if wanted and count != wanted:
@@ -82,23 +82,23 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int, say: Callable[[s
     _check_memory(total * spec.in_channels * image_size**2, f"{total:,} pictures of {image_size} pixels")
     splits = [_decode(tree, labels_of, spec.in_channels, image_size) for tree in trees]
     if len(splits) == 1:
-        splits = list(hold_out(splits[0], round(TEST_SHARE * total), seed=0))
-    return Pictures(splits[0], splits[1], spec.classes or tuple(names[0]))
+        splits = list(hold_out(splits[0], round(TEST_FRACTION * total), seed=0))
+    return RawDataset(splits[0], splits[1], spec.classes or tuple(names[0]))
 
 
-def _tell_peculiarities(root: Path, say: Callable[[str], None]) -> None:
+def _report_peculiarities(root: Path, log: Callable[[str], None]) -> None:
     for tree in _trees(root):
         others = [
             path for folder in tree.iterdir() if folder.is_dir() and not folder.name.startswith(".")
             for path in folder.iterdir() if path.suffix.lower() not in SUFFIXES
         ]  # fmt: skip
         if others:
-            say(f"left out of {tree}: {len(others):,} entries that are no pictures, such as {min(others)}")
+            log(f"left out of {tree}: {len(others):,} entries that are no pictures, such as {min(others)}")
     if (root / "train").is_dir() and (root / "val").is_dir():
         if (root / "test").is_dir():
-            say(f"{root / 'val'} is left out: validation images come out of train/")
+            log(f"{root / 'val'} is left out: validation images come out of train/")
         else:
-            say(f"{root / 'val'} is taken for the test set")
+            log(f"{root / 'val'} is taken for the test set")
 
 
 def _labels_of(spec: DatasetSpec, names: Sequence[str]) -> dict[str, int]:
@@ -128,7 +128,7 @@ def _decode(tree: list[tuple[str, list[str]]], labels_of: dict[str, int], in_cha
     images = torch.empty(len(files), in_channels, image_size, image_size, dtype=torch.uint8)
     mode = "L" if in_channels == 1 else "RGB"
     with ThreadPoolExecutor() as pool:
-        decoded = pool.map(lambda path: decode_picture(path, mode, image_size), files, chunksize=256)
+        decoded = pool.map(lambda path: decode_image(path, mode, image_size), files, chunksize=256)
         console = Console(stderr=True)
         quiet = not console.is_terminal or len(files) < 2000
         for i, pixels in enumerate(
@@ -138,15 +138,15 @@ def _decode(tree: list[tuple[str, list[str]]], labels_of: dict[str, int], in_cha
     return Split(images, labels)
 
 
-def decode_picture(path: str | Path, mode: str, image_size: int) -> Tensor:
-    """The picture in `mode` (`L` or `RGB`) as uint8 (C, image_size, image_size): shorter side, then centre crop.
+def decode_image(path: str | Path, mode: str, image_size: int) -> Tensor:
+    """The picture in `mode` (`L` or `RGB`) as uint8 (C, image_size, image_size): shorter side, then center crop.
 
     Transparent parts become white.
 
     Raises:
         SourceError: the file is no picture, or a broken one.
     """
-    picture = read_picture(path, mode)
+    picture = read_image(path, mode)
     if picture.size != (image_size, image_size):
         scale = image_size / min(picture.size)
         width, height = (max(image_size, round(side * scale)) for side in picture.size)
@@ -157,7 +157,7 @@ def decode_picture(path: str | Path, mode: str, image_size: int) -> Tensor:
     return pixels.unsqueeze(0) if mode == "L" else pixels.permute(2, 0, 1)
 
 
-def read_picture(path: str | Path, mode: str) -> Image.Image:
+def read_image(path: str | Path, mode: str) -> Image.Image:
     """The picture in `mode` (`L` or `RGB`), upright; transparent parts become white.
 
     Raises:

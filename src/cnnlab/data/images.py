@@ -22,7 +22,7 @@ class Split:
 
 
 @dataclass
-class Pictures:
+class RawDataset:
     train: Split
     test: Split
     classes: tuple[str, ...]

@@ -15,7 +15,7 @@ import torch
 
 from cnnlab.data.download import fetch, md5_of
 from cnnlab.data.image_folders import folder_files, read_folder, tree_files
-from cnnlab.data.images import Pictures, SourceError, Split
+from cnnlab.data.images import RawDataset, SourceError, Split
 from cnnlab.data.specs import DatasetSpec
 from cnnlab.data.splits import hold_out
 from cnnlab.errors import UserError
@@ -37,12 +37,12 @@ class Source:
 
     name: str
     files: Callable[[], Sequence[str | Path]]
-    read: Callable[[], Pictures]
+    read: Callable[[], RawDataset]
     place: str
 
 
 def sources(
-    spec: DatasetSpec, root: Path, download: bool, mirror: str | None, image_size: int, say: Callable[[str], None]
+    spec: DatasetSpec, root: Path, download: bool, mirror: str | None, image_size: int, log: Callable[[str], None]
 ) -> Iterator[Source]:
     """The places where `spec` is looked for, in order."""
     if spec.name == "digits":
@@ -50,38 +50,38 @@ def sources(
         return
     if spec.name == "image_folder":
         yield _source(
-            f"image folder {root}", lambda: folder_files(root), lambda: read_folder(spec, root, image_size, say)
+            f"image folder {root}", lambda: folder_files(root), lambda: read_folder(spec, root, image_size, log)
         )
         return
     official = f"official files in {_official_folder(spec, root)}"
     yield _source(official, lambda: _official_files(spec, root), lambda: _read_official(spec, root))
     tree = root / spec.name
-    yield _source(f"image folder {tree}", lambda: tree_files(tree), lambda: read_folder(spec, tree, image_size, say))
+    yield _source(f"image folder {tree}", lambda: tree_files(tree), lambda: read_folder(spec, tree, image_size, log))
     if spec.name == "fashion_mnist":
         yield _source(f"Debian's package in {DEBIAN_FASHION_MNIST}", _debian_files, lambda: _read_debian(spec))
     if download:
         origin = (mirror or _origin(spec)).rstrip("/")
         yield Source(
             f"download from {origin}",
-            lambda: _download(spec, root, origin, say),
+            lambda: _download(spec, root, origin, log),
             lambda: _read_official(spec, root),
             place=official,
         )
 
 
-def _source(name: str, files: Callable[[], Sequence[str | Path]], read: Callable[[], Pictures]) -> Source:
+def _source(name: str, files: Callable[[], Sequence[str | Path]], read: Callable[[], RawDataset]) -> Source:
     return Source(name, files, read, place=name)
 
 
-def _read_digits(spec: DatasetSpec) -> Pictures:
+def _read_digits(spec: DatasetSpec) -> RawDataset:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    small = torch.from_numpy(bunch.images).float().unsqueeze(1) * (255 / 16)  # 17 grey levels, 8 pixels wide
+    small = torch.from_numpy(bunch.images).float().unsqueeze(1) * (255 / 16)  # 17 gray levels, 8 pixels wide
     size = (spec.image_size, spec.image_size)
     large = torch.nn.functional.interpolate(small, size, mode="bicubic").round().clamp(0, 255)
     whole = Split(large.to(torch.uint8), torch.from_numpy(bunch.target).long())
-    return Pictures(*hold_out(whole, spec.test_size, seed=0), spec.classes)
+    return RawDataset(*hold_out(whole, spec.test_size, seed=0), spec.classes)
 
 
 def _official_folder(spec: DatasetSpec, root: Path) -> Path:
@@ -108,7 +108,7 @@ def _official_files(spec: DatasetSpec, root: Path) -> list[Path]:
     return files
 
 
-def _read_official(spec: DatasetSpec, root: Path) -> Pictures:
+def _read_official(spec: DatasetSpec, root: Path) -> RawDataset:
     from torchvision import datasets
 
     if spec.name in CIFAR_ARCHIVES:
@@ -121,7 +121,7 @@ def _read_official(spec: DatasetSpec, root: Path) -> Pictures:
             _check_idx(_official_folder(spec, root) / name)
     dataset = getattr(datasets, spec.official)
     train, test = dataset(root, train=True), dataset(root, train=False)
-    return Pictures(_split(train), _split(test), spec.classes)
+    return RawDataset(_split(train), _split(test), spec.classes)
 
 
 def _check_idx(path: Path) -> None:
@@ -151,7 +151,7 @@ def _debian_files() -> list[Path]:
     return files
 
 
-def _read_debian(spec: DatasetSpec) -> Pictures:
+def _read_debian(spec: DatasetSpec) -> RawDataset:
     with tempfile.TemporaryDirectory() as folder:
         raw = _official_folder(spec, Path(folder))
         raw.mkdir(parents=True)
@@ -167,13 +167,13 @@ def _origin(spec: DatasetSpec) -> str:
     return dataset.url.rpartition("/")[0] if spec.name in CIFAR_ARCHIVES else dataset.mirrors[0]
 
 
-def _download(spec: DatasetSpec, root: Path, origin: str, say: Callable[[str], None]) -> list[Path]:
+def _download(spec: DatasetSpec, root: Path, origin: str, log: Callable[[str], None]) -> list[Path]:
     """Fetch and unpack the official files."""
     from torchvision import datasets
 
     dataset = getattr(datasets, spec.official)
     folder = _official_folder(spec, root)
-    say(f"downloading {spec.name} from {origin}")
+    log(f"downloading {spec.name} from {origin}")
     try:
         if spec.name in CIFAR_ARCHIVES:
             archive = root / dataset.filename

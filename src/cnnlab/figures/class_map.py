@@ -12,7 +12,7 @@ from cnnlab.figures.style import STYLE, figure, save
 SHOWN = 4  # classes
 
 
-def draw_score_map(
+def draw_class_map(
     picture: Tensor, scores: Tensor, field: Field, classes: Sequence[str], title: str, path: Path
 ) -> Path:
     """Draw where the classes that reach the highest scores are seen; what is improbable lets the picture through.
@@ -32,14 +32,14 @@ def draw_score_map(
     bottom = top + field.vertical.jump * scores.shape[1]
     right = left + field.horizontal.jump * scores.shape[2]
     pixels = picture.permute(1, 2, 0).squeeze(2).numpy()
-    grey = picture.mean(0).numpy()
+    gray = picture.mean(0).numpy()
     with mpl.rc_context(STYLE):
         panels = drawn.subplots(1, columns)
         panels[0].imshow(pixels, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
         panels[0].set_title("picture", fontsize=10)
         image = None
         for axes, index in zip(panels[1:], order, strict=True):
-            axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
+            axes.imshow(gray, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
             shown = probabilities[index].numpy()
             image = axes.imshow(
                 shown, cmap="plasma", vmin=0, vmax=1, alpha=0.75 * shown, extent=(left, right, bottom, top)

@@ -16,11 +16,11 @@ def draw_curves(rows: Sequence[Mapping[str, float | int | None]], title: str, pa
     with mpl.rc_context(STYLE):
         loss, acc, rate = drawn.subplots(1, 3)
         for axes, metric, scale in ((loss, "loss", 1), (acc, "acc", 100)):
-            for stage, label, colour in (("train", "training", PALETTE[0]), ("val", "validation", PALETTE[1])):
+            for stage, label, color in (("train", "training", PALETTE[0]), ("val", "validation", PALETTE[1])):
                 values = [row[f"{stage}/{metric}"] for row in rows]
                 if any(value is not None for value in values):
                     heights = [float("nan") if value is None else scale * value for value in values]
-                    axes.plot(epochs, heights, label=label, color=colour, marker="o", markersize=2.5, linewidth=1.4)
+                    axes.plot(epochs, heights, label=label, color=color, marker="o", markersize=2.5, linewidth=1.4)
         rate.plot(epochs, [row["lr"] for row in rows], color=PALETTE[2], marker="o", markersize=2.5, linewidth=1.4)
         for axes, name in ((loss, "loss"), (acc, "accuracy, %"), (rate, "learning rate at the epoch's end")):
             axes.set_title(name, fontsize=10)

@@ -1,4 +1,4 @@
-"""Groups of runs by epoch, a colour each: loss, accuracy, and gradients by layer where they were measured."""
+"""Groups of runs by epoch, a color each: loss, accuracy, and gradients by layer where they were measured."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnlab.figures.style import PALETTE, STYLE, figure, save
 
-COLOURS = (*PALETTE, "#7a4fa3", "#555555")
+COLORS = (*PALETTE, "#7a4fa3", "#555555")
 BOTH = 3  # groups up to which training and validation stand in one panel
 WIDE = 20.0  # ratio of the largest to the smallest loss from which its axis is logarithmic
 DOTTED = 30  # layers up to which each has a dot
@@ -31,16 +31,16 @@ def draw_groups(groups: Mapping[str, Sequence[Rows]], path: Path) -> Path:
     with_gradients = any(_layers(runs) for runs in groups.values())
     width = 12.6 if with_gradients else 9.0
     drawn = figure(width, 3.6)
-    colours = dict(zip(groups, (COLOURS[i % len(COLOURS)] for i in range(len(groups))), strict=True))
+    colors = dict(zip(groups, (COLORS[i % len(COLORS)] for i in range(len(groups))), strict=True))
     with mpl.rc_context(STYLE):
         loss, acc, *others = drawn.subplots(1, 3 if with_gradients else 2, gridspec_kw={"wspace": 0.06})
         both = len(groups) <= BOTH
-        _draw_metric(loss, groups, colours, "loss", ("train", "val") if both else ("train",))
+        _draw_metric(loss, groups, colors, "loss", ("train", "val") if both else ("train",))
         has_validation = any(curve_of(runs, "val/acc") for runs in groups.values())
-        _draw_metric(acc, groups, colours, "acc", ("train", "val") if both else ("val" if has_validation else "train",))
+        _draw_metric(acc, groups, colors, "acc", ("train", "val") if both else ("val" if has_validation else "train",))
         for axes in others:
-            _draw_gradients(axes, groups, colours)
-        handles = [Line2D([], [], color=colour, linewidth=2, label=name) for name, colour in colours.items()]
+            _draw_gradients(axes, groups, colors)
+        handles = [Line2D([], [], color=color, linewidth=2, label=name) for name, color in colors.items()]
         per_line = int(width * LEGEND) // (max(map(len, groups)) + 6)
         drawn.legend(handles=handles, loc="outside lower center", ncols=max(1, min(len(handles), per_line)), fontsize=9)
     return save(drawn, path)
@@ -58,7 +58,7 @@ def curve_of(runs: Iterable[Rows], column: str) -> Curve:
 
 
 def _draw_metric(
-    axes: Axes, groups: Mapping[str, Sequence[Rows]], colours: Mapping[str, str], metric: str, stages: Sequence[str]
+    axes: Axes, groups: Mapping[str, Sequence[Rows]], colors: Mapping[str, str], metric: str, stages: Sequence[str]
 ) -> None:
     """One panel; a stage is `train` or `val`."""
     scale, title = {"loss": (1, "loss"), "acc": (100, "accuracy, %")}[metric]
@@ -70,7 +70,7 @@ def _draw_metric(
             if curve:
                 longest = max(longest, len(curve))
                 shown += [scale * middle for _, middle, _ in curve]
-                _draw_curve(axes, curve, scale, colours[name], dashed=stage == "train")
+                _draw_curve(axes, curve, scale, colors[name], dashed=stage == "train")
     words = {"train": "training", "val": "validation"}
     looks = "training hollow, validation full" if longest == 1 else "training dashed, validation solid"
     axes.set_title(f"{words[stages[0]]} {title}" if len(stages) == 1 else f"{title}: {looks}", fontsize=10)
@@ -80,19 +80,19 @@ def _draw_metric(
         _scale_loss(axes, shown)
 
 
-def _draw_curve(axes: Axes, curve: Curve, scale: float, colour: str, dashed: bool) -> None:
+def _draw_curve(axes: Axes, curve: Curve, scale: float, color: str, dashed: bool) -> None:
     epochs = [epoch for epoch, _, _ in curve]
     heights = [scale * middle for _, middle, _ in curve]
     marker = "o" if len(curve) == 1 else None
     style = (0, (4, 1.6)) if dashed else "-"
     axes.plot(
-        epochs, heights, color=colour, linestyle=style, linewidth=1.4, marker=marker, markersize=5,
-        markerfacecolor="white" if dashed else colour,
+        epochs, heights, color=color, linestyle=style, linewidth=1.4, marker=marker, markersize=5,
+        markerfacecolor="white" if dashed else color,
     )  # fmt: skip
     if any(std for _, _, std in curve):
         low = [scale * (middle - std) for _, middle, std in curve]
         high = [scale * (middle + std) for _, middle, std in curve]
-        axes.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(epochs, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 def _scale_loss(axes: Axes, shown: Sequence[float]) -> None:
@@ -110,14 +110,14 @@ def _layers(runs: Sequence[Rows]) -> list[str]:
     return list(dict.fromkeys(key for rows in runs for row in rows[:1] for key in row if key.startswith(GRADIENT)))
 
 
-def _draw_gradients(axes: Axes, groups: Mapping[str, Sequence[Rows]], colours: Mapping[str, str]) -> None:
+def _draw_gradients(axes: Axes, groups: Mapping[str, Sequence[Rows]], colors: Mapping[str, str]) -> None:
     marker = "o" if max(len(_layers(runs)) for runs in groups.values()) <= DOTTED else None
     for name, runs in groups.items():
         curves = {depth: curve_of(runs, layer) for depth, layer in enumerate(_layers(runs), start=1)}
         for which, width, alpha in ((0, 0.8, 0.55), (-1, 1.6, 1.0)):
             norms = {depth: curve[which][1] for depth, curve in curves.items() if curve and curve[which][1] > 0}
             axes.plot(
-                list(norms), list(norms.values()), color=colours[name], linewidth=width, alpha=alpha, marker=marker,
+                list(norms), list(norms.values()), color=colors[name], linewidth=width, alpha=alpha, marker=marker,
                 markersize=2 * width,
             )  # fmt: skip
     axes.set_yscale("log")

@@ -9,14 +9,14 @@ from matplotlib.ticker import PercentFormatter
 from cnnlab.figures.style import PALETTE, STYLE, figure, save
 
 
-def draw_importance(shares: Mapping[str, float], path: Path) -> Path:
+def draw_importance(fractions: Mapping[str, float], path: Path) -> Path:
     """Draw a bar a parameter, the longest first; the shares sum to 1."""
-    ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
+    ordered = dict(sorted(fractions.items(), key=lambda item: -item[1]))
     drawn = figure(7.0, 1.1 + 0.42 * len(ordered))
     with mpl.rc_context(STYLE):
         axes = drawn.subplots()
         bars = axes.barh(list(ordered), list(ordered.values()), color=PALETTE[0], height=0.6)
-        axes.bar_label(bars, [f"{share:.0%}" for share in ordered.values()], padding=4, fontsize=9)
+        axes.bar_label(bars, [f"{fraction:.0%}" for fraction in ordered.values()], padding=4, fontsize=9)
         axes.invert_yaxis()
         axes.set_xlim(0, 1.12 * max(ordered.values()))
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -18,7 +18,7 @@ LONGEST = 30  # rings that are tried
 
 
 def place_labels(
-    drawn: Figure, axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str], colours: Sequence[str]
+    drawn: Figure, axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str], colors: Sequence[str]
 ) -> None:
     """Write each name beside its point, given in data coordinates; the axes' limits must be final."""
     drawn.set_dpi(DPI)
@@ -26,8 +26,8 @@ def place_labels(
     renderer = FigureCanvasAgg(drawn).get_renderer()
     pixels = axes.transData.transform(list(points))
     taken = [Bbox.from_extents(x - POINT, y - POINT, x + POINT, y + POINT) for x, y in pixels]
-    for (x, y), name, colour in zip(pixels, names, colours, strict=True):
-        text = axes.text(0, 0, name, fontsize=7.5, color=colour, ha="center", va="center", transform=None)
+    for (x, y), name, color in zip(pixels, names, colors, strict=True):
+        text = axes.text(0, 0, name, fontsize=7.5, color=color, ha="center", va="center", transform=None)
         text.set_path_effects([withStroke(linewidth=2.0, foreground="white")])  # legible above lines
         extent = text.get_window_extent(renderer)
         box = _free_place(x, y, extent.width, extent.height, taken, axes.get_window_extent(renderer))
@@ -38,7 +38,7 @@ def place_labels(
         nearest = (min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1))
         if math.dist((x, y), nearest) > NEAR:
             ends = axes.transAxes.inverted().transform([(x, y), nearest])
-            axes.plot(*ends.T, transform=axes.transAxes, color=colour, linewidth=0.5, alpha=0.6, zorder=1)
+            axes.plot(*ends.T, transform=axes.transAxes, color=color, linewidth=0.5, alpha=0.6, zorder=1)
 
 
 def _free_place(x: float, y: float, width: float, height: float, taken: Sequence[Bbox], inside: Bbox) -> Bbox:

@@ -16,7 +16,7 @@ LARGE = 2.4  # inches of a map without numbers
 LETTER = 0.068  # inches of a title's letter, about
 TITLE = 0.3  # inches above a map
 GAP = 0.26  # inches between maps
-BRIGHT = 0.985  # of a large map's numbers are within its colours; the few beyond would leave the rest pale
+BRIGHT = 0.985  # of a large map's numbers are within its colors; the few beyond would leave the rest pale
 
 
 def draw_maps(maps: Mapping[str, Tensor], per_row: int = 5) -> Figure:
@@ -69,7 +69,7 @@ def draw_map(axes: Axes, values: Tensor, name: str, letters: float = 8) -> None:
     for i, row in enumerate(values.tolist()):
         for j, value in enumerate(row):
             dark = abs(value) > 0.7 * reach if signed else value < reach / 2
-            colour = "white" if dark else "black"
+            color = "white" if dark else "black"
             axes.text(
                 j,
                 i,
@@ -77,15 +77,15 @@ def draw_map(axes: Axes, values: Tensor, name: str, letters: float = 8) -> None:
                 ha="center",
                 va="center",
                 fontsize=letters,
-                color=colour,
+                color=color,
             )
 
 
-def mark(axes: Axes, top: int, left: int, size: tuple[int, int], colour: str = PALETTE[1]) -> None:
+def mark(axes: Axes, top: int, left: int, size: tuple[int, int], color: str = PALETTE[1]) -> None:
     """A frame around the pixels of a window of height and width `size`."""
     height, width = size
     corner = (left - 0.44, top - 0.44)
-    axes.add_patch(Rectangle(corner, width - 0.12, height - 0.12, fill=False, edgecolor=colour, linewidth=2, zorder=3))
+    axes.add_patch(Rectangle(corner, width - 0.12, height - 0.12, fill=False, edgecolor=color, linewidth=2, zorder=3))
 
 
 def _within(values: Tensor) -> Tensor:

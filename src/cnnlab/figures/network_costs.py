@@ -15,24 +15,24 @@ from cnnlab.figures.style import PALETTE, STYLE, figure, save
 ALONE = "#555555"  # networks without relatives
 
 
-def _colours(names: list[str]) -> dict[str, str]:
-    """One colour a family, which is what a name begins with, for as many as the palette has, the largest first."""
+def _colors(names: list[str]) -> dict[str, str]:
+    """One color a family, which is what a name begins with, for as many as the palette has, the largest first."""
     families = {name: re.split(r"[\d_]", name)[0] for name in names}
     sizes = Counter(families.values())
     several = [family for family, count in sizes.most_common() if count > 1][: len(PALETTE)]
-    colour = dict(zip(several, PALETTE, strict=False))
-    return {name: colour.get(family, ALONE) for name, family in families.items()}
+    color = dict(zip(several, PALETTE, strict=False))
+    return {name: color.get(family, ALONE) for name, family in families.items()}
 
 
 def draw_costs(traces: Mapping[str, Trace], path: Path) -> Path:
     """Draw each network's parameters against its multiply-accumulates, both logarithmic."""
-    names, colours = list(traces), _colours(list(traces))
+    names, colors = list(traces), _colors(list(traces))
     points = [(trace.total("macs"), trace.parameters - trace.unused) for trace in traces.values()]
     drawn = figure(9.0, 6.0)
     with mpl.rc_context(STYLE):
         axes = drawn.subplots()
         for (macs, parameters), name in zip(points, names, strict=True):
-            axes.plot(macs, parameters, color=colours[name], marker="o", markersize=5, zorder=3)
+            axes.plot(macs, parameters, color=colors[name], marker="o", markersize=5, zorder=3)
         axes.set(xscale="log", yscale="log")
         axes.margins(0.08)
         for axis in (axes.xaxis, axes.yaxis):
@@ -40,13 +40,13 @@ def draw_costs(traces: Mapping[str, Trace], path: Path) -> Path:
         axes.set_xlabel("multiply-accumulates for one image")
         axes.set_ylabel("parameters")
         axes.set_title("What the networks cost, each at its own input", fontsize=11)
-        place_labels(drawn, axes, points, names, [colours[name] for name in names])
+        place_labels(drawn, axes, points, names, [colors[name] for name in names])
     return save(drawn, path)
 
 
 def draw_fields(traces: Mapping[str, Trace], path: Path) -> Path:
     """Draw the receptive field's side after each layer of the longest way; networks that have no map are left out."""
-    colours = _colours(list(traces))
+    colors = _colors(list(traces))
     drawn = figure(9.0, 6.0)
     with mpl.rc_context(STYLE):
         axes = drawn.subplots()
@@ -55,8 +55,8 @@ def draw_fields(traces: Mapping[str, Trace], path: Path) -> Path:
             line = field_by_depth(trace)
             if len(line) > 1:
                 depths, sizes = zip(*line.items(), strict=True)
-                axes.plot(depths, sizes, color=colours[name], linewidth=1.2, alpha=0.75)
-                axes.plot(depths[-1], sizes[-1], color=colours[name], marker="o", markersize=4)
+                axes.plot(depths, sizes, color=colors[name], linewidth=1.2, alpha=0.75)
+                axes.plot(depths[-1], sizes[-1], color=colors[name], marker="o", markersize=4)
                 ends.append((float(depths[-1]), float(sizes[-1])))
                 names.append(name)
         axes.set(xscale="log", yscale="log")
@@ -67,7 +67,7 @@ def draw_fields(traces: Mapping[str, Trace], path: Path) -> Path:
         axes.set_ylabel("receptive field's side, pixels")
         axes.set_title("How far a unit sees, layer by layer, as long as it is not the whole image", fontsize=11)
         if ends:
-            place_labels(drawn, axes, ends, names, [colours[name] for name in names])
+            place_labels(drawn, axes, ends, names, [colors[name] for name in names])
     return save(drawn, path)
 
 

@@ -1,4 +1,4 @@
-"""Parallel coordinates: an axis a parameter, a line a trial, coloured by what came out."""
+"""Parallel coordinates: an axis a parameter, a line a trial, colored by what came out."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter
 
 from cnnlab.figures.style import PALETTE, STYLE, figure, save
 
-GREY = "#d5d5d5"
+GRAY = "#d5d5d5"
 
 
 @dataclass(frozen=True)
@@ -69,38 +69,38 @@ def draw_parallel(
     name: str,
     path: Path,
 ) -> Path:
-    """Draw a line for each of `values`, the better above the others and the best one in a colour of its own.
+    """Draw a line for each of `values`, the better above the others and the best one in a color of its own.
 
     Args:
-        values: None where there is none to compare, as of a pruned trial, which is grey.
+        values: None where there is none to compare, as of a pruned trial, which is gray.
         rises: whether higher values are better.
         percent: whether the values are shares.
     """
     drawn = figure(2.4 + 1.9 * len(coordinates), 4.2)
     known = [value for value in values if value is not None]
-    # Colours are spread over the better three of four; the others have the last.
+    # Colors are spread over the better three of four; the others have the last.
     worst, best = float(np.quantile(known, 0.25 if rises else 0.75)), max(known) if rises else min(known)
     scale = Normalize(min(worst, best), max(worst, best))
     shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, 256))  # its brightest yellow is lost on white
     palette = ListedColormap(shades[::-1] if rises else shades)
-    colours = ScalarMappable(scale, palette)
+    colors = ScalarMappable(scale, palette)
     order = sorted(range(len(values)), key=lambda i: _goodness(values[i], rises))
     with mpl.rc_context(STYLE):
         axes = drawn.subplots()
         for i in order:
             heights = [coordinate.heights[i] for coordinate in coordinates.values()]
             value, is_best = values[i], i == order[-1]
-            colour = GREY if value is None else PALETTE[1] if is_best else palette(scale(value))
-            _draw_line(axes, heights, colour, 2.6 if is_best else 1.2)
+            color = GRAY if value is None else PALETTE[1] if is_best else palette(scale(value))
+            _draw_line(axes, heights, color, 2.6 if is_best else 1.2)
         for x, (key, coordinate) in enumerate(coordinates.items()):
             _draw_axis(axes, x, key, coordinate)
         axes.set_xlim(-0.25, len(coordinates) - 0.75)
         axes.set_ylim(-0.04, 1.12)
         axes.axis("off")
         form = FuncFormatter(lambda value, _: f"{100 * value:.4g} %" if percent else f"{value:.3g}")
-        bar = drawn.colorbar(colours, ax=axes, format=form, shrink=0.85, pad=0.05, extend="min" if rises else "max")
+        bar = drawn.colorbar(colors, ax=axes, format=form, shrink=0.85, pad=0.05, extend="min" if rises else "max")
         bar.outline.set_visible(False)
-        pruned = ", pruned ones grey" if len(known) < len(values) else ""
+        pruned = ", pruned ones gray" if len(known) < len(values) else ""
         bar.set_label(f"{name}; the best trial thick{pruned}", fontsize=9)
         bar.ax.tick_params(labelsize=8)
     return save(drawn, path)
@@ -111,15 +111,15 @@ def _goodness(value: float | None, rises: bool) -> float:
     return -math.inf if value is None else value if rises else -value
 
 
-def _draw_line(axes: Axes, heights: Sequence[float | None], colour: object, width: float) -> None:
+def _draw_line(axes: Axes, heights: Sequence[float | None], color: object, width: float) -> None:
     """A smooth curve from axis to axis; it has a gap where the line leaves one out."""
     for x, (left, right) in enumerate(pairwise(heights)):
         if left is not None and right is not None:
             points = [(x, left), (x + 0.5, left), (x + 0.5, right), (x + 1, right)]
             curve = Curve(points, [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4])
-            axes.add_patch(PathPatch(curve, fill=False, edgecolor=colour, linewidth=width, alpha=0.85))
+            axes.add_patch(PathPatch(curve, fill=False, edgecolor=color, linewidth=width, alpha=0.85))
     if len(heights) == 1 and heights[0] is not None:
-        axes.plot(0, heights[0], marker="o", markersize=3 * width, color=colour)
+        axes.plot(0, heights[0], marker="o", markersize=3 * width, color=color)
 
 
 def _draw_axis(axes: Axes, x: int, key: str, coordinate: Coordinate) -> None:

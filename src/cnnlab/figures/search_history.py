@@ -44,8 +44,8 @@ def draw_search_history(
             steps = [number for number, _ in done]
             last = max([*steps, *(number for number, _ in pruned), *failed])
             axes.step([*steps, last], [*best, best[-1]], "-", where="post", color=PALETTE[1], label="best so far")
-        for points, colour, filled, label in ((done, PALETTE[0], True, "done"), (pruned, PALE, False, "pruned")):
-            _scatter(axes, points, colour, filled, label)
+        for points, color, filled, label in ((done, PALETTE[0], True, "done"), (pruned, PALE, False, "pruned")):
+            _scatter(axes, points, color, filled, label)
         if default is not None:
             axes.axhline(default, color=PALETTE[2], linewidth=1.2, linestyle=(0, (4, 2)), label="default recipe")
         for i, number in enumerate(failed):
@@ -68,7 +68,7 @@ def _beyond(axes: Axes, points: Sequence[Point]) -> bool:
     return any(not low <= value <= high for _, value in points)
 
 
-def _scatter(axes: Axes, points: Sequence[Point], colour: str, filled: bool, label: str) -> None:
+def _scatter(axes: Axes, points: Sequence[Point], color: str, filled: bool, label: str) -> None:
     low, high = (-math.inf, math.inf) if axes.get_autoscaley_on() else axes.get_ylim()
     for marker, chosen in (
         ("o", [(x, y) for x, y in points if low <= y <= high]),
@@ -78,7 +78,7 @@ def _scatter(axes: Axes, points: Sequence[Point], colour: str, filled: bool, lab
         if chosen:
             numbers, heights = zip(*chosen, strict=True)
             axes.plot(
-                numbers, heights, marker, color=colour, markersize=5, markerfacecolor=colour if filled else "white",
+                numbers, heights, marker, color=color, markersize=5, markerfacecolor=color if filled else "white",
                 label=label, clip_on=False, zorder=3,
             )  # fmt: skip
             label = ""  # once in the legend

@@ -22,21 +22,21 @@ def draw_speeds(
         shapes: by shape of a convolution and method, how many times as fast as PyTorch's it is.
         rates: by method, images a second.
     """
-    colours = dict(zip(times, (*PALETTE, "#555555"), strict=False))
+    colors = dict(zip(times, (*PALETTE, "#555555"), strict=False))
     drawn = figure(13.0, 4.2)
     with mpl.rc_context(STYLE):
         left, middle, right = drawn.subplots(1, 3, width_ratios=(3, 3, 2))
         for method, points in times.items():
             macs, seconds = zip(*sorted(points), strict=True)
-            left.plot(macs, seconds, marker="o", markersize=4, color=colours[method], label=method)
+            left.plot(macs, seconds, marker="o", markersize=4, color=colors[method], label=method)
         left.set(xscale="log", yscale="log")
         left.set_xlabel("multiply-accumulates of the forward pass")
         left.set_ylabel("seconds, forward and backward")
         left.set_title("3x3 convolutions, time", fontsize=10)
         left.legend(loc="upper left", fontsize=8)
-        _draw_shapes(middle, shapes, colours)
+        _draw_shapes(middle, shapes, colors)
         names = list(rates)
-        bars = right.barh(names, list(rates.values()), color=[colours[name] for name in names], height=0.65)
+        bars = right.barh(names, list(rates.values()), color=[colors[name] for name in names], height=0.65)
         right.bar_label(bars, [f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" for rate in rates.values()], padding=3)
         right.set(xscale="log")
         right.margins(x=0.25)
@@ -47,14 +47,14 @@ def draw_speeds(
     return drawn
 
 
-def _draw_shapes(axes: Axes, shapes: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
+def _draw_shapes(axes: Axes, shapes: Mapping[str, Mapping[str, float]], colors: Mapping[str, str]) -> None:
     """Bars from PyTorch's speed, to the left where a method is slower."""
-    methods = [method for method in colours if any(method in speeds for speeds in shapes.values())]
+    methods = [method for method in colors if any(method in speeds for speeds in shapes.values())]
     height = 0.8 / len(methods)
     for i, speeds in enumerate(shapes.values()):
         for j, method in enumerate(method for method in methods if method in speeds):
             y = i + (j - (len(methods) - 1) / 2) * height
-            axes.barh(y, speeds[method] - 1, left=1, height=0.85 * height, color=colours[method])
+            axes.barh(y, speeds[method] - 1, left=1, height=0.85 * height, color=colors[method])
             axes.annotate(
                 f"{speeds[method]:.2f}", (speeds[method], y), va="center", fontsize=7,
                 ha="left" if speeds[method] >= 1 else "right", xytext=(3 if speeds[method] >= 1 else -3, 0),

@@ -18,7 +18,7 @@ from cnnlab.lab.finding import Finding, Settings
 from cnnlab.rendering.tables import aligned
 
 EXAMPLE = EXAMPLES["192 to 32 channels, 28x28"]
-COLOURS = {"conv 5x5": PALETTE[1], "conv 1x1": PALETTE[2]}
+COLORS = {"conv 5x5": PALETTE[1], "conv 1x1": PALETTE[2]}
 # The drawing: a map's side, its depth on paper and a channel's length; arrow, longest bar, from row to row.
 SIDE, DEEP, LENGTH = 26.0, 11.0, 0.22
 GAP, BAR, ROW = 26.0, 110.0, 70.0
@@ -78,7 +78,7 @@ def _draw_maps(axes: Axes, taken: Trace, bottom: float) -> None:
             axes.text(left + GAP / 2, middle + 1.5, row.kind, ha="center", va="bottom")
             cost = f"{row.multiplications / 1e6:.1f} M"
             place = (left + GAP / 2, middle - 2)
-            axes.text(*place, cost, ha="center", va="top", fontsize=11, weight="bold", color=COLOURS[row.kind])
+            axes.text(*place, cost, ha="center", va="top", fontsize=11, weight="bold", color=COLORS[row.kind])
             left += GAP
         right = _draw_map(axes, left, bottom, LENGTH * shape[0])
         axes.text((left + right) / 2, bottom - 3, by(shape), ha="center", va="top")
@@ -89,7 +89,7 @@ def _draw_costs(axes: Axes, taken: Trace, height: float, most: int) -> None:
     left = 0.0
     for row in taken.rows:
         width = BAR * row.multiplications / most
-        axes.barh(height, width, left=left, height=6, color=COLOURS[row.kind])
+        axes.barh(height, width, left=left, height=6, color=COLORS[row.kind])
         left += width
     total = taken.total("multiplications")
     axes.text(left + 2, height, f"{total / 1e6:.1f} M multiplications", va="center")
@@ -104,6 +104,6 @@ def _draw_map(axes: Axes, left: float, bottom: float, length: float) -> float:
         0.75: [(end, bottom), (end + DEEP, bottom + DEEP), (end + DEEP, top + DEEP), (end, top)],
     }
     for alpha, corners in faces.items():
-        colour = mpl.colors.to_rgba(PALETTE[0], alpha)
-        axes.add_patch(Polygon(corners, facecolor=colour, edgecolor="#333333", linewidth=0.8))
+        color = mpl.colors.to_rgba(PALETTE[0], alpha)
+        axes.add_patch(Polygon(corners, facecolor=color, edgecolor="#333333", linewidth=0.8))
     return end + DEEP

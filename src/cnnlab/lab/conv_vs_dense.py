@@ -201,16 +201,16 @@ def draw(
 
 
 def draw_wiring(axes: Axes, name: str) -> None:
-    """Seven units below, five above; lines of one colour are one weight."""
+    """Seven units below, five above; lines of one color are one weight."""
     axes.set_axis_off()
     own = mpl.colormaps["turbo"]
     inputs, outputs = 7, 5
     dense = name == "fully connected"
     lines = [(i, j) for j in range(outputs) for i in (range(inputs) if dense else range(j, j + 3))]
     for number, (i, j) in enumerate(lines):
-        # Eleven steps on, so that neighbours get unlike colours.
-        colour = PALETTE[i - j] if name == "convolution" else own(number * 11 % len(lines) / len(lines))
-        axes.plot([i, j + 1], [0, 1], color=colour, linewidth=0.8 if dense else 1.6, zorder=1)
+        # Eleven steps on, so that neighbors get unlike colors.
+        color = PALETTE[i - j] if name == "convolution" else own(number * 11 % len(lines) / len(lines))
+        axes.plot([i, j + 1], [0, 1], color=color, linewidth=0.8 if dense else 1.6, zorder=1)
     for places, height in ((range(inputs), 0), (range(1, outputs + 1), 1)):
         axes.scatter(places, [height] * len(places), s=60, color="white", edgecolor="#333333", zorder=2)
     axes.set(xlim=(-0.6, inputs - 0.4), ylim=(-0.2, 1.2))

@@ -23,7 +23,7 @@ def digits(train_size: int, seed: int) -> tuple[Images, Images]:
     bunch = load_digits()
     whole = Split(torch.from_numpy(bunch.images).byte().unsqueeze(1), torch.from_numpy(bunch.target).long())
     rest, drawn = hold_out(whole, train_size, seed)
-    return (drawn.images / 16, drawn.labels), (rest.images / 16, rest.labels)  # 17 grey levels
+    return (drawn.images / 16, drawn.labels), (rest.images / 16, rest.labels)  # 17 gray levels
 
 
 def trained(

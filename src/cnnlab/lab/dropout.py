@@ -109,10 +109,10 @@ def draw(maps: Mapping[str, Tensor], stacked: Mapping[str, Mapping[str, Tensor]]
         for axes, (name, values) in zip(above.subplots(1, len(maps)), maps.items(), strict=True):
             draw_map(axes, values.round(decimals=1), name)
         losses, accuracies = below.subplots(1, 2)
-        for colour, (name, found) in zip(PALETTE, stacked.items(), strict=False):
-            draw_band(losses, found["train/loss"], colour, f"{name}, training", "--")
-            draw_band(losses, found["val/loss"], colour, f"{name}, validation", "-")
-            draw_band(accuracies, found["val/acc"], colour, name, "-")
+        for color, (name, found) in zip(PALETTE, stacked.items(), strict=False):
+            draw_band(losses, found["train/loss"], color, f"{name}, training", "--")
+            draw_band(losses, found["val/loss"], color, f"{name}, validation", "-")
+            draw_band(accuracies, found["val/acc"], color, name, "-")
         losses.set(ylim=(0, 1), ylabel="loss", xlabel="epoch")
         accuracies.set(ylim=(80, 96), ylabel="validation accuracy, %", xlabel="epoch")
         losses.legend()
@@ -120,8 +120,8 @@ def draw(maps: Mapping[str, Tensor], stacked: Mapping[str, Mapping[str, Tensor]]
     return drawn
 
 
-def draw_band(axes: Axes, found: Tensor, colour: str, name: str, style: str) -> None:
+def draw_band(axes: Axes, found: Tensor, color: str, name: str, style: str) -> None:
     """The mean over seeds (seeds, epochs), and one standard deviation around it."""
     epochs, mean, std = range(1, found.shape[1] + 1), found.mean(0), found.std(0)
-    axes.fill_between(epochs, mean - std, mean + std, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(epochs, mean, style, color=colour, label=name, linewidth=1.6)
+    axes.fill_between(epochs, mean - std, mean + std, color=color, alpha=0.15, linewidth=0)
+    axes.plot(epochs, mean, style, color=color, label=name, linewidth=1.6)

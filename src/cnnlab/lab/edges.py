@@ -1,7 +1,7 @@
 """Edges: a kernel of two numbers finds where an image turns from white to black, and nothing else.
 
 The textbook's image of 6x8 pixels is white with four black columns in the middle. The kernel (1, -1) subtracts each
-pixel's right neighbour: 0 within a colour, 1 from white to black, -1 from black to white.
+pixel's right neighbor: 0 within a color, 1 from white to black, -1 from black to white.
 """
 
 import torch

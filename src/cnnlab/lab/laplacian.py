@@ -63,7 +63,7 @@ def experiment(settings: Settings) -> Finding:
     )
     text = "\n".join(
         [
-            f"a photograph of {picture.shape[0]} x {picture.shape[1]} greys from 0 to 1, mean {picture.mean():.3f}, "
+            f"a photograph of {picture.shape[0]} x {picture.shape[1]} grays from 0 to 1, mean {picture.mean():.3f}, "
             f"standard deviation {picture.std():.3f}",
             "",
             f"{'kernel':<14}{'size':>5}{'sum':>7}{'mean':>9}{'deviation':>11}{'below 0.1':>11}",

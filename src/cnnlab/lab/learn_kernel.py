@@ -1,7 +1,7 @@
 """A kernel learned from an image and its edges alone, by gradient descent on the sum of squared errors.
 
 A hundred random starts learn (1, -1) side by side, as a convolution of a hundred groups whose losses are added: none
-sees another's gradient. The Laplacian is learned in the same way from the photograph and its edges, where neighbouring
+sees another's gradient. The Laplacian is learned in the same way from the photograph and its edges, where neighboring
 pixels are nearly equal, so that a plain step is short in most directions; L-BFGS, which estimates the curvature, is
 there in a few.
 """
@@ -138,7 +138,7 @@ def experiment(settings: Settings) -> Finding:
             f"the Laplacian, from zeros, of {TILE} x {TILE} pixels of the photograph and their edges, mean of squares:",
             f"  gradient descent  {DESCENTS} steps  worst error {far['gradient descent']:.2g}",
             f"  L-BFGS            {CURVED:>3} steps  worst error {far['L-BFGS']:.1g}",
-            f"  neighbouring pixels are alike: the loss is {times:,.0f} times as curved one way as another",
+            f"  neighboring pixels are alike: the loss is {times:,.0f} times as curved one way as another",
         ]
     )
     values = {
@@ -186,9 +186,9 @@ def draw_path(axes: Axes, path: Tensor, of_mean: Tensor) -> None:
 def draw_errors(axes: Axes, errors: dict[str, Tensor]) -> None:
     """Median and range over the starts, by round."""
     rounds = range(ROUNDS + 1)
-    for (name, error), colour in zip(errors.items(), ("black", PALETTE[1]), strict=True):
-        axes.fill_between(rounds, error.amin(1), error.amax(1), color=colour, alpha=0.18, linewidth=0)
-        axes.plot(rounds, error.median(1).values, color=colour, label=f"{name} of squares")
+    for (name, error), color in zip(errors.items(), ("black", PALETTE[1]), strict=True):
+        axes.fill_between(rounds, error.amin(1), error.amax(1), color=color, alpha=0.18, linewidth=0)
+        axes.plot(rounds, error.median(1).values, color=color, label=f"{name} of squares")
     for after, bound in ((20, 0.15), (40, 0.02)):
         axes.plot([0, after, after], [bound, bound, 1e-4], color="#777777", linewidth=1, linestyle="--")
         axes.text(0.4, bound * 1.07, f"{bound} after {after} rounds", fontsize=8, color="#555555")

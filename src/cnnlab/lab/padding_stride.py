@@ -130,8 +130,8 @@ def draw_windows(axes: Axes, stride: int, padding: int, size: int) -> None:
     axes.scatter(middles * size, [y for y in middles for _ in middles], s=14, color="#333333", zorder=3)
     last = middles[-1] - 1.5
     corners = ((-padding, -padding), (stride - padding, -padding), (last, last))
-    for (x, y), colour in zip(corners, (PALETTE[1], PALETTE[2], PALETTE[3]), strict=True):
-        axes.add_patch(Rectangle((x, y), 3, 3, fill=False, edgecolor=colour, linewidth=2.2, zorder=4))
+    for (x, y), color in zip(corners, (PALETTE[1], PALETTE[2], PALETTE[3]), strict=True):
+        axes.add_patch(Rectangle((x, y), 3, 3, fill=False, edgecolor=color, linewidth=2.2, zorder=4))
     axes.set(xlim=(-2.2, SIZE + 2.2), ylim=(SIZE + 2.2, -2.2), aspect="equal")
     axes.set_axis_off()
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnnlab.data.image_folders import read_picture
+from cnnlab.data.image_folders import read_image
 from cnnlab.data.images import SourceError
 from cnnlab.errors import UserError
 
@@ -15,23 +15,23 @@ SMALLEST, LARGEST = 64, 640  # pixels of the shorter and of the longer side
 
 
 def photograph(path: Path | None) -> Tensor:
-    """(H, W) greys from 0 to 1; the longer side has at most 640 pixels, which a larger picture is reduced to.
+    """(H, W) grays from 0 to 1; the longer side has at most 640 pixels, which a larger picture is reduced to.
 
     Args:
         path: a picture; None for `china.jpg` of scikit-learn, 427 x 640.
 
     Raises:
-        UserError: the file is missing, no picture, too small, or of one grey.
+        UserError: the file is missing, no picture, too small, or of one gray.
     """
     picture = _shipped() if path is None else _read(path)
     picture.thumbnail((LARGEST, LARGEST))
-    greys = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)
-    height, width = greys.shape
+    grays = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)
+    height, width = grays.shape
     if min(height, width) < SMALLEST:
         raise UserError(f"image={path} must have at least {SMALLEST} pixels a side, got {height} x {width}")
-    if greys.min() == greys.max():
-        raise UserError(f"image={path} must have more than one grey, got {greys.min():.3g} everywhere")
-    return greys
+    if grays.min() == grays.max():
+        raise UserError(f"image={path} must have more than one gray, got {grays.min():.3g} everywhere")
+    return grays
 
 
 def _shipped() -> Image.Image:
@@ -42,6 +42,6 @@ def _shipped() -> Image.Image:
 
 def _read(path: Path) -> Image.Image:
     try:
-        return read_picture(path, "L")
+        return read_image(path, "L")
     except SourceError as error:
         raise UserError(f"image={error}") from error

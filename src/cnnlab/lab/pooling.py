@@ -140,9 +140,9 @@ def draw_shift(lower: SubFigure, edges: Tensor, bare: float, shifts: dict[str, d
         label="change of the edges moved by one pixel / standard deviation",
     )  # fmt: skip
     plot = right.subplots()
-    for (name, by_window), colour in zip(shifts.items(), PALETTE, strict=False):
+    for (name, by_window), color in zip(shifts.items(), PALETTE, strict=False):
         windows, changes = [1, *by_window], [bare, *by_window.values()]
-        plot.plot(windows, changes, color=colour, marker="o", markersize=4, label=name)
+        plot.plot(windows, changes, color=color, marker="o", markersize=4, label=name)
     plot.axhline(bare, color="#777777", linestyle="--", linewidth=1, label="no pooling")
     plot.set(xscale="log", xlabel="pixels of the window's side", ylabel="change / standard deviation")
     plot.set_xticks([1, *WINDOWS], [str(window) for window in (1, *WINDOWS)])

@@ -149,8 +149,8 @@ def draw(five: Tensor, growth: Mapping[int, Mapping[str, float]], found: Mapping
 
 def draw_growth(axes: Axes, growth: Mapping[int, Mapping[str, float]]) -> None:
     depths = list(growth)
-    for key, colour, label in (("field", PALETTE[0], "field: 2n + 1"), ("effective", PALETTE[1], "what counts")):
-        axes.plot(depths, [row[key] for row in growth.values()], color=colour, marker="o", markersize=4, label=label)
+    for key, color, label in (("field", PALETTE[0], "field: 2n + 1"), ("effective", PALETTE[1], "what counts")):
+        axes.plot(depths, [row[key] for row in growth.values()], color=color, marker="o", markersize=4, label=label)
     reference = growth[depths[-1]]["effective"] / depths[-1] ** 0.5
     axes.plot(depths, [reference * depth**0.5 for depth in depths], color="#777777", linestyle="--", label="~ √n")
     axes.set(xscale="log", yscale="log", xlabel="3x3 convolutions n", ylabel="pixels a side")
@@ -165,9 +165,9 @@ def draw_gradient(axes: Axes, name: str, seen: Seen) -> None:
     """The gradient, the frame of what can count, and a square as large as what does."""
     axes.imshow((seen.gradient / seen.gradient.max()).numpy(), cmap="magma", vmin=0, vmax=1)
     middle = seen.first + seen.field / 2 - 0.5
-    for width, colour, line in ((seen.field, "white", "-"), (seen.counts, PALETTE[5], "--")):
+    for width, color, line in ((seen.field, "white", "-"), (seen.counts, PALETTE[5], "--")):
         corner = (middle - width / 2, middle - width / 2)
-        axes.add_patch(Rectangle(corner, width, width, fill=False, edgecolor=colour, linewidth=1.4, linestyle=line))
+        axes.add_patch(Rectangle(corner, width, width, fill=False, edgecolor=color, linewidth=1.4, linestyle=line))
     axes.set_title(f"{name}, random weights:\n{seen.field} pixels a side, {seen.counts:.0f} count", fontsize=10)
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)

@@ -32,7 +32,7 @@ def formula(out_channels: int, kernel_size: int) -> float:
     return 1 / out_channels + 1 / kernel_size**2
 
 
-def traced_share(out_channels: int, kernel_size: int) -> float:
+def traced_fraction(out_channels: int, kernel_size: int) -> float:
     """That share, from the multiplications of both ways."""
     with torch.device("meta"):
         standard = conv(CHANNELS, out_channels, kernel_size)
@@ -81,7 +81,7 @@ def layers(separable: Trace, standard: Trace) -> list[dict[str, Any]]:
                 "side": whole.shape[1],
                 "separable": macs,
                 "standard": whole.macs,
-                "share": macs / whole.macs,
+                "fraction": macs / whole.macs,
             }
         )
     return found
@@ -90,19 +90,21 @@ def layers(separable: Trace, standard: Trace) -> list[dict[str, Any]]:
 def experiment(settings: Settings) -> Finding:
     separable, standard = mobilenets()
     pairs = layers(separable, standard)
-    shares = {k: [traced_share(n, k) for n in WIDTHS] for k in KERNELS}
-    apart = max(abs(share - formula(n, k)) for k in KERNELS for n, share in zip(WIDTHS, shares[k], strict=True))
+    fractions = {k: [traced_fraction(n, k) for n in WIDTHS] for k in KERNELS}
+    apart = max(
+        abs(fraction - formula(n, k)) for k in KERNELS for n, fraction in zip(WIDTHS, fractions[k], strict=True)
+    )
     macs = [taken.total("macs") for taken in (separable, standard)]
     title = (
-        f"MobileNet's {len(pairs)} separable pairs take {100 * min(p['share'] for p in pairs):.1f} to "
-        f"{100 * max(p['share'] for p in pairs):.1f} % of a standard convolution's multiplications, the network "
+        f"MobileNet's {len(pairs)} separable pairs take {100 * min(p['fraction'] for p in pairs):.1f} to "
+        f"{100 * max(p['fraction'] for p in pairs):.1f} % of a standard convolution's multiplications, the network "
         f"{macs[0] / 1e6:.0f} M in place of {macs[1] / 1e6:,.0f} M"
     )
     lines = ["MobileNet's pair      output      separable       standard   share   1/N + 1/9"]
     for p in pairs:
         output = f"{p['side']}x{p['side']}x{p['out_channels']}"
         lines.append(
-            f"{p['pair']:>16}{output:>12}{p['separable']:>15,}{p['standard']:>15,}{p['share']:>8.2%}"
+            f"{p['pair']:>16}{output:>12}{p['separable']:>15,}{p['standard']:>15,}{p['fraction']:>8.2%}"
             f"{formula(p['out_channels'], 3):>12.2%}"
         )
     lines += [f"{'whole network':>16}{'':>12}{macs[0]:>15,}{macs[1]:>15,}{macs[0] / macs[1]:>8.2%}"]
@@ -112,25 +114,25 @@ def experiment(settings: Settings) -> Finding:
     ]
     values = {
         "out_channels": WIDTHS,
-        "traced_shares": shares,
+        "traced_shares": fractions,
         "layers": pairs,
         "macs": {"separable": macs[0], "standard": macs[1]},
         "parameters": {"separable": separable.parameters, "standard": standard.parameters},
     }
-    return Finding(title, "\n".join(lines), values, draw(shares, pairs))
+    return Finding(title, "\n".join(lines), values, draw(fractions, pairs))
 
 
-def draw(shares: Mapping[int, Sequence[float]], pairs: Sequence[Mapping[str, Any]]) -> Figure:
+def draw(fractions: Mapping[int, Sequence[float]], pairs: Sequence[Mapping[str, Any]]) -> Figure:
     """Left the formula with the traced counts on it, right MobileNet's layers."""
     drawn = figure(11.5, 4.2)
     with mpl.rc_context(STYLE):
         curves, bars = drawn.subplots(1, 2, width_ratios=(1, 1.4))
         wide = torch.logspace(3, 10, 100, base=2).tolist()
-        for colour, (k, traced) in zip(PALETTE, shares.items(), strict=False):
-            curves.plot(wide, [formula(n, k) for n in wide], color=colour, linewidth=1.4)
-            curves.plot(WIDTHS, traced, "o", color=colour, markersize=5)
-            curves.axhline(1 / k**2, color=colour, linestyle=":", linewidth=1)
-            curves.text(1200, formula(1024, k) + 0.001, f"{k}x{k}", color=colour, va="bottom")
+        for color, (k, traced) in zip(PALETTE, fractions.items(), strict=False):
+            curves.plot(wide, [formula(n, k) for n in wide], color=color, linewidth=1.4)
+            curves.plot(WIDTHS, traced, "o", color=color, markersize=5)
+            curves.axhline(1 / k**2, color=color, linestyle=":", linewidth=1)
+            curves.text(1200, formula(1024, k) + 0.001, f"{k}x{k}", color=color, va="bottom")
         curves.set(xscale="log", xlim=(7, 2000), xticks=WIDTHS, xlabel="output channels N", ylim=(0, 0.25))
         curves.set_ylabel("share of the multiplications")
         curves.minorticks_off()
@@ -141,7 +143,7 @@ def draw(shares: Mapping[int, Sequence[float]], pairs: Sequence[Mapping[str, Any
         bars.bar(places, [p["standard"] / 1e6 for p in pairs], color="#cccccc", label="standard 3x3")
         bars.bar(places, [p["separable"] / 1e6 for p in pairs], color=PALETTE[0], label="depthwise 3x3, then 1x1")
         for p in pairs:
-            bars.text(p["pair"], p["standard"] / 1e6, f"{p['share']:.1%}", ha="center", va="bottom", fontsize=7.5)
+            bars.text(p["pair"], p["standard"] / 1e6, f"{p['fraction']:.1%}", ha="center", va="bottom", fontsize=7.5)
         bars.set(xticks=places, xlabel="MobileNet's pair", ylabel="multiply-accumulates, M", ylim=(0, 560))
         bars.set_axisbelow(True)
         bars.grid(visible=False, axis="x")

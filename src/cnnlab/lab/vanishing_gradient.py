@@ -56,7 +56,7 @@ class Stack(nn.Module):
 
 
 def resnet56(shortcut: str, batch_norm: bool) -> nn.Module:
-    """The project's network for grey images, its batch norm replaced by nothing where it is not wanted."""
+    """The project's network for gray images, its batch norm replaced by nothing where it is not wanted."""
     net = models.resnet56(in_channels=1, shortcut=shortcut)
     if not batch_norm:
         for name, module in list(net.named_modules()):
@@ -101,7 +101,7 @@ def gradient_norms(build: Callable[[], nn.Module], data: Images, seed: int) -> l
     return [float(gradient.norm()) for gradient in gradients if gradient is not None]
 
 
-def normalised(seed: int) -> Images:
+def normalized(seed: int) -> Images:
     """BATCH digits of mean 0 and deviation 1."""
     (images, labels), _ = digits(BATCH, seed)
     return (images - images.mean()) / images.std(), labels
@@ -113,7 +113,7 @@ def first_to_last(norms: Tensor) -> float:
 
 
 def experiment(settings: Settings) -> Finding:
-    data = normalised(settings.seed)
+    data = normalized(settings.seed)
     seeds = range(SEEDS * settings.seed, SEEDS * (settings.seed + 1))
     norms = {
         panel: {
@@ -151,10 +151,10 @@ def draw(norms: Mapping[str, Mapping[str, Tensor]]) -> Figure:
         first, second, third = drawn.subplots(1, len(norms))
         second.sharey(first)
         for axes, (panel, networks) in zip((first, second, third), norms.items(), strict=True):
-            for colour, (name, found) in zip(PALETTE, networks.items(), strict=False):
+            for color, (name, found) in zip(PALETTE, networks.items(), strict=False):
                 layers = range(1, found.shape[1] + 1)
-                axes.fill_between(layers, found.amin(0), found.amax(0), color=colour, alpha=0.2, linewidth=0)
-                axes.plot(layers, found.log().mean(0).exp(), color=colour, label=name, linewidth=1.6)
+                axes.fill_between(layers, found.amin(0), found.amax(0), color=color, alpha=0.2, linewidth=0)
+                axes.plot(layers, found.log().mean(0).exp(), color=color, label=name, linewidth=1.6)
             axes.set(yscale="log", xlabel="layer, from the image")
             axes.set_title(panel, fontsize=11)
             axes.legend(loc="lower right")

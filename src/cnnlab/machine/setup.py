@@ -88,12 +88,12 @@ def set_threads(threads: str | int, macs_per_step: float = math.inf, processes: 
         count = 1
     else:
         parts = (os.environ.get(name) for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"))
-        count = max(1, int(next(filter(None, parts), processors())) // processes)
+        count = max(1, int(next(filter(None, parts), available_cpus())) // processes)
     torch.set_num_threads(count)
     return count
 
 
-def processors() -> int:
+def available_cpus() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

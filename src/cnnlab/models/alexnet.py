@@ -10,7 +10,7 @@ fc7.
 import torch
 from torch import Tensor, nn
 
-from cnnlab.models.initialization import initialise_without_norm
+from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import check_size, choose_stem
 from cnnlab.ops.size import out_size, size_through
 
@@ -68,7 +68,7 @@ class AlexNet(nn.Module):
         self.fc7 = nn.Linear(hidden, hidden)
         self.dropout7 = nn.Dropout(dropout)
         self.fc8 = nn.Linear(hidden, num_classes)
-        initialise_without_norm(self, last=self.fc8)
+        initialize_without_norm(self, last=self.fc8)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
         x = self.norm1(torch.relu(self.conv1(x)))  # (N, 64, 55, 55)
@@ -96,7 +96,7 @@ def alexnet(
     """AlexNet in one tower, the form that everyone uses: 61,100,840 parameters.
 
     Args:
-        response_norm: whether the local response normalisation of 2012 follows conv1 and conv2.
+        response_norm: whether the local response normalization of 2012 follows conv1 and conv2.
         dropout: the share of units of fc6 and fc7 that is left out in training.
         stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
     """

@@ -8,7 +8,7 @@ networks.
 import torch
 from torch import Tensor, nn
 
-from cnnlab.models.initialization import initialise_convolutions
+from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.stem import choose_stem
 
 GROWTH = 32
@@ -72,7 +72,7 @@ class DenseNet(nn.Module):
         self.bn = nn.BatchNorm2d(width)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(width, num_classes)
-        initialise_convolutions(self)
+        initialize_convolutions(self)
 
     @staticmethod
     def _block(in_channels: int, depth: int, growth: int) -> tuple[nn.Sequential, int]:

@@ -1,6 +1,6 @@
 """GoogLeNet: Szegedy et al., "Going deeper with convolutions", 2014, table 1 and figure 3.
 
-Differs from the paper: batch norm is an option, and takes the place of the local response normalisation; weights start
+Differs from the paper: batch norm is an option, and takes the place of the local response normalization; weights start
 as He et al. 2015; the auxiliary heads can be left out; `stem="small"`, for images below 64 pixels, replaces all before
 inception (3a), which reduces the side by 8, by one 3x3 convolution.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.alexnet import ResponseNorm
-from cnnlab.models.initialization import initialise_without_norm
+from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import choose_stem
 from cnnlab.ops.size import out_size
 
@@ -144,7 +144,7 @@ class GoogLeNet(nn.Module):
         if auxiliary:
             self.auxiliary1 = Auxiliary(self.inception_4a.out_channels, num_classes, side, batch_norm)
             self.auxiliary2 = Auxiliary(self.inception_4d.out_channels, num_classes, side, batch_norm)
-        initialise_without_norm(self)
+        initialize_without_norm(self)
 
     def _add_inceptions(self, batch_norm: bool) -> None:
         self.inception_3a = Inception(192, INCEPTIONS["3a"], batch_norm)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlab.errors import one_of
-from cnnlab.models.initialization import initialise_sigmoid, initialise_squashed
+from cnnlab.models.initialization import initialize_sigmoid, initialize_squashed
 from cnnlab.models.stem import check_size
 from cnnlab.ops.size import size_through
 
@@ -63,7 +63,7 @@ class LeNet5(nn.Module):
         self.f6 = nn.Linear(120, 84)
         self.output = nn.Linear(84, num_classes)
         if activation == "sigmoid":
-            initialise_sigmoid(self, last=self.output)
+            initialize_sigmoid(self, last=self.output)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 1, 28, 28)
         x = self.activation(self.c1(x))  # (N, 6, 28, 28)
@@ -142,7 +142,7 @@ class LeNet5of1998(nn.Module):
         self.c5 = nn.Linear(16 * side * side, 120)
         self.f6 = nn.Linear(120, 84)
         self.output = Radial(84, num_classes) if output == "radial" else nn.Linear(84, num_classes)
-        initialise_squashed(self)
+        initialize_squashed(self)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 1, 32, 32)
         x = squash(self.c1(x))  # (N, 6, 28, 28)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.errors import UserError
-from cnnlab.models.initialization import initialise_convolutions
+from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.stem import choose_stem
 
 # Version 1, table 1: output channels and stride of each depthwise separable pair.
@@ -79,7 +79,7 @@ class MobileNetV1(nn.Module):
             channels = scale(out_channels, width)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
-        initialise_convolutions(self)
+        initialize_convolutions(self)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
         x = torch.relu(self.bn1(self.conv1(x)))  # (N, 32, 112, 112)
@@ -142,7 +142,7 @@ class MobileNetV2(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(last, num_classes)
-        initialise_convolutions(self)
+        initialize_convolutions(self)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
         x = self.relu6(self.bn1(self.conv1(x)))  # (N, 32, 112, 112)

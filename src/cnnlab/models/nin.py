@@ -10,7 +10,7 @@ start as He et al. 2015.
 import torch
 from torch import Tensor, nn
 
-from cnnlab.models.initialization import initialise_without_norm
+from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import choose_stem
 
 
@@ -57,7 +57,7 @@ class SmallNiN(nn.Module):
         self.dropout2 = nn.Dropout(dropout)
         self.mlpconv3 = MLPConv(192, (192, 192, num_classes), kernel_size=3, padding=1, scores=True)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        initialise_without_norm(self)
+        initialize_without_norm(self)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 32, 32)
         x = self.mlpconv1(x)  # (N, 96, 32, 32)
@@ -85,7 +85,7 @@ class ImageNetNiN(nn.Module):
         classes = (num_classes, num_classes, num_classes)
         self.mlpconv4 = MLPConv(384, classes, kernel_size=3, padding=1, scores=True)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        initialise_without_norm(self)
+        initialize_without_norm(self)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
         x = self.mlpconv1(x)  # (N, 96, 54, 54)

@@ -8,7 +8,7 @@ the shape; `stem="imagenet"` is ResNet's 7x7 convolution, batch norm and pooling
 import torch
 from torch import Tensor, nn
 
-from cnnlab.models.initialization import initialise_convolutions
+from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import DEPTHS, WIDTHS
 from cnnlab.models.stem import choose_stem
 
@@ -57,7 +57,7 @@ class PreActResNet(nn.Module):
         self.bn = nn.BatchNorm2d(WIDTHS[3])
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(WIDTHS[3], num_classes)
-        initialise_convolutions(self)
+        initialize_convolutions(self)
 
     @staticmethod
     def _stage(in_channels: int, out_channels: int, depth: int, stride: int) -> nn.Sequential:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlab.errors import one_of
-from cnnlab.models.initialization import initialise_convolutions
+from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.stem import choose_stem
 
 WIDTHS = (64, 128, 256, 512)
@@ -138,7 +138,7 @@ class ResNet(nn.Module):
         self.conv5_x = make_stage(block, outs[2], WIDTHS[3], depth=depths[3], stride=2, shortcut=shortcut)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(outs[3], num_classes)
-        initialise_convolutions(self)
+        initialize_convolutions(self)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
         x = torch.relu(self.bn1(self.conv1(x)))  # (N, 64, 112, 112)
@@ -165,7 +165,7 @@ class CifarResNet(nn.Module):
         self.conv4_x = make_stage(BasicBlock, widths[1], widths[2], depth=depth, stride=2, shortcut=shortcut)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(widths[2], num_classes)
-        initialise_convolutions(self)
+        initialize_convolutions(self)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 32, 32)
         x = torch.relu(self.bn1(self.conv1(x)))  # (N, 16, 32, 32)

@@ -7,7 +7,7 @@ Differs from the paper: nothing.
 import torch
 from torch import Tensor, nn
 
-from cnnlab.models.initialization import initialise_convolutions
+from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import make_shortcut
 
 WIDTHS = (256, 512, 1024)
@@ -49,7 +49,7 @@ class ResNeXt(nn.Module):
         self.stage3 = self._stage(WIDTHS[1], WIDTHS[2], stride=2, cardinality=cardinality, width=4 * width)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(WIDTHS[2], num_classes)
-        initialise_convolutions(self)
+        initialize_convolutions(self)
 
     @staticmethod
     def _stage(in_channels: int, out_channels: int, stride: int, cardinality: int, width: int) -> nn.Sequential:

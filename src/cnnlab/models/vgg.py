@@ -10,7 +10,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from cnnlab.models.initialization import initialise_without_norm
+from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import check_size, choose_stem
 from cnnlab.ops.size import out_size
 
@@ -61,7 +61,7 @@ class VGG(nn.Module):
         self.fc7 = nn.Linear(hidden, hidden)
         self.dropout7 = nn.Dropout(dropout)
         self.fc8 = nn.Linear(hidden, num_classes)
-        initialise_without_norm(self, last=self.fc8)
+        initialize_without_norm(self, last=self.fc8)
 
     @staticmethod
     def _stage(number: int, in_channels: int, out_channels: int, depth: int, batch_norm: bool) -> nn.Sequential:

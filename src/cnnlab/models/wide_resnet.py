@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.errors import UserError
-from cnnlab.models.initialization import initialise_convolutions
+from cnnlab.models.initialization import initialize_convolutions
 
 WIDTHS = (16, 32, 64)
 
@@ -55,7 +55,7 @@ class WideResNet(nn.Module):
         self.bn = nn.BatchNorm2d(widths[2])
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(widths[2], num_classes)
-        initialise_convolutions(self)
+        initialize_convolutions(self)
 
     @staticmethod
     def _group(in_channels: int, out_channels: int, blocks: int, stride: int, dropout: float) -> nn.Sequential:

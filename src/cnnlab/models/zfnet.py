@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.alexnet import ResponseNorm
-from cnnlab.models.initialization import initialise_without_norm
+from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import check_size, choose_stem
 from cnnlab.ops.size import size_through
 
@@ -44,7 +44,7 @@ class ZFNet(nn.Module):
         self.fc7 = nn.Linear(hidden, hidden)
         self.dropout7 = nn.Dropout(dropout)
         self.fc8 = nn.Linear(hidden, num_classes)
-        initialise_without_norm(self, last=self.fc8)
+        initialize_without_norm(self, last=self.fc8)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
         x = torch.relu(self.conv1(x))  # (N, 96, 110, 110)
@@ -72,7 +72,7 @@ def zfnet(
     """ZFNet: 62,357,608 parameters.
 
     Args:
-        response_norm: whether each of the first two poolings is followed by the normalisation across channels.
+        response_norm: whether each of the first two poolings is followed by the normalization across channels.
         dropout: the share of units of fc6 and fc7 that is left out in training.
         stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
     """

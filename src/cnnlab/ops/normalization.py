@@ -1,4 +1,4 @@
-"""Batch normalisation and local response normalisation, from their equations."""
+"""Batch normalization and local response normalization, from their equations."""
 
 import torch
 from torch import Tensor
@@ -51,7 +51,7 @@ def batch_norm(
 
 
 def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """Divide each number by (k + alpha/size times the sum of squares over `size` neighbouring channels)^beta.
+    """Divide each number by (k + alpha/size times the sum of squares over `size` neighboring channels)^beta.
 
     Krizhevsky, Sutskever and Hinton, "ImageNet classification", 2012, section 3.3; the paper's alpha is not divided by
     the size, PyTorch's is. (N, C, ...) to the same; channels beyond the first and the last count as zeros.

@@ -140,8 +140,8 @@ class AveragePooling(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        share = gradient / ctx.count
-        parts = (share for _ in range(ctx.kernel[0] * ctx.kernel[1]))
+        fraction = gradient / ctx.count
+        parts = (fraction for _ in range(ctx.kernel[0] * ctx.kernel[1]))
         return spread(parts, gradient, ctx.sizes, ctx.kernel, ctx.layout, ctx.out), None, None, None, None
 
 

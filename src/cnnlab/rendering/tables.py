@@ -35,10 +35,10 @@ LABELS = {
     "memory": "memory, KiB",
     "activations": "memory, MiB",
     "training_memory": "training, GiB",
-    "share": "share, %",
+    "fraction": "fraction, %",
 }
 BINARY = {"memory": (2**10, 1), "activations": (2**20, 1), "training_memory": (2**30, 2)}  # bytes in the unit, decimals
-DECIMALS = {"start": 1, "share": 1}
+DECIMALS = {"start": 1, "fraction": 1}
 SUMMED = ("weights", "biases", "macs", "operations", "memory")
 
 

@@ -10,13 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from cnnlab.augment.pipeline import normalise
+from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.step import ImageFacts
-from cnnlab.augment.views import check_tta, scores_of_views
+from cnnlab.augment.views import check_tta, logits_of_views
 from cnnlab.build import objects as build
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
-from cnnlab.figures.confusion import MOST_LABELLED, draw_confusion
+from cnnlab.figures.confusion import MOST_LABELED, draw_confusion
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.setup import Machine, prepare
 from cnnlab.rendering.tables import aligned
@@ -85,7 +85,7 @@ def trained_network(checkpoint: dict[str, Any]) -> nn.Module:
 
 
 def datamodule_of(cfg: DictConfig, card: dict[str, Any]) -> ImageDataModule:
-    """The data that a card names, split as for training, and normalised as its network needs it."""
+    """The data that a card names, split as for training, and normalized as its network needs it."""
     split = {key: value for key, value in card["data"].items() if key != "fingerprint"}
     options = split | {"image_size": card["image_size"]} | OmegaConf.to_container(cfg.data)  # type: ignore[operator]
     data = build.datamodule(OmegaConf.create({"data": options | {"batch_size": 1}}))
@@ -96,7 +96,7 @@ def datamodule_of(cfg: DictConfig, card: dict[str, Any]) -> ImageDataModule:
             f"the network knows the classes {card['classes']}, and {data.name} under {data.root} has "
             f"{list(data.dataset.classes)}"
         )
-    data.dataset.mean, data.dataset.std = tuple(card["mean"]), tuple(card["std"])  # the network's own normalisation
+    data.dataset.mean, data.dataset.std = tuple(card["mean"]), tuple(card["std"])  # the network's own normalization
     return data
 
 
@@ -108,7 +108,7 @@ def predict_logits(
     net = net.to(machine.device)
     with torch.inference_mode(), machine.autocast():
         batches = [
-            scores_of_views(net, normalise(images.to(machine.device), facts), tta)
+            logits_of_views(net, normalize(images.to(machine.device), facts), tta)
             for images, _ in data.eval_dataloader(subset)
         ]
     return torch.cat(batches).cpu()
@@ -171,7 +171,7 @@ def _class_table(evaluation: Evaluation, classes: list[str]) -> str:
     n = len(classes)
     width = max(5, *(len(name) for name in classes))
     cell = max(4, len(str(int(evaluation.confusion.max()))) + 1)
-    with_matrix = n <= MOST_LABELLED
+    with_matrix = n <= MOST_LABELED
     head = f"{'':>3} {'class':<{width}}  images  accuracy"
     if with_matrix:
         head += "  taken for" + "".join(f"{i:>{cell}}" for i in range(n))

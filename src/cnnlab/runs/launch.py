@@ -150,7 +150,7 @@ class Team:
             time.sleep(INTERVAL)
 
     def _tell_the_end(self) -> None:
-        tell_failure(self._store, {"kind": "lost", "message": f"the command of node {self.node} has ended"})
+        report_failure(self._store, {"kind": "lost", "message": f"the command of node {self.node} has ended"})
 
     def _tell_the_dead(self, processes: list["subprocess.Popen[str]"]) -> None:
         """Whoever ended without a word is the cause, whatever its peers have said meanwhile; 1 is after a report."""
@@ -165,12 +165,12 @@ class Team:
                 message = f"the process of rank {rank} ended with exit code {code} and did not say why"
                 report = {"kind": "user", "message": message}
                 if code == 1:
-                    tell_failure(self._store, report)
+                    report_failure(self._store, report)
                 else:
                     self._store.set("failure", json.dumps(report))
 
 
-def tell_failure(store: Store, report: dict[str, str]) -> None:
+def report_failure(store: Store, report: dict[str, str]) -> None:
     """Keep `report`, unless another process has failed before."""
     store.compare_set("failure", "", json.dumps(report))
 

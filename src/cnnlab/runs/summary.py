@@ -98,6 +98,6 @@ def _tensorboard() -> str:
     return f"{'python' if python.startswith('..') else python} -m tensorboard.main"
 
 
-def percent(share: float) -> str:
+def percent(fraction: float) -> str:
     """A share as `97.22 %`."""
-    return f"{100 * share:.2f} %"
+    return f"{100 * fraction:.2f} %"

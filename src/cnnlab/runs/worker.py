@@ -21,7 +21,7 @@ from cnnlab.machine.setup import prepare
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.runs.execution import Run
 from cnnlab.runs.folder import RunFolder
-from cnnlab.runs.launch import tell_failure
+from cnnlab.runs.launch import report_failure
 from cnnlab.runs.log import Log
 
 
@@ -35,7 +35,7 @@ def main() -> None:
         torch.distributed.destroy_process_group()
     except BaseException as error:
         with suppress(DistError):
-            tell_failure(store, _report(error, part["rank"]))
+            report_failure(store, _report(error, part["rank"]))
         os._exit(1)  # an orderly end might wait for processes that are waiting for this one
 
 
@@ -50,17 +50,17 @@ def _work(part: dict[str, Any], store: TCPStore) -> None:
     if part["rank"] == 0:  # the others print to nowhere
         log.open(folder.log)
     machine = prepare(cfg.trainer)
-    on_card = machine.device == "cuda"
-    if on_card:
+    on_gpu = machine.device == "cuda"
+    if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group(
-        "nccl" if on_card else "gloo",
+        "nccl" if on_gpu else "gloo",
         store=store,
         rank=part["rank"],
         world_size=part["size"],
-        device_id=torch.device("cuda", torch.cuda.current_device()) if on_card else None,
+        device_id=torch.device("cuda", torch.cuda.current_device()) if on_gpu else None,
     )
-    data = build.datamodule(cfg, say=lambda line: None)  # the command has told what is to be told
+    data = build.datamodule(cfg, log=lambda line: None)  # the command has told what is to be told
     model = build.classifier(cfg, data)
     swap_convolutions(model.net, cfg.conv)
     Run(cfg, machine, data, model, part["record"], folder, log).train_and_test([EndAtSigterm()])

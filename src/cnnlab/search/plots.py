@@ -37,8 +37,8 @@ def draw_study(
     history = folder / "history.png"
     paths = [draw_search_history(points["done"], points["pruned"], failed, line, rises, name, history)]
     if len(values) >= FEWEST and len(set(values)) > 1:
-        shares = optuna.importance.get_param_importances(study)
-        paths.append(draw_importance(shares, folder / "importance.png"))
+        fractions = optuna.importance.get_param_importances(study)
+        paths.append(draw_importance(fractions, folder / "importance.png"))
     if len(values) > 1:
         # The best of equal ones is that of the table, which the sort below keeps last.
         ended = [*(trial for trial in outcomes if trial.state == "pruned"), *reversed(in_order(outcomes, monitor))]

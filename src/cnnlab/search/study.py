@@ -130,7 +130,7 @@ class Study:
         while self._takes_turn():
             try:
                 self.study.optimize(
-                    self._run_trial, n_trials=1, catch=(Exception,), callbacks=[self._tell], gc_after_trial=True
+                    self._run_trial, n_trials=1, catch=(Exception,), callbacks=[self._report_trial], gc_after_trial=True
                 )
             except (UpdateFinishedTrialError, ValueError):  # of a trial that has an end, as after the machine slept
                 trials = self.study.get_trials(deepcopy=False)
@@ -149,7 +149,7 @@ class Study:
 
     def _takes_turn(self) -> bool:
         """Whether there is a trial to run; the turn is then this process's."""
-        has_told = False
+        has_reported = False
         while True:
             self.turn.acquire()
             self._recover()
@@ -164,9 +164,9 @@ class Study:
             self.turn.release()
             if not states[TrialState.RUNNING]:
                 return False
-            if not has_told:
+            if not has_reported:
                 print(f"waiting for trials of other processes: {states[TrialState.RUNNING]}", flush=True)
-                has_told = True
+                has_reported = True
             time.sleep(min(1, self.cfg.heartbeat))
 
     def _recover(self) -> None:
@@ -252,5 +252,5 @@ class Study:
             error=trial.user_attrs.get("error", "lost"),
         )
 
-    def _tell(self, study: optuna.Study, trial: FrozenTrial) -> None:
+    def _report_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         print(line_of(self._outcome(trial), self.outcomes(), self.cfg.monitor), flush=True)

@@ -12,9 +12,9 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from cnnlab.augment import Augmentation, Moment
-from cnnlab.augment.pipeline import normalise
-from cnnlab.augment.views import scores_of_views
+from cnnlab.augment import Augmentation, BatchContext
+from cnnlab.augment.pipeline import normalize
+from cnnlab.augment.views import logits_of_views
 from cnnlab.data.datamodule import IndexedBatch
 from cnnlab.data.splits import Stream, generator_for
 from cnnlab.errors import Diverged
@@ -112,9 +112,9 @@ class ImageClassifier(L.LightningModule):
         """The network's input and the loss's target, of images, labels and indices at a step of the present epoch."""
         images, labels, indices = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
-        moment = Moment(self.seed, self.current_epoch, indices)
+        context = BatchContext(self.seed, self.current_epoch, indices)
         with torch.autocast(images.device.type, enabled=False):  # it computes alike in every precision
-            return self.augmentation(images, labels, generator, moment, self._part(len(labels)))
+            return self.augmentation(images, labels, generator, context, self._part(len(labels)))
 
     def training_step(self, batch: IndexedBatch, batch_idx: int) -> Tensor:
         x, targets = self.augmented(batch, batch_idx)
@@ -172,8 +172,8 @@ class ImageClassifier(L.LightningModule):
         images, labels = batch[0][part], batch[1][part]
         if not len(labels):  # of fewer images than there are processes
             return
-        x = normalise(images, self.augmentation.facts)
-        logits = scores_of_views(self.net, x, self.tta)
+        x = normalize(images, self.augmentation.facts)
+        logits = logits_of_views(self.net, x, self.tta)
         self.eval_loss.update(self.loss(logits, labels), weight=len(labels))
         self.eval_acc.update(logits, labels)
 

@@ -26,7 +26,7 @@ class Muon(Optimizer):
     Args:
         params: parameters, or groups of them; a group's own `lr` and `weight_decay` are for all of its parameters.
         lr, momentum, weight_decay: of the filters; filters with C_out outputs move by about `lr` times sqrt(C_out).
-        steps: of the iteration that orthogonalises.
+        steps: of the iteration that orthogonalizes.
         sgd_lr, sgd_momentum, sgd_weight_decay: of the other parameters.
     """
 
@@ -64,7 +64,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; a group without orthogonalising `steps` is SGD's."""
+        """One step; a group without orthogonalizing `steps` is SGD's."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -86,7 +86,7 @@ def _filter_step(p: Tensor, gradient: Tensor, buffer: Tensor, group: dict[str, A
     rows, columns = matrix.shape
     rate = group["lr"] * max(1, rows / columns) ** 0.5
     p.mul_(1 - group["lr"] * group["weight_decay"])
-    p.add_(orthogonalised(matrix, group["steps"]).view(p.shape), alpha=-rate)
+    p.add_(orthogonalized(matrix, group["steps"]).view(p.shape), alpha=-rate)
 
 
 def _sgd_step(p: Tensor, gradient: Tensor, buffer: Tensor, group: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ def _sgd_step(p: Tensor, gradient: Tensor, buffer: Tensor, group: dict[str, Any]
     p.add_(gradient.add(buffer, alpha=group["momentum"]), alpha=-group["lr"])
 
 
-def orthogonalised(matrix: Tensor, steps: int) -> Tensor:
+def orthogonalized(matrix: Tensor, steps: int) -> Tensor:
     """About U V^T of `matrix` = U S V^T, by `steps` Newton-Schulz iterations of the fifth degree.
 
     In bfloat16 on a card, where it is enough and fast; a processor may have no units for it.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cnnlab.errors import UserError
 
 
-def _share(name: str, value: float) -> float:
+def _fraction(name: str, value: float) -> float:
     if not 0 <= value <= 1:
         raise UserError(f"scheduler.{name} must be a share between 0 and 1, got {value}")
     return value
@@ -20,21 +20,21 @@ class Schedule(ABC):
     """A factor of the rate after a linear rise from `initial` over the share `warmup` of the run."""
 
     def __init__(self, warmup: float = 0.0, initial: float = 0.0) -> None:
-        self.warmup, self.initial = _share("warmup", warmup), _share("initial", initial)
+        self.warmup, self.initial = _fraction("warmup", warmup), _fraction("initial", initial)
 
-    def __call__(self, share: float) -> float:
+    def __call__(self, fraction: float) -> float:
         """The factor when `share` of the run, in [0, 1], is over."""
-        if share < self.warmup:
-            return self.initial + (1 - self.initial) * share / self.warmup
-        return self.factor(share)
+        if fraction < self.warmup:
+            return self.initial + (1 - self.initial) * fraction / self.warmup
+        return self.factor(fraction)
 
     @abstractmethod
-    def factor(self, share: float) -> float:
+    def factor(self, fraction: float) -> float:
         """The factor after the warm-up."""
 
 
 class Constant(Schedule):
-    def factor(self, share: float) -> float:
+    def factor(self, fraction: float) -> float:
         return 1.0
 
 
@@ -47,8 +47,8 @@ class Step(Schedule):
             raise UserError(f"scheduler.period must be a share above 0 and at most 1, got {period}")
         self.period, self.gamma = period, gamma
 
-    def factor(self, share: float) -> float:
-        return self.gamma ** math.floor(share / self.period + 1e-9)
+    def factor(self, fraction: float) -> float:
+        return self.gamma ** math.floor(fraction / self.period + 1e-9)
 
 
 class MultiStep(Schedule):
@@ -56,10 +56,10 @@ class MultiStep(Schedule):
 
     def __init__(self, milestones: Sequence[float], gamma: float = 0.1, warmup: float = 0.0) -> None:
         super().__init__(warmup)
-        self.milestones, self.gamma = [_share("milestones", milestone) for milestone in milestones], gamma
+        self.milestones, self.gamma = [_fraction("milestones", milestone) for milestone in milestones], gamma
 
-    def factor(self, share: float) -> float:
-        return self.gamma ** sum(share >= milestone for milestone in self.milestones)
+    def factor(self, fraction: float) -> float:
+        return self.gamma ** sum(fraction >= milestone for milestone in self.milestones)
 
 
 class Cosine(Schedule):
@@ -70,10 +70,10 @@ class Cosine(Schedule):
 
     def __init__(self, final: float = 0.0, warmup: float = 0.0, initial: float = 0.0) -> None:
         super().__init__(warmup, initial)
-        self.final = _share("final", final)
+        self.final = _fraction("final", final)
 
-    def factor(self, share: float) -> float:
-        after = (share - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
+    def factor(self, fraction: float) -> float:
+        after = (fraction - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * after)) / 2
 
 
@@ -82,10 +82,10 @@ class Linear(Schedule):
 
     def __init__(self, final: float = 0.0, warmup: float = 0.0, initial: float = 0.0) -> None:
         super().__init__(warmup, initial)
-        self.final = _share("final", final)
+        self.final = _fraction("final", final)
 
-    def factor(self, share: float) -> float:
-        after = (share - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
+    def factor(self, fraction: float) -> float:
+        after = (fraction - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
         return self.final + (1 - self.final) * (1 - after)
 
 

@@ -25,8 +25,8 @@ class Display(Checkpoint):
         say: prints one line, in the terminal above the bar, and in the log.
     """
 
-    def __init__(self, history: History, say: Callable[[str], None], console: Console | None = None) -> None:
-        self.history, self.say = history, say
+    def __init__(self, history: History, log: Callable[[str], None], console: Console | None = None) -> None:
+        self.history, self.log_line = history, log
         self.console = console or Console()
         self.progress: Progress | None = None
         self.task = TaskID(0)
@@ -68,7 +68,7 @@ class Display(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         row = self.history.rows[-1]
-        self.say(epoch_line(row, trainer.max_epochs or 0, self._left()))
+        self.log_line(epoch_line(row, trainer.max_epochs or 0, self._left()))
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         if row["epoch"] == 1 and isinstance(datamodule, ImageDataModule):
             self._warn_at_chance(row, datamodule, pl_module.net)  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ class Display(Checkpoint):
         margin = 3 * math.sqrt(chance * (1 - chance) / len(labels))
         if margin <= LARGEST_MARGIN and accuracy <= chance + margin:
             has_norm = any(isinstance(module, NORMS) for module in net.modules())
-            self.say(
+            self.log_line(
                 f"warning: after one epoch {stage}/acc is {accuracy:.1%}, no better than always predicting the most "
                 f"frequent class ({chance:.1%}); try another optimizer.lr"
                 + ("" if has_norm else ", or a network with batch norm")

@@ -7,11 +7,11 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torchvision.utils import make_grid
 
-from cnnlab.augment.pipeline import denormalise
+from cnnlab.augment.pipeline import denormalize
 from cnnlab.training.classifier import ImageClassifier
 
 
-class InputPictures(L.Callback):
+class InputImages(L.Callback):
     """
     Args:
         images: how many of the first batch's images are shown; 0 for none.
@@ -31,7 +31,7 @@ class InputPictures(L.Callback):
         with torch.no_grad():
             x, _ = pl_module.augmented((images, labels, indices), 0)
         if self.images:
-            grid = make_grid(denormalise(x[: self.images], pl_module.augmentation.facts), nrow=8, padding=1)
+            grid = make_grid(denormalize(x[: self.images], pl_module.augmentation.facts), nrow=8, padding=1)
             writer.add_image("inputs/augmented", grid, global_step=trainer.global_step)
         if self.graph:
             self._draw_graph(writer, pl_module.net, x[:1])

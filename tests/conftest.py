@@ -93,12 +93,12 @@ def small_trees(tmp_path_factory, data_root) -> tuple[Path, dict[str, int]]:
     for name, spec in SPECS.items():
         if name == "digits":
             continue
-        classes = [c.replace("/", "_") for c in spec.classes] or ["cat", "dog"]
+        classes = [c.replace("/", "_") for c in spec.images.classes] or ["cat", "dog"]
         per_class = 8 if len(classes) <= 10 else 2
-        side, mode = spec.image_size, "L" if spec.in_channels == 1 else "RGB"
+        side, mode = spec.images.image_size, "L" if spec.images.in_channels == 1 else "RGB"
         for split in ("train", "test"):
             write_tree(root / name / split, classes, per_class, (side, side), mode)
-        counts[name] = per_class * len(spec.classes)
+        counts[name] = per_class * len(spec.images.classes)
     (root / ".cnnlab").mkdir()
     for file in (data_root / ".cnnlab").glob("digits-*.pt"):
         (root / ".cnnlab" / file.name).symlink_to(file)

@@ -19,8 +19,8 @@ class Terminated(SystemExit):
     """SIGTERM came: whoever runs the program wants it to end now."""
 
 
-def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
-    """Raise UserError unless `value` is among `allowed`."""
+def one_of(name: str, value: object, allowed: Iterable[object], error: type[Exception] = UserError) -> None:
+    """Raise `error` unless `value` is among `allowed`; a library package raises ValueError."""
     choices = list(allowed)
     if value not in choices:
-        raise UserError(f"{name} must be one of {choices}, got {value!r}")
+        raise error(f"{name} must be one of {choices}, got {value!r}")

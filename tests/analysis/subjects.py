@@ -32,4 +32,4 @@ def subject(model: str, data: str | None = None) -> Subject:
     cfg = copy.deepcopy(_configuration(model))
     cfg.data.name = data
     form, net = described(cfg, cfg.model)
-    return Subject(net, form, trace(net, form.in_channels, form.image_size))
+    return Subject(net, form, trace(net, form.images.in_channels, form.images.image_size))

@@ -15,7 +15,6 @@ from cnnlab.augment import (
     ColorShift,
     CutMix,
     Cutout,
-    ImageFacts,
     MixUp,
     RandomCrop,
     RandomFlip,
@@ -25,6 +24,7 @@ from cnnlab.augment.mix import one_hot
 from cnnlab.augment.pipeline import denormalize, normalize
 from cnnlab.augment.trivial import OPERATIONS, operate
 from cnnlab.errors import UserError
+from cnnlab.image_spec import ImageSpec
 
 SHAPES = [(5, 3, 32, 32), (5, 1, 28, 28)]
 
@@ -39,8 +39,9 @@ def smooth(shape) -> torch.Tensor:
     return torch.nn.functional.interpolate(small, shape[2:], mode="bilinear").to(torch.uint8)
 
 
-def facts(channels: int = 3, size: int = 32, mirror: bool = True) -> ImageFacts:
-    return ImageFacts(10, size, (0.4,) * channels, (0.2,) * channels, 0.05 * torch.eye(channels) + 0.01, mirror)
+def spec(channels: int = 3, size: int = 32, mirror: bool = True) -> ImageSpec:
+    statistics = (0.4,) * channels, (0.2,) * channels, 0.05 * torch.eye(channels) + 0.01
+    return ImageSpec(channels, size, 10, (), *statistics, mirror)
 
 
 def test_no_image_is_cropped_to_none():
@@ -108,22 +109,22 @@ def test_alternating_flip_begins_with_a_half_that_the_seed_draws():
 
 def test_alternating_flip_shows_both_sides_of_each_image_in_two_epochs():
     images, labels = noise((6, 3, 32, 32)), torch.arange(6)
-    augment = Augmentation([AlternatingFlip()], facts())
+    augment = Augmentation([AlternatingFlip()], spec())
     even, odd = (
         augment(images, labels, torch.Generator(), BatchContext(3, epoch, torch.arange(6)))[0] for epoch in (0, 1)
     )
     torch.testing.assert_close(odd, even.flip(-1))
-    assert {torch.equal(side, image) for side, image in zip(even, normalize(images, facts()), strict=True)} == {
+    assert {torch.equal(side, image) for side, image in zip(even, normalize(images, spec()), strict=True)} == {
         True,
         False,
     }
-    assert Augmentation([AlternatingFlip()], facts(mirror=False)).image_steps == []
+    assert Augmentation([AlternatingFlip()], spec(mirror=False)).image_steps == []
 
 
 def test_cutout_erases_a_square_that_may_reach_over_the_border():
     images = torch.full((3, 3, 32, 32), 9, dtype=torch.uint8)
     mean = round(255 * 0.4)
-    out = Cutout(0.5, facts()).apply(images, {"y": torch.tensor([16, 0, 31]), "x": torch.tensor([16, 0, 16])})
+    out = Cutout(0.5, spec()).apply(images, {"y": torch.tensor([16, 0, 31]), "x": torch.tensor([16, 0, 16])})
     assert torch.equal(out[0], tv.erase(images[0], 8, 8, 16, 16, torch.full((1, 1, 1), mean, dtype=torch.uint8)))
     assert (out[1] == mean).sum() == 3 * 8 * 8
     assert (out[2] == mean).sum() == 3 * 9 * 16
@@ -132,7 +133,7 @@ def test_cutout_erases_a_square_that_may_reach_over_the_border():
 def test_color_shift_moves_along_the_principal_components():
     """Two perfectly correlated channels and an independent one: their components are known without a solver."""
     covariance = torch.tensor([[0.04, 0.04, 0.0], [0.04, 0.04, 0.0], [0.0, 0.0, 0.01]])
-    step = ColorShift(0.1, ImageFacts(10, 8, (0.5,) * 3, (0.2,) * 3, covariance, True))
+    step = ColorShift(0.1, ImageSpec(3, 8, 10, (), (0.5,) * 3, (0.2,) * 3, covariance))
     images = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
     out = step.apply(images, {"alpha": torch.tensor([[0.0, 0.0, 1.0]])})  # the largest eigenvalue is the last, 0.08
     shift = 255 * 0.08 / math.sqrt(2)
@@ -218,7 +219,7 @@ def test_cutmix_pastes_the_partners_box_and_shares_the_label_by_pixels():
 @pytest.mark.parametrize("step", [MixUp(0.2), CutMix(1.0)])
 def test_mixing_draws_for_every_image_and_targets_stay_distributions(step):
     images = noise((64, 3, 32, 32))
-    augment = Augmentation([step], facts())
+    augment = Augmentation([step], spec())
     _, targets = augment(images, torch.arange(64) % 10, torch.Generator().manual_seed(0))
     torch.testing.assert_close(targets.sum(1), torch.ones(64))
     draws = step.draw(images, torch.Generator().manual_seed(0))
@@ -227,8 +228,8 @@ def test_mixing_draws_for_every_image_and_targets_stay_distributions(step):
 
 
 STEPS = {
-    "crop": RandomCrop(0.125), "flip": RandomFlip(), "cutout": Cutout(0.5, facts()),
-    "color": ColorShift(0.1, facts()), "trivial": TrivialAugment(), "mixup": MixUp(0.2), "cutmix": CutMix(1.0),
+    "crop": RandomCrop(0.125), "flip": RandomFlip(), "cutout": Cutout(0.5, spec()),
+    "color": ColorShift(0.1, spec()), "trivial": TrivialAugment(), "mixup": MixUp(0.2), "cutmix": CutMix(1.0),
 }  # fmt: skip
 
 
@@ -236,7 +237,7 @@ STEPS = {
 def test_a_step_is_decided_by_its_generator_leaves_its_input_and_draws_for_every_image(step):
     images, labels = smooth((1, 3, 32, 32)).expand(32, -1, -1, -1).contiguous(), torch.arange(32) % 10
     before = images.clone()
-    augment = Augmentation([step], facts())
+    augment = Augmentation([step], spec())
     first, _ = augment(images, labels, torch.Generator().manual_seed(1))
     again, _ = augment(images, labels, torch.Generator().manual_seed(1))
     other, _ = augment(images, labels, torch.Generator().manual_seed(2))
@@ -250,7 +251,7 @@ def test_a_step_is_decided_by_its_generator_leaves_its_input_and_draws_for_every
 @pytest.mark.parametrize("names", [["crop", "flip", "color"], ["trivial", "cutout"], ["crop", "mixup"], ["cutmix"]])
 def test_a_part_of_a_batch_is_that_part_of_the_augmented_whole(names):
     images, labels = smooth((12, 3, 32, 32)), torch.arange(12) % 10
-    augment = Augmentation([AlternatingFlip(), *(STEPS[name] for name in names)], facts())
+    augment = Augmentation([AlternatingFlip(), *(STEPS[name] for name in names)], spec())
     context = BatchContext(seed=0, epoch=1, indices=torch.arange(12))
     whole = augment(images, labels, torch.Generator().manual_seed(1), context)
     for part in (slice(0, 4), slice(4, 8), slice(8, 12)):
@@ -262,7 +263,7 @@ def test_a_part_of_a_batch_is_that_part_of_the_augmented_whole(names):
 def test_normalizing_gives_the_published_scale_and_back():
     images = noise((4, 3, 32, 32))
     mean, std = (0.1, 0.4, 0.7), (0.2, 0.3, 0.5)
-    of_channels = replace(facts(), mean=mean, std=std)
+    of_channels = replace(spec(), mean=mean, std=std)
     x = normalize(images, of_channels)
     shift, scale = (torch.tensor(numbers)[:, None, None] for numbers in (mean, std))
     torch.testing.assert_close(x, (images / 255 - shift) / scale, rtol=1e-5, atol=1e-5)
@@ -272,13 +273,13 @@ def test_normalizing_gives_the_published_scale_and_back():
 
 def test_images_are_resized_to_what_the_network_takes():
     images = noise((2, 1, 28, 28))
-    x = normalize(images, facts(channels=1, size=32))
+    x = normalize(images, spec(channels=1, size=32))
     expected = (tv.resize(images / 255, [32, 32], antialias=True) - 0.4) / 0.2
     torch.testing.assert_close(x, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_reflections_are_left_out_where_the_data_forbids_them():
-    augment = Augmentation([RandomCrop(0.1), RandomFlip()], facts(mirror=False))
+    augment = Augmentation([RandomCrop(0.1), RandomFlip()], spec(mirror=False))
     assert [type(step) for step in augment.image_steps] == [RandomCrop]
     assert [type(step) for step in augment.left_out] == [RandomFlip]
 
@@ -289,7 +290,7 @@ def test_reflections_are_left_out_where_the_data_forbids_them():
         (lambda: RandomCrop(0.6, "reflect"), "padding must be a share of the side between 0 and 0.5, got 0.6"),
         (lambda: RandomCrop(0.1, "wrap"), r"mode must be one of \['zeros', 'reflect'\], got 'wrap'"),
         (lambda: RandomCrop(2), "padding must be a share of the side between 0 and 1, got 2"),
-        (lambda: Cutout(0, facts()), "cutout's size must be a share of the side above 0 and at most 1, got 0"),
+        (lambda: Cutout(0, spec()), "cutout's size must be a share of the side above 0 and at most 1, got 0"),
         (lambda: MixUp(0), "alpha must be above 0, got 0"),
     ],
 )

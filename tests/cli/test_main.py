@@ -80,7 +80,7 @@ MISTAKES = {
     "optimizer.lrr=1": "error: unknown key optimizer.lrr; optimizer has: lr, ",
     "epochs=3": "error: unknown key epochs; there are: ",
     "logger=null": "error: logger must be one of: none, tensorboard; got null",
-    "data.name=svhn": "error: data.name must be one of [None, 'digits', ",
+    "data.name=svhn": "error: data.name must be one of [None, 'cifar10', ",
     "model=[lenet5,resnet18]": "error: model takes one choice, got [lenet5,resnet18]; to run each of them: -m model=",
     "model=lenet5,resnet18": "error: several values need a sweep: -m model=lenet5,resnet18",
     "data.batch_size=0": "error: data.batch_size must be a whole number of at least 1, got 0",

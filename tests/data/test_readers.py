@@ -103,7 +103,7 @@ def write_cifar(folder: Path, monkeypatch, count: int = 20) -> None:
             (folder / name).write_bytes(pickle.dumps(batch))
             lists[which].append([name, download.md5_of(folder / name)])
         monkeypatch.setattr(datasets.CIFAR10, which, lists[which])
-    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list(SPECS["cifar10"].classes)}))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list(SPECS["cifar10"].images.classes)}))
     meta = datasets.CIFAR10.meta | {"md5": download.md5_of(folder / "batches.meta")}
     monkeypatch.setattr(datasets.CIFAR10, "meta", meta)
 
@@ -159,11 +159,11 @@ def test_the_facts_equal_the_real_data_which_is_read_in_a_minute_and_mapped_in_a
     load(name, tmp_path, download=False)
     assert time.perf_counter() - began < 1
     assert (len(dataset.train.labels), len(dataset.test.labels)) == (spec.train_size, spec.test_size)
-    assert dataset.train.images.shape[1:] == (spec.in_channels, spec.image_size, spec.image_size)
+    assert dataset.train.images.shape[1:] == (spec.images.in_channels, spec.images.image_size, spec.images.image_size)
     mean, covariance = cache.channel_statistics(dataset.train.images)
     exact = dataset.source.startswith("official")
-    assert mean.tolist() == pytest.approx(spec.mean, abs=1e-4 if exact else 5e-4)
-    assert covariance.diagonal().sqrt().tolist() == pytest.approx(spec.std, abs=1e-4 if exact else 2e-3)
+    assert mean.tolist() == pytest.approx(spec.images.mean, abs=1e-4 if exact else 5e-4)
+    assert covariance.diagonal().sqrt().tolist() == pytest.approx(spec.images.std, abs=1e-4 if exact else 2e-3)
 
 
 def test_the_facts_equal_the_digits(data_root):
@@ -171,6 +171,6 @@ def test_the_facts_equal_the_digits(data_root):
     assert (len(dataset.train.labels), len(dataset.test.labels)) == (spec.train_size, spec.test_size) == (1437, 360)
     assert dataset.test.labels.bincount().tolist() == [36, 37, 35, 37, 36, 36, 36, 36, 35, 36]
     mean, covariance = cache.channel_statistics(dataset.train.images)
-    assert mean.tolist() == pytest.approx(spec.mean, abs=1e-4)
-    assert covariance.diagonal().sqrt().tolist() == pytest.approx(spec.std, abs=1e-4)
+    assert mean.tolist() == pytest.approx(spec.images.mean, abs=1e-4)
+    assert covariance.diagonal().sqrt().tolist() == pytest.approx(spec.images.std, abs=1e-4)
     assert dataset.fingerprint == "97eb98ca73cc5f0e"  # the same split on every machine

@@ -8,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from cnnlab.errors import UserError
-from cnnlab.machine import setup
+from cnnlab.machine import probes, setup
 
 
 def prepare(**options):
@@ -63,11 +63,11 @@ def test_what_is_not_there_is_told(monkeypatch):
 def test_the_peak_of_memory_is_of_what_came_after_the_reset():
     """Mapped apart from the allocator, which keeps what tests before this one freed."""
     size = 200_000_000
-    setup.reset_peak_memory()
-    before = setup.peak_memory("cpu")
+    probes.reset_peak_memory()
+    before = probes.peak_memory("cpu")
     with mmap.mmap(-1, size) as block:
         block.write(b"x" * size)
-        assert setup.peak_memory("cpu") > before + 0.8 * size
-    setup.reset_peak_memory()
-    assert setup.peak_memory("cpu") < before + 0.8 * size
-    assert setup.peak_memory("cpu") < setup.total_memory()
+        assert probes.peak_memory("cpu") > before + 0.8 * size
+    probes.reset_peak_memory()
+    assert probes.peak_memory("cpu") < before + 0.8 * size
+    assert probes.peak_memory("cpu") < probes.total_memory()

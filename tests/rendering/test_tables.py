@@ -7,9 +7,11 @@ import json
 import pytest
 from torch import nn
 
+from cnnlab.analysis.records import record_of, records_of, total_of
 from cnnlab.analysis.trace import trace
 from cnnlab.errors import UserError
-from cnnlab.rendering.tables import memory_text, record_of, records_of, render, rounded, total_of
+from cnnlab.rendering.numbers import memory_text, rounded
+from cnnlab.rendering.tables import render
 from tests.analysis.subjects import subject
 from tests.models.networks import marked
 

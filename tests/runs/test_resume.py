@@ -48,7 +48,7 @@ def test_whitening_muon_and_alternating_flips_go_on_to_the_same_bits(configure, 
 
     data = build.datamodule(whole)
     net = models.fastnet(widths=(8, 8, 8))
-    net.whiten(normalize(data.train[torch.arange(len(data.train))][0], data.facts))
+    net.whiten(normalize(data.train[torch.arange(len(data.train))][0], data.spec))
     torch.testing.assert_close(a["net.whitening.weight"], net.whitening.weight)  # of the training images, to the end
 
 

@@ -7,16 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import models
-from cnnlab.augment import Augmentation, ImageFacts
+from cnnlab.augment import Augmentation
+from cnnlab.image_spec import ImageSpec
 from cnnlab.training.classifier import ImageClassifier
 from cnnlab.training.losses import CrossEntropy
 from cnnlab.training.schedules import Constant
 
-FACTS = ImageFacts(num_classes=10, image_size=32, mean=(0.5,) * 3, std=(0.25,) * 3, covariance=None, mirror=True)
+SPEC = ImageSpec(in_channels=3, image_size=32, num_classes=10, mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
 def classifier(net: nn.Module) -> ImageClassifier:
-    return ImageClassifier(net, CrossEntropy(), torch.optim.SGD, Constant(), Augmentation([], FACTS))
+    return ImageClassifier(net, CrossEntropy(), torch.optim.SGD, Constant(), Augmentation([], SPEC))
 
 
 class Pair(NamedTuple):

@@ -7,8 +7,9 @@ from rich.console import Console
 
 from cnnlab.build import objects as build
 from cnnlab.config.compose import compose
+from cnnlab.rendering.numbers import duration, speed
 from cnnlab.training.callbacks import Display, History
-from cnnlab.training.callbacks.display import duration, epoch_line, speed
+from cnnlab.training.callbacks.display import epoch_line
 from tests.training.test_training import quick_trainer
 
 

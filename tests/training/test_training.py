@@ -196,5 +196,5 @@ def test_a_step_of_augmentation_that_is_null_is_left_out(small_datasets):
         "train",
         ["data=cifar10", "augment=crop_flip", "augment.flip=null", f"data.root={small_datasets}", "data.batch_size=8"],
     )
-    steps = build.augmentation(cfg.augment, build.datamodule(cfg).facts).image_steps
+    steps = build.augmentation(cfg.augment, build.datamodule(cfg).spec).image_steps
     assert [type(step).__name__ for step in steps] == ["RandomCrop"]

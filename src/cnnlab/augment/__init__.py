@@ -3,7 +3,7 @@
 from cnnlab.augment.color import ColorShift
 from cnnlab.augment.geometric import AlternatingFlip, Cutout, RandomCrop, RandomFlip
 from cnnlab.augment.mix import CutMix, MixUp
-from cnnlab.augment.pipeline import Augmentation, ImageFacts
+from cnnlab.augment.pipeline import Augmentation
 from cnnlab.augment.step import BatchContext
 from cnnlab.augment.trivial import TrivialAugment
 
@@ -14,7 +14,6 @@ __all__ = [
     "ColorShift",
     "CutMix",
     "Cutout",
-    "ImageFacts",
     "MixUp",
     "RandomCrop",
     "RandomFlip",

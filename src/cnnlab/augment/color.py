@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from cnnlab.augment.step import Draws, ImageFacts
+from cnnlab.augment.step import Draws
+from cnnlab.image_spec import ImageSpec
 
 
 class ColorShift:
@@ -17,9 +18,9 @@ class ColorShift:
         std: standard deviation of α; 0.1 in the paper.
     """
 
-    def __init__(self, std: float, facts: ImageFacts) -> None:
+    def __init__(self, std: float, spec: ImageSpec) -> None:
         self.std = std
-        self.eigenvalues, self.eigenvectors = torch.linalg.eigh(facts.covariance)
+        self.eigenvalues, self.eigenvectors = torch.linalg.eigh(spec.covariance)
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
         """`alpha` (N, C)."""

@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlab.augment.step import BatchContext, Draws, ImageFacts
+from cnnlab.augment.step import BatchContext, Draws
 from cnnlab.errors import UserError, one_of
+from cnnlab.image_spec import ImageSpec
 
 MODES = ("zeros", "reflect")
 
@@ -89,11 +90,11 @@ class Cutout:
         size: the square's side as a share of the image's.
     """
 
-    def __init__(self, size: float, facts: ImageFacts) -> None:
+    def __init__(self, size: float, spec: ImageSpec) -> None:
         if not 0 < size <= 1:
             raise UserError(f"cutout's size must be a share of the side above 0 and at most 1, got {size}")
         self.size = size
-        self.mean = (255 * torch.tensor(facts.mean)).round().to(torch.uint8)[:, None, None]
+        self.mean = (255 * torch.tensor(spec.mean)).round().to(torch.uint8)[:, None, None]
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
         """`y` and `x` (N,): the square's center, in pixels."""

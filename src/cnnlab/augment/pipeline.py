@@ -8,7 +8,8 @@ from torch import Tensor
 
 from cnnlab.augment.geometric import RandomFlip
 from cnnlab.augment.mix import one_hot
-from cnnlab.augment.step import BatchContext, ContextStep, Draws, ImageFacts, ImageStep, MixStep
+from cnnlab.augment.step import BatchContext, ContextStep, Draws, ImageStep, MixStep
+from cnnlab.image_spec import ImageSpec
 
 WHOLE = slice(None)
 
@@ -19,12 +20,12 @@ class Augmentation:
     Reflections are left out, and named in `left_out`, where the data forbids them.
     """
 
-    def __init__(self, steps: Sequence[ImageStep | ContextStep | MixStep], facts: ImageFacts) -> None:
-        self.left_out = [step for step in steps if isinstance(step, RandomFlip) and not facts.mirror]
+    def __init__(self, steps: Sequence[ImageStep | ContextStep | MixStep], spec: ImageSpec) -> None:
+        self.left_out = [step for step in steps if isinstance(step, RandomFlip) and not spec.mirror]
         kept = [step for step in steps if step not in self.left_out]
         self.image_steps: list[ImageStep | ContextStep] = [step for step in kept if not hasattr(step, "mix")]
         self.mix_steps: list[MixStep] = [step for step in kept if hasattr(step, "mix")]  # type: ignore[misc]
-        self.facts = facts
+        self.spec = spec
 
     def __call__(
         self,
@@ -57,10 +58,10 @@ class Augmentation:
             else:
                 draws = step.draw(images, generator)
             kept = step.apply(kept, _on(draws, images.device, needed))
-        x = normalize(kept, self.facts)
+        x = normalize(kept, self.spec)
         if not self.mix_steps:
             return x, labels[part]
-        targets = one_hot(labels, self.facts.num_classes)
+        targets = one_hot(labels, self.spec.num_classes)
         for mix in self.mix_steps:
             x, targets = mix.mix(x, targets, _on(mix.draw(x, generator), x.device))
         return x[part], targets[part]
@@ -70,21 +71,21 @@ def _on(draws: Draws, device: torch.device, part: slice = WHOLE) -> Draws:
     return {name: drawn[part].to(device, non_blocking=True) for name, drawn in draws.items()}
 
 
-def normalize(images: Tensor, facts: ImageFacts) -> Tensor:
+def normalize(images: Tensor, spec: ImageSpec) -> Tensor:
     """uint8 (N, C, H, W) to floats of mean 0 and standard deviation 1 a channel, of the side that the network takes."""
     height, width = images.shape[2:]
-    mean, std = (torch.tensor(numbers).to(images.device, non_blocking=True) for numbers in (facts.mean, facts.std))
+    mean, std = (torch.tensor(numbers).to(images.device, non_blocking=True) for numbers in (spec.mean, spec.std))
     shift, scale = ((-mean / std).repeat(height * width), (1 / (255 * std)).repeat(height * width))
     x = images.float().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
     # An image in a row, which a processor goes through several times as fast as channel by channel.
     x = torch.addcmul(shift, x.flatten(1), scale).view(x.shape).permute(0, 3, 1, 2)
-    if x.shape[-1] != facts.image_size:
-        x = F.interpolate(x, (facts.image_size, facts.image_size), mode="bilinear", antialias=True)
+    if x.shape[-1] != spec.image_size:
+        x = F.interpolate(x, (spec.image_size, spec.image_size), mode="bilinear", antialias=True)
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def denormalize(x: Tensor, facts: ImageFacts) -> Tensor:
+def denormalize(x: Tensor, spec: ImageSpec) -> Tensor:
     """The inverse of `normalize` but for the size: floats in [0, 1]."""
-    mean = torch.tensor(facts.mean, device=x.device)[:, None, None]
-    std = torch.tensor(facts.std, device=x.device)[:, None, None]
+    mean = torch.tensor(spec.mean, device=x.device)[:, None, None]
+    std = torch.tensor(spec.std, device=x.device)[:, None, None]
     return (x * std + mean).clamp(0, 1)

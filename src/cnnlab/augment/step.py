@@ -14,25 +14,6 @@ Draws = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class ImageFacts:
-    """What steps may need to know of the data.
-
-    Attributes:
-        image_size: the side that the network takes.
-        mean, std: a channel's, over the training pixels in [0, 1].
-        covariance: (C, C), of the channels over the training pixels in [0, 1].
-        mirror: whether a reflected picture keeps its label.
-    """
-
-    num_classes: int
-    image_size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    covariance: Tensor
-    mirror: bool
-
-
-@dataclass(frozen=True)
 class BatchContext:
     """Which images a batch has, and when: for a step that goes by it and not by chance.
 

@@ -18,7 +18,7 @@ import torch
 
 from cnnlab.benchmarks.stopwatch import Timing, clocked, take_turns
 from cnnlab.errors import UserError
-from cnnlab.machine.setup import peak_memory, reset_peak_memory
+from cnnlab.machine.probes import peak_memory, reset_peak_memory
 
 # What each child needs and takes seconds to import; it is imported once, in the process that all are copied from.
 HEAVY = ["torch", "torchvision.transforms", "lightning", "torchmetrics.classification", "hydra"]

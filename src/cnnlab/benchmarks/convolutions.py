@@ -135,7 +135,7 @@ def bench(cfg: DictConfig) -> Result:
     machine = prepare(cfg.trainer)
     data = NoiseData(cfg, cfg.data.batch_size)
     net = build.classifier(cfg, data).net
-    shapes = shapes_of(net, len(data.facts.mean), data.facts.image_size)
+    shapes = shapes_of(net, data.spec.in_channels, data.spec.image_size)
     facts = facts_of(cfg, machine, data)
     if not shapes:
         raise UserError(f"bench=ops needs a network with convolutions, got model={facts['network']}")

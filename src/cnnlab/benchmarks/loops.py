@@ -20,7 +20,8 @@ from cnnlab.benchmarks.stopwatch import WARM_UP
 from cnnlab.build import objects as build
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.specs import SPECS
-from cnnlab.machine.setup import Machine, device_type, prepare
+from cnnlab.machine.probes import device_type
+from cnnlab.machine.setup import Machine, prepare
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.runs.execution import without_advice
 from cnnlab.training.callbacks import Checkpoints, History
@@ -37,7 +38,7 @@ def prepared(cfg: DictConfig, images: int | None = None) -> tuple[ImageDataModul
     """What a run of `cfg` trains, made as there, but on `images` of noise, or as many as the dataset has."""
     data = NoiseData(cfg, images)
     model = build.classifier(cfg, data)
-    macs = count_macs(model.net, len(data.facts.mean), data.facts.image_size)
+    macs = count_macs(model.net, data.spec.in_channels, data.spec.image_size)
     swap_convolutions(model.net, cfg.conv)
     return data, model, prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size)
 
@@ -92,10 +93,9 @@ def run_form(turns: Turns, cfg: DictConfig, form: str) -> NoReturn:
     data, model, machine = prepared(cfg, cfg.data.batch_size)
     model.to(machine.device).train()
     net = model.net.to(memory_format=memory_format)
-    facts = data.facts
-    x = torch.randn(cfg.data.batch_size, len(facts.mean), facts.image_size, facts.image_size, device=machine.device)
+    x = torch.randn(cfg.data.batch_size, *data.spec.shape, device=machine.device)
     x = x.contiguous(memory_format=memory_format)
-    labels = torch.randint(facts.num_classes, (len(x),), device=machine.device)
+    labels = torch.randint(data.spec.num_classes, (len(x),), device=machine.device)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, fused=True)
     while True:
         turns.before_step()
@@ -109,7 +109,7 @@ def run_form(turns: Turns, cfg: DictConfig, form: str) -> NoReturn:
 def run_plain(turns: Turns, cfg: DictConfig, padding: int, flip: bool, images: int) -> NoReturn:
     """The opponent's training; only a number of threads that is asked for is set."""
     data = NoiseData(cfg, images)
-    net = build.network(cfg.model, data.facts)
+    net = build.network(cfg.model, data.spec)
     batches = plain_batches(cfg, data, padding, flip)
     training = plain.Training(net, lr=0.01, device=device_type(cfg.trainer.accelerator))
     while True:
@@ -129,9 +129,9 @@ def plain_batches(cfg: DictConfig, data: ImageDataModule, padding: int, flip: bo
     """The opponent's loader, epoch after epoch."""
     if cfg.trainer.threads != "auto":
         torch.set_num_threads(cfg.trainer.threads)
-    facts, split = data.facts, data.train.split
+    spec, split = data.spec, data.train.split
     pixels = split.images.permute(0, 2, 3, 1).squeeze(-1).contiguous().numpy()
-    transform = plain.make_transform(split.images.shape[-1], facts.image_size, padding, flip, facts.mean, facts.std)
+    transform = plain.make_transform(split.images.shape[-1], spec.image_size, padding, flip, spec.mean, spec.std)
     loader = plain.make_loader(pixels, split.labels.tolist(), transform, cfg.data.batch_size)
     return itertools.chain.from_iterable(itertools.repeat(loader))
 
@@ -140,7 +140,7 @@ def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
     """The data module's batches, augmented and normalized, as a step of `cfg`'s network does it, on its threads."""
     data = NoiseData(cfg)
     machine = prepare(cfg.trainer, macs_per_step=macs_of_a_step(cfg))
-    augmentation = build.augmentation(cfg.augment, data.facts)
+    augmentation = build.augmentation(cfg.augment, data.spec)
     generator = torch.Generator().manual_seed(cfg.seed)
     loader = data.train_dataloader()
     while True:
@@ -152,8 +152,8 @@ def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
 
 def macs_of_a_step(cfg: DictConfig) -> float:
     """Multiply-accumulates of a forward pass over a batch."""
-    facts = NoiseData(cfg, cfg.data.batch_size).facts
-    return cfg.data.batch_size * count_macs(build.network(cfg.model, facts), len(facts.mean), facts.image_size)
+    spec = NoiseData(cfg, cfg.data.batch_size).spec
+    return cfg.data.batch_size * count_macs(build.network(cfg.model, spec), spec.in_channels, spec.image_size)
 
 
 def images_for(cfg: DictConfig, steps: int) -> int:

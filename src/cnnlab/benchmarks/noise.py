@@ -23,26 +23,26 @@ class NoiseData(ImageDataModule):
 
     def __init__(self, cfg: DictConfig, count: int | None = None) -> None:
         name, spec = cfg.data.name, SPECS[cfg.data.name]
+        images = spec.images
         super().__init__(
             name, "", image_size=cfg.data.image_size, batch_size=cfg.data.batch_size, val_size=0, seed=cfg.seed
         )
-        side = spec.image_size
         generator = torch.Generator().manual_seed(0)
 
         def noise(count: int) -> Split:
-            images = torch.randint(256, (count, spec.in_channels, side, side), dtype=torch.uint8, generator=generator)
-            return Split(images, torch.randint(len(spec.classes), (count,), generator=generator))
+            pixels = torch.randint(256, (count, *images.shape), dtype=torch.uint8, generator=generator)
+            return Split(pixels, torch.randint(images.num_classes, (count,), generator=generator))
 
         self._dataset = Dataset(
-            noise(count or spec.train_size), noise(TEST_IMAGES), spec.classes, "noise", "", spec.mean, spec.std,
-            torch.eye(spec.in_channels),
+            noise(count or spec.train_size), noise(TEST_IMAGES), images.classes, "noise", "", images.mean, images.std,
+            torch.eye(images.in_channels),
         )  # fmt: skip
         self.setup()
 
 
 def check_data(cfg: DictConfig) -> None:
     """Raise UserError where a dataset's form is not known before its pictures are."""
-    one_of("data.name", cfg.data.name, [name for name, spec in SPECS.items() if spec.classes])
+    one_of("data.name", cfg.data.name, [name for name, spec in SPECS.items() if spec.images.classes])
 
 
 def _reflects(step: object) -> bool:
@@ -57,7 +57,7 @@ def crop_and_flip(cfg: DictConfig) -> tuple[int, bool]:
         UserError: it is another one.
     """
     data = NoiseData(cfg, cfg.data.batch_size)
-    augmentation: Augmentation = build.augmentation(cfg.augment, data.facts)
+    augmentation: Augmentation = build.augmentation(cfg.augment, data.spec)
     steps = [*augmentation.image_steps, *augmentation.mix_steps]
     others = [type(step).__name__ for step in steps if type(step) not in (RandomCrop, RandomFlip) or _reflects(step)]
     if others:
@@ -65,5 +65,5 @@ def crop_and_flip(cfg: DictConfig) -> tuple[int, bool]:
             f"bench={cfg.bench} compares with a script that crops and flips: augment must be none, translate or "
             f"crop_flip, got {', '.join(others)}"
         )
-    padding = sum(round(s.padding * SPECS[cfg.data.name].image_size) for s in steps if isinstance(s, RandomCrop))
+    padding = sum(round(s.padding * SPECS[cfg.data.name].images.image_size) for s in steps if isinstance(s, RandomCrop))
     return padding, any(isinstance(step, RandomFlip) for step in steps)

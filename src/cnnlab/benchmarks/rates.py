@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnnlab.analysis.calls import shadow
 from cnnlab.benchmarks.stopwatch import Timing
-from cnnlab.machine.setup import Machine, has_bf16_units
+from cnnlab.machine.setup import Machine
+from cnnlab.ops.bf16 import has_bf16_units
 
 SIDE = 2048  # of the square matrices; large enough that their product is bound by arithmetic alone
 PRODUCT = "matrix product, "  # before the name of the type

@@ -15,7 +15,8 @@ from cnnlab.config.compose import BENCHES, CONF
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.errors import UserError, one_of
 from cnnlab.files import write_atomically, writing
-from cnnlab.machine.setup import Machine, device_name
+from cnnlab.machine.probes import device_name
+from cnnlab.machine.setup import Machine
 from cnnlab.rendering.tables import aligned, render
 from cnnlab.runs.folder import git_state
 
@@ -100,7 +101,7 @@ def figure(value: Any) -> Any:
 
 def facts_of(cfg: DictConfig, machine: Machine, data: ImageDataModule) -> dict[str, str]:
     """The head of most benchmarks."""
-    shape = f"{data.batch_size} x {len(data.facts.mean)} x {data.image_size} x {data.image_size}"
+    shape = f"{data.batch_size} x {data.spec.in_channels} x {data.image_size} x {data.image_size}"
     return {
         "network": HydraConfig.get().runtime.choices["model"],
         "images": f"noise in the form of {data.name}, which needs no download; batches of {shape}",

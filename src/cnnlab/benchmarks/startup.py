@@ -15,7 +15,7 @@ from cnnlab.benchmarks.results import Result
 from cnnlab.benchmarks.stopwatch import Timing
 from cnnlab.config.compose import CONF
 from cnnlab.errors import UserError
-from cnnlab.machine.setup import device_name, device_type
+from cnnlab.machine.probes import device_name, device_type
 
 OWN = ("bench=", "rounds=", "profile=", "log_dir=")  # arguments that are not train.py's
 

@@ -18,7 +18,7 @@ def bench(cfg: DictConfig) -> Result:
     check_data(cfg)
     padding, flip = crop_and_flip(cfg)
     data, model, machine = loops.prepared(cfg, cfg.data.batch_size)
-    shape = (len(data.facts.mean), data.facts.image_size, data.facts.image_size)
+    shape = data.spec.shape
     operations = step_operations(model.net, cfg.data.batch_size, *shape[:2])
     steps = loops.steps_of_a_turn(loops.macs_of_a_step(cfg))
     images = loops.images_for(cfg, steps)

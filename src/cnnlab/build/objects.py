@@ -15,12 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from cnnlab import models
-from cnnlab.augment import Augmentation, ImageFacts
+from cnnlab.augment import Augmentation
 from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import check_tta
 from cnnlab.build.targets import make, target_of
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
+from cnnlab.image_spec import ImageSpec
 from cnnlab.machine.setup import Machine
 from cnnlab.training.callbacks import Checkpoints, Display, GradientNorms, History, InputImages
 from cnnlab.training.classifier import ImageClassifier, mode_of
@@ -49,41 +50,37 @@ def check_limits(trainer: DictConfig, data: ImageDataModule) -> None:
             raise UserError(f"trainer.limit_{stage}_batches={fraction} of {batches} is none; take more, or a number")
 
 
-def network(node: DictConfig, facts: ImageFacts) -> nn.Module:
-    """The network of `node`, for images as `facts` say."""
-    return make(node, "model", **_image_arguments(facts))
+def network(node: DictConfig, spec: ImageSpec) -> nn.Module:
+    """The network of `node`, for images as `spec` says."""
+    return make(node, "model", **spec.network_arguments)
 
 
-def _image_arguments(facts: ImageFacts) -> dict[str, int]:
-    return {"in_channels": len(facts.mean), "num_classes": facts.num_classes, "image_size": facts.image_size}
-
-
-def augmentation(node: DictConfig, facts: ImageFacts) -> Augmentation:
-    """The steps of `node` in their order, without those that are null; a step that takes `facts` gets them."""
+def augmentation(node: DictConfig, spec: ImageSpec) -> Augmentation:
+    """The steps of `node` in their order, without those that are null; a step that takes `spec` gets them."""
     steps = []
     for name, step in node.items():
         if step is None:
             continue
-        wants_facts = "facts" in inspect.signature(target_of(step, f"augment.{name!s}")).parameters
-        steps.append(make(step, f"augment.{name!s}", **({"facts": facts} if wants_facts else {})))
-    return Augmentation(steps, facts)
+        wants_spec = "spec" in inspect.signature(target_of(step, f"augment.{name!s}")).parameters
+        steps.append(make(step, f"augment.{name!s}", **({"spec": spec} if wants_spec else {})))
+    return Augmentation(steps, spec)
 
 
 def classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
     """Network, loss, optimizer, schedule and augmentation of `cfg`, for `data`; the seed decides the first weights."""
-    facts = data.facts
-    check_tta(cfg.tta, facts.mirror)
+    spec = data.spec
+    check_tta(cfg.tta, spec.mirror)
     make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])  # wrong values are told before anything is made
     torch.manual_seed(cfg.seed)
-    net: Any = network(cfg.model, facts)
+    net: Any = network(cfg.model, spec)
     if count := getattr(net, "whitening_images", 0):
-        net.whiten(normalize(spread(data.train, count), facts))
+        net.whiten(normalize(spread(data.train, count), spec))
     return ImageClassifier(
         net=net,
         loss=make(cfg.loss, "loss"),
         optimizer=lambda groups: make(cfg.optimizer, "optimizer", groups),
         schedule=make(cfg.scheduler, "scheduler"),
-        augmentation=augmentation(cfg.augment, facts),
+        augmentation=augmentation(cfg.augment, spec),
         bias_lr_factor=cfg.param_groups.bias_lr_factor,
         tta=cfg.tta,
         seed=cfg.seed,
@@ -103,19 +100,19 @@ def spread(subset: Subset, count: int) -> Tensor:
 
 def card(cfg: DictConfig, data: ImageDataModule) -> dict[str, Any]:
     """What a checkpoint says of itself, in plain values: enough to build the network and to read its data again."""
-    facts = data.facts
+    spec = data.spec
     arguments = OmegaConf.to_container(cfg.model)
     assert isinstance(arguments, dict)
     name = str(arguments.pop("_target_")).rpartition(".")[2]
     split = ("name", "val_size", "split_seed", "train_size", "limit")
     return {
         "format": CARD_FORMAT,
-        "network": {"name": name, "arguments": arguments | _image_arguments(facts)},
+        "network": {"name": name, "arguments": arguments | spec.network_arguments},
         "data": {key: cfg.data[key] for key in split} | {"fingerprint": data.dataset.fingerprint},
         "classes": list(data.dataset.classes),
-        "image_size": facts.image_size,
-        "mean": list(facts.mean),
-        "std": list(facts.std),
+        "image_size": spec.image_size,
+        "mean": list(spec.mean),
+        "std": list(spec.std),
         "tta": cfg.tta,
     }
 

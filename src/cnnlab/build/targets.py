@@ -37,7 +37,10 @@ def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
         return hydra.utils.instantiate(node, _partial_=True, _convert_="all")(*args, **kwargs)
     except InstantiationException as error:
         raise UserError(f"{what}: {error.__cause__ or error}") from error
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
+        is_of_a_key = str(error).partition(" ")[0] in node
+        raise UserError(f"{what}.{error}" if is_of_a_key else f"{what}: {error}") from error
+    except TypeError as error:
         settings = ", ".join(f"{key!s}={value!r}" for key, value in node.items() if key != "_target_")
         raise UserError(f"{what} cannot be made with {settings}: {error}") from error
 

@@ -15,6 +15,7 @@ from cnnlab import models
 from cnnlab.analysis.cost import TrainingMemory, states_of, training_memory
 from cnnlab.analysis.explained import EXPLANATIONS, document
 from cnnlab.analysis.measured_field import measured_field
+from cnnlab.analysis.records import FLOAT_BYTES, records_of, size_of, total_of
 from cnnlab.analysis.trace import Trace, trace
 from cnnlab.analysis.worked import worked_records
 from cnnlab.build.targets import make
@@ -23,8 +24,10 @@ from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, one_of
 from cnnlab.figures.network_costs import draw_costs, draw_fields
 from cnnlab.files import writing
+from cnnlab.image_spec import ImageSpec
 from cnnlab.machine.setup import resolve_precision
 from cnnlab.rendering import tables
+from cnnlab.rendering.numbers import memory_text
 
 FORM = ("in_channels", "num_classes", "image_size")
 
@@ -33,18 +36,11 @@ FORM = ("in_channels", "num_classes", "image_size")
 class Form:
     """What a network is built for, and who says so."""
 
-    in_channels: int
-    num_classes: int
-    image_size: int
+    images: ImageSpec
     source: str
 
-    @property
-    def arguments(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in FORM}
-
     def __str__(self) -> str:
-        size = f"{self.in_channels} x {self.image_size} x {self.image_size}"
-        return f"{size}, {self.num_classes:,} classes ({self.source})"
+        return f"{self.images}, {self.images.num_classes:,} classes ({self.source})"
 
 
 def analyze(cfg: DictConfig) -> None:
@@ -60,7 +56,7 @@ def analyze(cfg: DictConfig) -> None:
     if cfg.picture is not None and cfg.checkpoint is None:
         raise UserError("picture needs a trained network: checkpoint=PATH")
     if cfg.worked:
-        tables.show(cfg, tables.render(worked_records(), cfg.format))
+        tables.emit(tables.render(worked_records(), cfg.format), cfg.output)
     elif cfg.explain:
         _explain(cfg)
     elif cfg.models is not None:
@@ -85,7 +81,7 @@ def described(cfg: DictConfig, node: DictConfig) -> tuple[Form, nn.Module]:
     form = form_of(cfg, builder)
     try:
         with torch.device("meta"):
-            return form, builder(**options, **form.arguments)
+            return form, builder(**options, **form.images.network_arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"{name}: {error}") from error
 
@@ -104,23 +100,22 @@ def form_of(cfg: DictConfig, builder: Callable[..., nn.Module]) -> Form:
     values = {key: parameters[key].default for key in FORM}
     source = "the network's own"
     if cfg.data.name is not None:
-        spec = SPECS[cfg.data.name]
-        values = {"in_channels": spec.in_channels, "num_classes": len(spec.classes), "image_size": spec.image_size}
-        source = f"of {spec.name}"
+        values = SPECS[cfg.data.name].images.network_arguments
+        source = f"of {cfg.data.name}"
     given = {key: cfg[key] for key in FORM if cfg[key] is not None}
     values |= given
     if not values["num_classes"]:
         raise UserError(f"the folders of data={cfg.data.name} name its classes: num_classes=N must be given")
     if given:
         source += f", but {', '.join(given)} as given" if len(given) < len(FORM) else ""
-    return Form(**values, source="as given" if len(given) == len(FORM) else source)
+    return Form(ImageSpec(**values), source="as given" if len(given) == len(FORM) else source)
 
 
 def memory_of(cfg: DictConfig, net: nn.Module, form: Form) -> TrainingMemory:
     """What training takes at the batch size, precision and optimizer of `cfg`."""
     states = states_of(lambda parameters: make(cfg.optimizer, "optimizer", parameters))
     precision = resolve_precision(cfg.trainer.precision, "cpu")
-    return training_memory(net, form.in_channels, form.image_size, cfg.data.batch_size, precision, states)
+    return training_memory(net, form.images.in_channels, form.images.image_size, cfg.data.batch_size, precision, states)
 
 
 def show_network(
@@ -130,20 +125,25 @@ def show_network(
 
     What is for another program is one table, in which `statistics` are further columns of the rows of their name.
     """
-    taken = trace(net, form.in_channels, form.image_size)
+    taken = trace(net, form.images.in_channels, form.images.image_size)
     memory = memory_of(cfg, net, form)
-    records = tables.records_of(taken)
-    total = tables.total_of(records)
+    records = records_of(taken)
+    total = total_of(records)
     if cfg.format in tables.READ_BY_PEOPLE:
         print(tables.aligned(_facts_text(cfg, name, net, form, taken, memory)) + "\n")
-        tables.show(cfg, tables.render(records, cfg.format, total))
+        tables.emit(tables.render(records, cfg.format, total), cfg.output)
         return
-    facts = {"network": name, **form.arguments, "parameters": taken.parameters, "unused_parameters": taken.unused}
-    facts |= {"depth": taken.depth, "field": tables.size_of(taken.field), "training_memory": asdict(memory)}
+    facts = {
+        "network": name,
+        **form.images.network_arguments,
+        "parameters": taken.parameters,
+        "unused_parameters": taken.unused,
+    }
+    facts |= {"depth": taken.depth, "field": size_of(taken.field), "training_memory": asdict(memory)}
     by_name = {record["name"]: record for record in statistics}
     columns = dict.fromkeys(key for record in statistics for key in record)
     records = [record | {**columns, **by_name.get(record["name"], {}), **record} for record in records]
-    tables.show(cfg, tables.render(records, cfg.format, total if cfg.format == "json" else None, facts))
+    tables.emit(tables.render(records, cfg.format, total if cfg.format == "json" else None, facts), cfg.output)
 
 
 def _facts_text(
@@ -157,22 +157,22 @@ def _facts_text(
         ("multiply-accumulates", f"{taken.total('macs'):,} an image"),
         ("layers", f"{taken.depth} on the longest way, counting convolutions and fully connected layers"),
         ("receptive field", _field_text(cfg, net, taken)),
-        ("training memory", f"{tables.memory_text(memory.total)} with {_setting(cfg)}:"),
-        ("", ", ".join(f"{part} {tables.memory_text(size)}" for part, size in asdict(memory).items())),
+        ("training memory", f"{memory_text(memory.total)} with {_setting(cfg)}:"),
+        ("", ", ".join(f"{part} {memory_text(size)}" for part, size in asdict(memory).items())),
     ]
 
 
 def _field_text(cfg: DictConfig, net: nn.Module, taken: Trace) -> str:
     if taken.last_map is None:
         return "the whole image, as there is no map"
-    size = tables.size_of(taken.field)
+    size = size_of(taken.field)
     text = f"{size}{' pixels' if isinstance(size, int) else ''} at {taken.rows[taken.last_map].name}"
     if not cfg.measure:
         return text
     measured = measured_field(net, taken)
     if measured == taken.field:
         return f"{text}, and the same measured from gradients"
-    return f"{text}, but measured from gradients {tables.size_of(measured)}"
+    return f"{text}, but measured from gradients {size_of(measured)}"
 
 
 def _setting(cfg: DictConfig) -> str:
@@ -191,10 +191,10 @@ def _explain(cfg: DictConfig) -> None:
         raise UserError(f"explain=true is about the network as published, so {', '.join(changed)} cannot be changed")
     other = compose("analyze", [f"model={EXPLANATIONS[cfg.name].other}"]).model
     taken, others = (
-        trace(net, form.in_channels, form.image_size)
+        trace(net, form.images.in_channels, form.images.image_size)
         for form, net in (described(cfg, node) for node in (cfg.model, other))
     )
-    tables.show(cfg, document(cfg.name, taken, others, f"python src/analyze.py model={cfg.name} explain=true"))
+    tables.emit(document(cfg.name, taken, others, f"python src/analyze.py model={cfg.name} explain=true"), cfg.output)
 
 
 def _compare(cfg: DictConfig) -> None:
@@ -202,12 +202,12 @@ def _compare(cfg: DictConfig) -> None:
     traces, records = {}, []
     for name in _models(cfg.models):
         form, net = described(cfg, compose("analyze", [f"model={name}"]).model)
-        traces[name] = trace(net, form.in_channels, form.image_size)
+        traces[name] = trace(net, form.images.in_channels, form.images.image_size)
         records.append(_summary(name, form, traces[name], memory_of(cfg, net, form)))
     for_people = cfg.format in tables.READ_BY_PEOPLE
     heads = {record["network"]: record.pop("unused_parameters") for record in records if for_people}
     facts = {"batch_size": cfg.data.batch_size, "precision": cfg.trainer.precision, "optimizer": cfg.optimizer._target_}
-    tables.show(cfg, tables.render(records, cfg.format, facts=facts))
+    tables.emit(tables.render(records, cfg.format, facts=facts), cfg.output)
     if for_people:
         notes = [f"{name}: {count:,} more parameters that only training uses" for name, count in heads.items() if count]
         notes.append(f"training: memory with {_setting(cfg)}")
@@ -224,14 +224,14 @@ def _summary(name: str, form: Form, taken: Trace, memory: TrainingMemory) -> dic
     return {
         "network": name,
         "input": "x".join(map(str, taken.shape)),
-        "classes": form.num_classes,
+        "classes": form.images.num_classes,
         "layers": taken.depth,
         "parameters": taken.parameters - taken.unused,
         "unused_parameters": taken.unused,
         "macs": taken.total("macs"),
         "operations": taken.total("operations"),
-        "activations": tables.FLOAT_BYTES * taken.total("values"),
-        "field": tables.size_of(taken.field),
+        "activations": FLOAT_BYTES * taken.total("values"),
+        "field": size_of(taken.field),
         "training_memory": memory.total,
     }
 

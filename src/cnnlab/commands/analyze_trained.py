@@ -17,6 +17,7 @@ from cnnlab.data.images import SourceError
 from cnnlab.errors import UserError
 from cnnlab.figures.class_map import draw_class_map
 from cnnlab.files import writing
+from cnnlab.image_spec import ImageSpec
 from cnnlab.machine.setup import keep_freed_memory, set_threads
 from cnnlab.rendering import tables
 from cnnlab.runs.checkpoint import read_checkpoint
@@ -37,16 +38,17 @@ def analyze_trained(cfg: DictConfig) -> None:
     checkpoint = read_checkpoint(cfg.checkpoint)
     card = checkpoint["cnnlab"]
     net = trained_network(checkpoint)
-    form = Form(len(card["mean"]), len(card["classes"]), card["image_size"], f"trained on {card['data']['name']}")
+    images = ImageSpec(len(card["mean"]), card["image_size"], len(card["classes"]))
+    form = Form(images, f"trained on {card['data']['name']}")
     if cfg.picture is not None:
         _draw_class_map(cfg, card, net)
         return
-    images, which = _images(cfg, card)
-    records = statistics_records(net, images)
+    batch, which = _images(cfg, card)
+    records = statistics_records(net, batch)
     show_network(cfg, card["network"]["name"], net, form, records)
     if cfg.format in tables.READ_BY_PEOPLE:
-        print(f"\nweights, and activations on {len(images):,} {which} images\n")
-        tables.show(cfg, tables.render(records, cfg.format), suffix="statistics")
+        print(f"\nweights, and activations on {len(batch):,} {which} images\n")
+        tables.emit(tables.render(records, cfg.format), cfg.output, suffix="statistics")
 
 
 def _images(cfg: DictConfig, card: dict) -> tuple[Tensor, str]:
@@ -56,7 +58,7 @@ def _images(cfg: DictConfig, card: dict) -> tuple[Tensor, str]:
     data = datamodule_of(options, card)
     subset, which = (data.val, "validation") if len(data.val) else (data.train, "training (there are no validation)")
     images, _ = next(iter(data.eval_dataloader(subset)))
-    return normalize(images, data.facts), which
+    return normalize(images, data.spec), which
 
 
 def _draw_class_map(cfg: DictConfig, card: dict, net: nn.Module) -> None:

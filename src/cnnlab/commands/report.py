@@ -56,15 +56,15 @@ def _show(cfg: DictConfig, groups: Sequence[Group], columns: Sequence[str]) -> N
     pairs = compared(groups, measure) if len(groups) <= FEW else []
     if cfg.format not in tables.READ_BY_PEOPLE:
         plain = [_plain_pair(pair, measure, columns) for pair in pairs]
-        tables.show(cfg, tables.render(rows, cfg.format, facts={"pairs": plain}))
+        tables.emit(tables.render(rows, cfg.format, facts={"pairs": plain}), cfg.output)
         if plain and cfg.format == "csv" and cfg.output is not None:
-            tables.show(cfg, tables.render(plain, cfg.format), suffix="pairs")
+            tables.emit(tables.render(plain, cfg.format), cfg.output, suffix="pairs")
         return
     readable = [_readable(row, columns) for row in rows]
     filled = [heading for heading in readable[0] if heading in columns or any(row[heading] for row in readable)]
     text = [{heading: row[heading] for heading in filled} for row in readable]
     left = [column for column in columns if not all(is_number(row[column]) for row in rows)] + ["unfinished", "limited"]
-    tables.show(cfg, tables.render(text, cfg.format, numbers=set(filled) - set(left)))
+    tables.emit(tables.render(text, cfg.format, numbers=set(filled) - set(left)), cfg.output)
     if shared := shared_choices(groups, columns):
         print(f"\nall with {shared}")
     if pairs:
@@ -73,7 +73,7 @@ def _show(cfg: DictConfig, groups: Sequence[Group], columns: Sequence[str]) -> N
             "paired t-test\n"
         )
         told = [_readable_pair(pair, columns) for pair in pairs]
-        tables.show(cfg, tables.render(told, cfg.format, numbers=("seeds", "difference", "p")), suffix="pairs")
+        tables.emit(tables.render(told, cfg.format, numbers=("seeds", "difference", "p")), cfg.output, suffix="pairs")
 
 
 def _readable(row: dict[str, Any], columns: Sequence[str]) -> dict[str, str]:

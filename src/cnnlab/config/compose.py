@@ -11,7 +11,6 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, one_of
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
@@ -52,9 +51,14 @@ def quoted(overrides: Sequence[str]) -> list[str]:
     ]
 
 
-def options(group: str) -> str:
+def names(group: str) -> list[str]:
     """The choices of a group; empty where there is no such group."""
-    return ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def options(group: str) -> str:
+    """The choices of a group as one text."""
+    return ", ".join(names(group))
 
 
 def plain(cfg: DictConfig) -> DictConfig:
@@ -140,7 +144,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 CHOICES = {
-    "data.name": (None, *SPECS),  # none where a network is analyzed by itself
+    "data.name": (None, *names("data")),  # none where a network is analyzed by itself
     "monitor": MONITORS,
     "conv": CONVOLUTIONS,
     "on_failure": ON_FAILURE,

@@ -65,7 +65,7 @@ def load(
         UserError: no source is whole; the message names each with its reason.
     """
     spec = SPECS[name]
-    side = (image_size if name == "image_folder" else None) or spec.image_size
+    side = (image_size if name == "image_folder" else None) or spec.images.image_size
     reasons, skipped = [], []
     for source in sources(spec, root, download, mirror, side, log):
         try:
@@ -164,8 +164,8 @@ def _describe(pictures: RawDataset, name: str) -> dict[str, Any]:
         "test_labels": pictures.test.labels,
         "classes": list(pictures.classes),
         "fingerprint": digest.hexdigest()[:16],
-        "mean": list(spec.mean) or mean.tolist(),
-        "std": list(spec.std) or covariance.diagonal().sqrt().clamp(min=1e-3).tolist(),
+        "mean": list(spec.images.mean) or mean.tolist(),
+        "std": list(spec.images.std) or covariance.diagonal().sqrt().clamp(min=1e-3).tolist(),
         "covariance": covariance.float(),
     }
 

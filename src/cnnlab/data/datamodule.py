@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from cnnlab.augment import ImageFacts
 from cnnlab.data.cache import Dataset, load
 from cnnlab.data.images import Split
 from cnnlab.data.specs import SPECS
 from cnnlab.data.splits import IndexBatches, stratified
 from cnnlab.errors import UserError
+from cnnlab.image_spec import ImageSpec
 
 Batch = tuple[Tensor, Tensor]
 IndexedBatch = tuple[Tensor, Tensor, Tensor]
@@ -88,7 +88,7 @@ class ImageDataModule(L.LightningDataModule):
     ) -> None:
         super().__init__()
         self.name, self.root, self.download, self.mirror, self.log = name, Path(root), download, mirror, log
-        self.image_size = image_size or SPECS[name].image_size
+        self.image_size = image_size or SPECS[name].images.image_size
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
         self.val_size, self.split_seed, self.train_size, self.limit = val_size, split_seed, train_size, limit
         self._dataset: Dataset | None = None
@@ -101,15 +101,18 @@ class ImageDataModule(L.LightningDataModule):
         return self._dataset
 
     @property
-    def facts(self) -> ImageFacts:
-        """What augmentation and networks need to know."""
-        return ImageFacts(
-            num_classes=len(self.dataset.classes),
+    def spec(self) -> ImageSpec:
+        """What augmentation and networks need to know of the images."""
+        dataset = self.dataset
+        return ImageSpec(
+            in_channels=len(dataset.mean),
             image_size=self.image_size,
-            mean=self.dataset.mean,
-            std=self.dataset.std,
-            covariance=self.dataset.covariance,
-            mirror=SPECS[self.name].mirror,
+            num_classes=len(dataset.classes),
+            classes=dataset.classes,
+            mean=dataset.mean,
+            std=dataset.std,
+            covariance=dataset.covariance,
+            mirror=SPECS[self.name].images.mirror,
         )
 
     def setup(self, stage: str | None = None) -> None:

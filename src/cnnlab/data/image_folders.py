@@ -16,7 +16,7 @@ from cnnlab.data.images import RawDataset, SourceError, Split
 from cnnlab.data.specs import DatasetSpec
 from cnnlab.data.splits import hold_out
 from cnnlab.errors import UserError
-from cnnlab.machine.setup import total_memory
+from cnnlab.machine.probes import total_memory
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 TEST_FRACTION = 0.2  # a fixed stratified fifth becomes the test set of a tree that has none
@@ -79,11 +79,11 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[s
         if wanted and count != wanted:
             raise SourceError(f"{root / split} must hold the {wanted:,} pictures of {spec.name}, found {count:,}")
     total = sum(counts)
-    _check_memory(total * spec.in_channels * image_size**2, f"{total:,} pictures of {image_size} pixels")
-    splits = [_decode(tree, labels_of, spec.in_channels, image_size) for tree in trees]
+    _check_memory(total * spec.images.in_channels * image_size**2, f"{total:,} pictures of {image_size} pixels")
+    splits = [_decode(tree, labels_of, spec.images.in_channels, image_size) for tree in trees]
     if len(splits) == 1:
         splits = list(hold_out(splits[0], round(TEST_FRACTION * total), seed=0))
-    return RawDataset(splits[0], splits[1], spec.classes or tuple(names[0]))
+    return RawDataset(splits[0], splits[1], spec.images.classes or tuple(names[0]))
 
 
 def _report_peculiarities(root: Path, log: Callable[[str], None]) -> None:
@@ -103,10 +103,10 @@ def _report_peculiarities(root: Path, log: Callable[[str], None]) -> None:
 
 def _labels_of(spec: DatasetSpec, names: Sequence[str]) -> dict[str, int]:
     """The label of each folder: by its name, or by its number, as `spec` orders them."""
-    if not spec.classes:
+    if not spec.images.classes:
         return {name: label for label, name in enumerate(names)}
-    by_name = {name.replace("/", "_"): label for label, name in enumerate(spec.classes)}
-    by_number = {str(label): label for label in range(len(spec.classes))}
+    by_name = {name.replace("/", "_"): label for label, name in enumerate(spec.images.classes)}
+    by_number = {str(label): label for label in range(len(spec.images.classes))}
     for labels in (by_name, by_number):
         if set(labels) == set(names):
             return labels

@@ -78,10 +78,10 @@ def _read_digits(spec: DatasetSpec) -> RawDataset:
 
     bunch = load_digits()
     small = torch.from_numpy(bunch.images).float().unsqueeze(1) * (255 / 16)  # 17 gray levels, 8 pixels wide
-    size = (spec.image_size, spec.image_size)
+    size = (spec.images.image_size, spec.images.image_size)
     large = torch.nn.functional.interpolate(small, size, mode="bicubic").round().clamp(0, 255)
     whole = Split(large.to(torch.uint8), torch.from_numpy(bunch.target).long())
-    return RawDataset(*hold_out(whole, spec.test_size, seed=0), spec.classes)
+    return RawDataset(*hold_out(whole, spec.test_size, seed=0), spec.images.classes)
 
 
 def _official_folder(spec: DatasetSpec, root: Path) -> Path:
@@ -121,7 +121,7 @@ def _read_official(spec: DatasetSpec, root: Path) -> RawDataset:
             _check_idx(_official_folder(spec, root) / name)
     dataset = getattr(datasets, spec.official)
     train, test = dataset(root, train=True), dataset(root, train=False)
-    return RawDataset(_split(train), _split(test), spec.classes)
+    return RawDataset(_split(train), _split(test), spec.images.classes)
 
 
 def _check_idx(path: Path) -> None:

@@ -20,7 +20,7 @@ from cnnlab.analysis.worked import conv
 from cnnlab.figures.style import PALETTE, STYLE, figure
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.models.mobilenet import Separable
-from cnnlab.rendering.tables import rounded
+from cnnlab.rendering.numbers import rounded
 
 KERNELS = (3, 5, 7)
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from cnnlab.machine.setup import has_bf16_units
+from cnnlab.ops.bf16 import has_bf16_units
 from cnnlab.ops.layout import Layout
 from cnnlab.ops.methods import BY_NAME, METHODS
 from cnnlab.ops.size import Pair

@@ -1,4 +1,4 @@
-"""Records as tables, those of traces among them: aligned text, Markdown, CSV and JSON.
+"""Records as tables: aligned text, Markdown, CSV and JSON.
 
 Text and Markdown are for reading: separators between thousands, nothing where there is nothing. CSV and JSON hold plain
 numbers. Importing this does not import torch.
@@ -9,23 +9,16 @@ import io
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from omegaconf import DictConfig
-
-from cnnlab.analysis.field import Field
 from cnnlab.errors import one_of
 from cnnlab.files import write_atomically, writing
-
-if TYPE_CHECKING:
-    from cnnlab.analysis.trace import Row, Trace
+from cnnlab.rendering.numbers import rounded
 
 FORMATS = ("table", "markdown", "csv", "json")
 READ_BY_PEOPLE = ("table", "markdown")
-FLOAT_BYTES = 4
 WIDEST = 120  # columns of text, above which large numbers are rounded
 SHORTEST = 8  # to which a first column is shortened
-WHOLE = "whole image"
 
 Record = Mapping[str, Any]
 
@@ -39,45 +32,6 @@ LABELS = {
 }
 BINARY = {"memory": (2**10, 1), "activations": (2**20, 1), "training_memory": (2**30, 2)}  # bytes in the unit, decimals
 DECIMALS = {"start": 1, "fraction": 1}
-SUMMED = ("weights", "biases", "macs", "operations", "memory")
-
-
-def size_of(field: Field | None) -> int | str:
-    """The receptive field's side in pixels; `7x9` where its height and width differ."""
-    return WHOLE if field is None else _both(field, "size")
-
-
-def _both(field: Field, name: str) -> Any:
-    vertical, horizontal = (getattr(axis, name) for axis in field.axes)
-    return vertical if vertical == horizontal else f"{vertical}x{horizontal}"
-
-
-def record_of(row: "Row") -> dict[str, Any]:
-    """A row of a trace in plain values; memory is that of the result, in bytes, at 32 bits a number."""
-    seen = row.field
-    return {
-        "name": row.name,
-        "kind": row.kind,
-        "output": "x".join(map(str, row.shape)),
-        "weights": row.weights,
-        "biases": row.biases,
-        "macs": row.macs,
-        "operations": row.operations,
-        "memory": FLOAT_BYTES * row.values,
-        "field": size_of(seen),
-        "jump": None if seen is None else _both(seen, "jump"),
-        "start": None if seen is None else _both(seen, "start"),
-    }
-
-
-def records_of(trace: "Trace") -> list[dict[str, Any]]:
-    return [record_of(row) for row in trace.rows]
-
-
-def total_of(records: Sequence[Record]) -> dict[str, Any]:
-    """The record that stands below them."""
-    sums = {column: sum(record[column] for record in records) for column in SUMMED}
-    return {"name": "total", "kind": f"{len(records)} rows"} | sums
 
 
 def render(
@@ -137,16 +91,16 @@ def aligned(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
-def show(cfg: DictConfig, text: str, suffix: str = "") -> None:
-    """Print `text`, or write it to `output`; with a suffix `table.md` becomes `table_suffix.md`.
+def emit(text: str, output: str | None, suffix: str = "") -> None:
+    """Print `text`, or write it to the file `output`; with a suffix `table.md` becomes `table_suffix.md`.
 
     Raises:
         UserError: the file cannot be written.
     """
-    if cfg.output is None:
+    if output is None:
         print(text)
         return
-    path = Path(cfg.output)
+    path = Path(output)
     path = path.with_stem(f"{path.stem}_{suffix}") if suffix else path
     with writing(f"output={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,19 +127,6 @@ def _cell(column: str, value: Any, exact: bool) -> str:
     if isinstance(value, float):
         return f"{value:,.{DECIMALS[column]}f}" if column in DECIMALS else f"{value:,.4g}"
     return f"{value:,}" if exact else rounded(value)
-
-
-def memory_text(size: int) -> str:
-    """Bytes as MiB, or GiB from there on."""
-    return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.2f} MiB"
-
-
-def rounded(value: float) -> str:
-    """Four digits and a unit: 115.6 M."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= 10 * size or (value >= size and unit != "k"):
-            return f"{value / size:#.4g}".rstrip(".") + f" {unit}"
-    return f"{value:,}"
 
 
 def _labels(columns: Sequence[str]) -> list[str]:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
 from cnnlab.augment.pipeline import normalize
-from cnnlab.augment.step import ImageFacts
 from cnnlab.augment.views import check_tta, logits_of_views
 from cnnlab.build import objects as build
 from cnnlab.data.datamodule import ImageDataModule, Subset
@@ -19,9 +18,9 @@ from cnnlab.errors import UserError, one_of
 from cnnlab.figures.confusion import MOST_LABELED, draw_confusion
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.setup import Machine, prepare
+from cnnlab.rendering.numbers import percent
 from cnnlab.rendering.tables import aligned
 from cnnlab.runs.checkpoint import read_checkpoint
-from cnnlab.runs.summary import percent
 
 SPLITS = ("test", "val", "train")
 
@@ -52,7 +51,7 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     net = trained_network(checkpoint)
     data = datamodule_of(cfg, card)
     tta = card.get("tta", "none") if cfg.tta is None else cfg.tta
-    check_tta(tta, data.facts.mirror)
+    check_tta(tta, data.spec.mirror)
     subset: Subset = getattr(data, cfg.split)
     if not len(subset):
         raise UserError(f"split={cfg.split} has no images: the network was trained with data.val_size=0")
@@ -104,11 +103,10 @@ def predict_logits(
     net: nn.Module, data: ImageDataModule, subset: Subset, machine: Machine, tta: str = "none"
 ) -> Tensor:
     """Logits (N, num_classes) of all images of `subset`, in their order, on the CPU; means over the views of `tta`."""
-    facts: ImageFacts = data.facts
     net = net.to(machine.device)
     with torch.inference_mode(), machine.autocast():
         batches = [
-            logits_of_views(net, normalize(images.to(machine.device), facts), tta)
+            logits_of_views(net, normalize(images.to(machine.device), data.spec), tta)
             for images, _ in data.eval_dataloader(subset)
         ]
     return torch.cat(batches).cpu()

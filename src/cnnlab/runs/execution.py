@@ -18,7 +18,8 @@ from cnnlab.build import objects as build
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.errors import Diverged, Lost, Terminated, UserError
 from cnnlab.figures.curves import draw_curves
-from cnnlab.machine.setup import Machine, peak_memory
+from cnnlab.machine.probes import peak_memory
+from cnnlab.machine.setup import Machine
 from cnnlab.reporting.records import flatten, is_identity
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.folder import Record, RunFolder

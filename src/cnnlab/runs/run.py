@@ -16,7 +16,8 @@ from cnnlab.cli.sweep import this_job
 from cnnlab.config.compose import CONF
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.errors import UserError
-from cnnlab.machine.setup import Machine, device_name, prepare
+from cnnlab.machine.probes import device_name
+from cnnlab.machine.setup import Machine, prepare
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.runs.execution import Run
 from cnnlab.runs.folder import Record, RunFolder, git_state
@@ -51,7 +52,7 @@ def _lead(cfg: DictConfig, team: Team, callbacks: Sequence[L.Callback]) -> Recor
     data = build.datamodule(cfg, log)
     build.check_limits(cfg.trainer, data)
     model = build.classifier(cfg, data)
-    macs = count_macs(model.net, len(data.facts.mean), data.facts.image_size)
+    macs = count_macs(model.net, data.spec.in_channels, data.spec.image_size)
     convolutions = swap_convolutions(model.net, cfg.conv)
     machine = prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size / team.size)
     _check_team(team, data, machine)

@@ -8,15 +8,15 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from cnnlab.data.datamodule import ImageDataModule
+from cnnlab.rendering.numbers import duration, percent, speed
 from cnnlab.rendering.tables import aligned
 from cnnlab.runs.folder import Record
-from cnnlab.training.callbacks.display import duration, speed
 from cnnlab.training.classifier import ImageClassifier
 
 
 def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, record: Record, folder: Path) -> str:
     """What is about to be trained, on what, where."""
-    facts, augmentation = data.facts, model.augmentation
+    spec, augmentation = data.spec, model.augmentation
     commit = record["git_commit"]
     threads = "1 thread" if record["threads"] == 1 else f"{record['threads']} threads"
     if record["processes"] > 1:
@@ -32,7 +32,7 @@ def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, 
         *_convolutions(record),
         ("data", f"{data.name} from {data.dataset.source}"),
         ("images", f"{len(data.train):,} training, {validation}{len(data.test):,} test{_limits(record)}"),
-        ("input", f"{len(facts.mean)} x {facts.image_size} x {facts.image_size}, {facts.num_classes} classes"),
+        ("input", f"{spec}, {spec.num_classes} classes"),
         ("augment", steps + (f"; left out: {left_out}, as a reflection changes what is shown" if left_out else "")),
         ("optimizer", f"{target_name(cfg.optimizer)}, rate {cfg.optimizer.lr:g}, {schedule}; "
          f"loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
@@ -96,8 +96,3 @@ def _tensorboard() -> str:
         return "tensorboard"
     python = os.path.relpath(sys.executable)
     return f"{'python' if python.startswith('..') else python} -m tensorboard.main"
-
-
-def percent(fraction: float) -> str:
-    """A share as `97.22 %`."""
-    return f"{100 * fraction:.2f} %"

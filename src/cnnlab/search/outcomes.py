@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 
 from cnnlab.errors import UserError
 from cnnlab.files import write_atomically
+from cnnlab.rendering.numbers import duration
 from cnnlab.rendering.tables import aligned, render
 from cnnlab.search.confirm import Train, confirm
-from cnnlab.training.callbacks.display import duration
 from cnnlab.training.classifier import mode_of
 
 SHOWN = 10  # trials in the table of the best

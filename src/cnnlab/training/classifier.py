@@ -82,7 +82,7 @@ class ImageClassifier(L.LightningModule):
         # Lightning would step it after the checkpoint of its epoch is saved, and a resumed run would lack that step.
         self.plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
-        num_classes = augmentation.facts.num_classes
+        num_classes = augmentation.spec.num_classes
         self.eval_loss = MeanMetric()
         self.eval_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         # Running sums over the epoch's training images: loss, correct, count.
@@ -172,7 +172,7 @@ class ImageClassifier(L.LightningModule):
         images, labels = batch[0][part], batch[1][part]
         if not len(labels):  # of fewer images than there are processes
             return
-        x = normalize(images, self.augmentation.facts)
+        x = normalize(images, self.augmentation.spec)
         logits = logits_of_views(self.net, x, self.tta)
         self.eval_loss.update(self.loss(logits, labels), weight=len(labels))
         self.eval_acc.update(logits, labels)

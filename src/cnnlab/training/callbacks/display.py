@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from torch import nn
 
 from cnnlab.data.datamodule import ImageDataModule
+from cnnlab.rendering.numbers import duration, speed
 from cnnlab.training.callbacks.history import History, Row
 
 LARGEST_MARGIN = 0.1  # of three standard deviations; with fewer images an accuracy cannot be told from chance
@@ -109,18 +110,3 @@ def epoch_line(row: Row, epochs: int, left: float) -> str:
             parts.append(f"{stage} loss {shown} acc {100 * (row[f'{stage}/acc'] or 0):6.2f} %")
     parts += [f"lr {row['lr']:.2e}", f"{speed(row['images_per_second'] or 0):>7} images/s", f"{duration(left)} left"]
     return "  ".join(parts)
-
-
-def speed(rate: float) -> str:
-    """Images a second: `1,234`, or two digits of few."""
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-
-
-def duration(seconds: float) -> str:
-    """`7 s`, `3 min 05 s`, `2 h 14 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

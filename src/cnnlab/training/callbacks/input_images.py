@@ -31,7 +31,7 @@ class InputImages(L.Callback):
         with torch.no_grad():
             x, _ = pl_module.augmented((images, labels, indices), 0)
         if self.images:
-            grid = make_grid(denormalize(x[: self.images], pl_module.augmentation.facts), nrow=8, padding=1)
+            grid = make_grid(denormalize(x[: self.images], pl_module.augmentation.spec), nrow=8, padding=1)
             writer.add_image("inputs/augmented", grid, global_step=trainer.global_step)
         if self.graph:
             self._draw_graph(writer, pl_module.net, x[:1])

@@ -1,0 +1,34 @@
+"""Numbers as people read them."""
+
+
+def percent(fraction: float) -> str:
+    """A share as `97.22 %`."""
+    return f"{100 * fraction:.2f} %"
+
+
+def speed(rate: float) -> str:
+    """Images a second: `1,234`, or two digits of few."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """`7 s`, `3 min 05 s`, `2 h 14 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def memory_text(size: int) -> str:
+    """Bytes as MiB, or GiB from there on."""
+    return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.2f} MiB"
+
+
+def rounded(value: float) -> str:
+    """Four digits and a unit: 115.6 M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= 10 * size or (value >= size and unit != "k"):
+            return f"{value / size:#.4g}".rstrip(".") + f" {unit}"
+    return f"{value:,}"

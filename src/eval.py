@@ -1,16 +1,6 @@
 """Evaluate a trained network from its checkpoint alone: `python src/eval.py checkpoint=PATH`."""
 
-from omegaconf import DictConfig
-
-from cnnlab.cli.main import command
-
-
-@command("eval")
-def main(cfg: DictConfig) -> None:
-    from cnnlab.runs.evaluation import evaluate
-
-    evaluate(cfg)
-
+from cnnlab.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main("eval")

@@ -10,7 +10,8 @@ from statistics import mean, median, stdev
 import pytest
 
 from cnnlab.benchmarks.results import figure
-from cnnlab.config.compose import BENCHES, CONF, CONVOLUTIONS, check, compose
+from cnnlab.config.compose import CONF, compose
+from cnnlab.config.rules import BENCHES, CONVOLUTIONS, check
 from cnnlab.lab.notebook import EXPERIMENTS
 from cnnlab.runs.run import train
 from tests.conftest import REPOSITORY

@@ -20,8 +20,9 @@ from cnnlab.benchmarks.noise import NoiseData
 from cnnlab.benchmarks.overhead import bench as bench_trainer
 from cnnlab.benchmarks.results import figure, run_bench
 from cnnlab.benchmarks.startup import first_step
-from cnnlab.build import objects as build
-from cnnlab.config.compose import check, compose
+from cnnlab.build.trainer import build_trainer
+from cnnlab.config.compose import compose
+from cnnlab.config.rules import check
 from cnnlab.errors import UserError
 from cnnlab.ops.layout import Layout
 from cnnlab.training.callbacks import Checkpoints, Display, History, InputImages
@@ -191,8 +192,8 @@ class Three:
 
 
 def test_the_trainers_loop_is_that_of_a_run(monkeypatch):
-    made, make = [], build.trainer
-    monkeypatch.setattr(build, "trainer", lambda *arguments: made.append(make(*arguments)) or made[-1])
+    made, make = [], build_trainer
+    monkeypatch.setattr(loops, "build_trainer", lambda *arguments: made.append(make(*arguments)) or made[-1])
     with pytest.raises(Over):
         loops.run_trainer(Three(), compose("benchmark", [*TINY, "augment=translate"]), 64)
     (trainer,) = made

@@ -7,7 +7,7 @@ import torch
 from cnnlab import models
 from cnnlab.benchmarks import loops, plain
 from cnnlab.benchmarks.noise import NoiseData, crop_and_flip
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_augmentation
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 
@@ -30,7 +30,7 @@ def test_its_batches_have_the_shape_and_statistics_of_ours(arguments):
     cfg = compose("benchmark", [*arguments, "data.batch_size=256"])
     data = NoiseData(cfg, 256)
     x, labels = next(loops.plain_batches(cfg, data, *crop_and_flip(cfg)))
-    augmentation = build.augmentation(cfg.augment, data.spec)
+    augmentation = build_augmentation(cfg.augment, data.spec)
     ours, own = augmentation(*next(iter(data.train_dataloader()))[:2], torch.Generator().manual_seed(0))
     assert x.shape == ours.shape
     assert x.dtype == ours.dtype
@@ -48,7 +48,7 @@ def test_without_augmentation_a_batch_is_ours_to_the_last_digits():
     cfg = compose("benchmark", ["data=mnist", "augment=none", "data.batch_size=32"])
     data = NoiseData(cfg, 32)
     x, _ = next(loops.plain_batches(cfg, data, *crop_and_flip(cfg)))
-    augmentation = build.augmentation(cfg.augment, data.spec)
+    augmentation = build_augmentation(cfg.augment, data.spec)
     ours, _ = augmentation(*next(iter(data.train_dataloader()))[:2], torch.Generator())
     order, own = (images.flatten(1).double().sum(1).argsort() for images in (x, ours))
     assert torch.allclose(x[order], ours[own], atol=1e-5)

@@ -77,7 +77,7 @@ def test_the_same_sweep_again_trains_nothing_and_two_workers_find_the_same_runs(
     before = records(tmp_path / "logs")
     again = command("src/train.py", *QUICK, "seed=0,1,2", "trainer.threads=1", "hydra/launcher=joblib")
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("this run is done") == 2
+    assert again.stdout.count("this run is already complete") == 2
     after = records(tmp_path / "logs")
     assert {seed: after[seed] for seed in before} == before
     assert [row[2] for row in table_in(again.stdout)] == ["done"] * 3
@@ -101,7 +101,7 @@ def test_a_killed_sweep_goes_on_with_the_jobs_that_are_left(command, tmp_path, d
     assert 4 <= len(had) < 12
     resumed = command("src/train.py", *arguments, f"log_dir={killed}", logs=False)
     assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stdout.count("this run is done") == len(had)
+    assert resumed.stdout.count("this run is already complete") == len(had)
     results = [{s: (r["val/loss"], r["test/acc"]) for s, r in records(p).items()} for p in (tmp_path / "logs", killed)]
     assert results[0] == results[1]
     assert len(results[0]) == 12
@@ -112,12 +112,12 @@ def test_a_job_whose_process_is_gone_is_lost_and_the_progress_counts_all(tmp_pat
     sweep.begin(total=4)
     sweep.write(Job(0, "seed=0", status="done", accuracies=(0.5, 0.25), seconds=90.0))
     sweep.write(Job(1, "seed=1"))
-    assert sweep.progress().startswith("sweep: 1 done, 1 running, 2 left, ")
-    assert not sweep.is_whole()
+    assert sweep.progress().startswith("sweep: 1 done, 1 running, 2 remaining, ")
+    assert not sweep.is_complete()
     assert table_in(f"{sweep.end()}\n\n") == [
         ["0", "seed=0", "done", "50.00", "25.00", "1.5", "min"],
         ["1", "seed=1", "lost"],
-        ["2", "more", "were", "not", "begun"],
+        ["2", "more", "were", "not", "started"],
     ]
     Sweep(tmp_path).begin(total=1)
     assert not sweep.jobs()
@@ -168,8 +168,8 @@ def test_what_diverges_raises_or_is_wrong_is_a_clear_row_and_retry_runs_only_tha
     written = (finished.parent / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     again = command("src/train.py", "-m", *jobs, "retry=true")
     assert [row[3] for row in table_in(again.stdout)] == ["done", "done", "failed", "failed", "failed", "failed"]
-    assert again.stdout.count("this run is done") == 1
-    assert again.stdout.count("this run was begun before") == 3
+    assert again.stdout.count("this run is already complete") == 1
+    assert again.stdout.count("this run was started before") == 3
     assert (finished.parent / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
 
 

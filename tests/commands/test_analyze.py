@@ -11,7 +11,8 @@ from PIL import Image
 
 from cnnlab.analysis.explained import EXPLANATIONS
 from cnnlab.commands.analyze import analyze
-from cnnlab.config.compose import check, compose
+from cnnlab.config.compose import compose
+from cnnlab.config.rules import check
 from cnnlab.errors import UserError
 from cnnlab.runs.run import train
 from tests.analysis.subjects import MODELS, subject
@@ -155,7 +156,7 @@ def test_a_trained_networks_scores_are_drawn_over_a_picture(shown, checkpoint, t
         (["image_size=0"], "image_size must be null or a number of pixels, got 0"),
         (["measure=1"], "measure must be true or false, got 1"),
         (["image_size=8"], "lenet5 needs images of at least 12 pixels, got 8"),
-        (["checkpoint=none.ckpt"], "checkpoint must name a file, and there is none at none.ckpt"),
+        (["checkpoint=none.ckpt"], "checkpoint must be a file, and there is none at none.ckpt"),
         (["output=/dev/null/table"], "output=/dev/null/table cannot be written: .*"),
         (["models=[lenet5,cnn]", "figures=/dev/null/costs"], "figures=/dev/null/costs cannot be written: .*"),
     ],

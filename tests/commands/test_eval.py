@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnnlab.commands.eval import run as evaluate
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.runs.checkpoint import read_checkpoint
-from cnnlab.runs.evaluation import evaluate, score, trained_network
+from cnnlab.runs.evaluation import score, trained_network
 from cnnlab.runs.run import train
 
 
@@ -36,7 +37,7 @@ def test_evaluation_repeats_the_records_numbers_and_draws_them(run, data_root, c
     assert int(evaluation.confusion.sum()) == 360
     assert evaluation.top5 is not None
     assert evaluation.top5 >= evaluation.accuracy
-    for part in ("accuracy", "top-5 accuracy", "class", "images", "taken for"):
+    for part in ("accuracy", "top-5 accuracy", "class", "images", "predicted"):
         assert part in out
     figures = checkpoint.parents[1] / "figures"
     assert (figures / "confusion_test.png").stat().st_size > 10_000
@@ -94,7 +95,7 @@ def test_where_the_result_cannot_be_written_it_is_printed_all_the_same(run, data
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):
-    with pytest.raises(UserError, match=f"checkpoint must name a file, and there is none at {tmp_path}/no.ckpt"):
+    with pytest.raises(UserError, match=f"checkpoint must be a file, and there is none at {tmp_path}/no.ckpt"):
         read_checkpoint(tmp_path / "no.ckpt")
 
 
@@ -102,7 +103,9 @@ def test_a_truncated_checkpoint_is_named(run, tmp_path):
     path = tmp_path / "half.ckpt"
     content = run[1].read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match=f"{path} is not a whole checkpoint: it is truncated, or another kind of file"):
+    with pytest.raises(
+        UserError, match=f"{path} is not a complete checkpoint: it is truncated, or another kind of file"
+    ):
         read_checkpoint(path)
 
 
@@ -123,18 +126,18 @@ def test_a_malicious_pickle_is_not_run(tmp_path, monkeypatch):
 def test_a_bare_pickle_and_a_foreign_archive_are_refused(tmp_path):
     bare = tmp_path / "bare.ckpt"
     bare.write_bytes(pickle.dumps({"state_dict": {}}))
-    with pytest.raises(UserError, match="is not a whole checkpoint"):
+    with pytest.raises(UserError, match="is not a complete checkpoint"):
         read_checkpoint(bare)
     archive = tmp_path / "archive.ckpt"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("readme.txt", "hello")
-    with pytest.raises(UserError, match="is not a whole checkpoint"):
+    with pytest.raises(UserError, match="is not a complete checkpoint"):
         read_checkpoint(archive)
 
 
 def test_another_programs_checkpoint_is_told(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
-    with pytest.raises(UserError, match=r"is a checkpoint of another program"):
+    with pytest.raises(UserError, match=r"was not written by cnnlab"):
         read_checkpoint(tmp_path / "other.ckpt")
 
 
@@ -142,14 +145,14 @@ def test_a_card_of_another_format_is_told(run, tmp_path):
     content = torch.load(run[1], weights_only=True)
     content["cnnlab"]["format"] = 99
     torch.save(content, tmp_path / "future.ckpt")
-    with pytest.raises(UserError, match="has a card of format 99, and this program reads 1"):
+    with pytest.raises(UserError, match="has a card of format 99, and this version of cnnlab reads 1"):
         read_checkpoint(tmp_path / "future.ckpt")
 
 
 def test_another_networks_weights_are_refused(run):
     checkpoint = read_checkpoint(run[1])
     checkpoint["cnnlab"]["network"] = {"name": "cnn", "arguments": {"in_channels": 1, "image_size": 28}}
-    with pytest.raises(UserError, match="the checkpoint's weights are not those of its network cnn"):
+    with pytest.raises(UserError, match="the checkpoint's weights do not fit its network cnn"):
         trained_network(checkpoint)
 
 

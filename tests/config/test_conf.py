@@ -1,6 +1,5 @@
 """Every choice of conf/ composes, builds and runs."""
 
-import itertools
 import re
 
 import lightning as L
@@ -10,11 +9,12 @@ import yaml
 from omegaconf import OmegaConf
 
 from cnnlab import models
-from cnnlab.build import objects as build
-from cnnlab.config.compose import CONF, RULES, check, compose
+from cnnlab.build.objects import build_classifier, build_datamodule
+from cnnlab.config.compose import CONF, compose
+from cnnlab.config.rules import RULES, check
 from cnnlab.errors import UserError
 from cnnlab.runs.run import train
-from cnnlab.runs.run_id import NOT_IDENTITY, run_id
+from cnnlab.runs.run_id import NOT_HASHED, run_id
 from tests.conftest import root_of
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -33,8 +33,8 @@ TIMED = [model if model in QUICK else pytest.param(model, marks=pytest.mark.slow
 
 def two_steps(cfg) -> L.Trainer:
     """Two steps of training, with the gradients on the way."""
-    data = build.datamodule(cfg)
-    model = build.classifier(cfg, data)
+    data = build_datamodule(cfg)
+    model = build_classifier(cfg, data)
     trainer = L.Trainer(
         accelerator="cpu", devices=1, max_epochs=1, limit_train_batches=2, limit_val_batches=1, logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
@@ -105,7 +105,7 @@ def test_every_experiment_composes_builds_adds_no_key_and_says_what_it_is(experi
     small = [f"data.root={root_of(small_datasets, cfg.data.name)}", "data.limit=20", "data.batch_size=8"]
     small += ["data.val_size=0.1", "data.train_size=null"]
     cfg = compose("train", [f"experiment={experiment}", *small])
-    build.classifier(cfg, build.datamodule(cfg))
+    build_classifier(cfg, build_datamodule(cfg))
 
 
 def chosen(text: str) -> dict[str, str]:
@@ -121,29 +121,32 @@ def keys(node, prefix="") -> set[str]:
     return set().union(*(keys(value, f"{prefix}.{key}") for key, value in node.items()), {prefix})
 
 
-@pytest.mark.parametrize("part", sorted(path.stem for path in (CONF / "ablation").glob("*.yaml")))
-def test_an_ablation_changes_the_fast_recipe_adds_no_key_and_builds(part, small_datasets):
+PARTS = sorted(path.stem for path in (CONF / "experiment" / "without").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_fast_recipe_without_a_part_differs_adds_no_key_and_builds(part, small_datasets):
     small = [f"data.root={small_datasets}", "data.limit=20", "data.batch_size=8"]
-    whole = compose("train", ["experiment=cifar10_fast_ablation", *small])
-    cfg = compose("train", ["experiment=cifar10_fast_ablation", f"ablation={part}", *small])
+    complete = compose("train", ["experiment=cifar10_fast_ablation", *small])
+    cfg = compose("train", ["experiment=cifar10_fast_ablation", f"experiment/without={part}", *small])
     check(cfg)
-    assert (cfg == whole) is (part == "none")
-    if part != "muon":  # which has another optimizer's keys
-        assert keys(cfg) - keys(whole) <= {".callbacks.averaging"}
-    build.classifier(cfg, build.datamodule(cfg))
+    assert (cfg == complete) is (part == "nothing")
+    if part != "muon":  # SGD has other keys
+        assert keys(cfg) - keys(complete) <= {".callbacks.averaging"}
+    build_classifier(cfg, build_datamodule(cfg))
 
 
 def test_the_ablation_leaves_out_each_part_once():
     text = (CONF / "experiment" / "cifar10_fast_ablation.yaml").read_text()
-    swept = re.search(r"ablation: ([\w,]+)", text)
+    swept = re.search(r"experiment/without: ([\w,]+)", text)
     assert swept
-    assert sorted(swept[1].split(",")) == sorted(path.stem for path in (CONF / "ablation").glob("*.yaml"))
+    assert sorted(swept[1].split(",")) == PARTS
 
 
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
 def test_a_choice_is_one_small_file(path):
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
-    assert len(lines) <= {CONF: 45, CONF / "experiment": 20}.get(path.parent, 14)
+    assert len(lines) <= {CONF: 55, CONF / "experiment": 20}.get(path.parent, 14)
     yaml.safe_load(path.read_text())
 
 
@@ -175,13 +178,13 @@ def test_the_command_line_wins_over_a_models_and_a_datas_own_choice():
 def test_rules_and_exclusions_name_keys_that_exist():
     configurations = [compose("train"), compose("analyze"), compose("benchmark"), compose("tune", ["search=adamw"])]
     configurations += [compose("train", [f"callbacks={name}"]) for name in ("averaging", "gradient_norms")]
-    for key in [*RULES, *NOT_IDENTITY]:
+    for key in [*RULES, *NOT_HASHED]:
         parent, _, last = key.rpartition(".")
         assert any(last in (OmegaConf.select(cfg, parent) or {} if parent else cfg) for cfg in configurations), key
 
 
 def identity(*overrides: str) -> str:
-    return run_id(compose("train", list(overrides)), precision="32-true", threads=2, fingerprint="abc")
+    return run_id(compose("train", list(overrides)), fingerprint="abc")
 
 
 @pytest.mark.parametrize(
@@ -210,10 +213,21 @@ def test_what_cannot_change_the_weights_leaves_the_run_id(override):
     assert identity(override) == identity()
 
 
-def test_precision_threads_and_pictures_are_part_of_the_run_id():
+def test_the_images_are_part_of_the_run_id():
     cfg = compose("train", [])
-    resolved = itertools.product(("32-true", "bf16-mixed"), (1, 2), ("these pictures", "other pictures"))
-    assert len({run_id(cfg, *values) for values in resolved}) == 8
+    assert run_id(cfg, "these images") != run_id(cfg, "other images")
+
+
+@pytest.mark.parametrize("key", ["precision=bf16-mixed", "threads=2"])
+def test_explicit_precision_and_threads_are_part_of_the_run_id(key):
+    assert identity(f"trainer.{key}") != identity()
+
+
+def test_auto_is_the_same_run_on_every_machine(monkeypatch):
+    expected = identity()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert identity() == expected
 
 
 @pytest.mark.parametrize("choice", ["trainer.gradient_clip_val=1", "callbacks=gradient_norms"])
@@ -225,7 +239,18 @@ def test_what_needs_gradients_without_float16s_scale_is_refused_beside_a_fused_s
         check(compose("train", [*overrides, possible]))
 
 
-@pytest.mark.parametrize("override", ["+trainer.max_epoch=3", "+data.foo=1"])
+def test_callbacks_combine():
+    cfg = compose("train", ["callbacks=[early_stopping,averaging]"])
+    assert [name for name, value in cfg.callbacks.items() if value is not None] == ["early_stopping", "averaging"]
+
+
+def test_no_two_choices_of_a_group_have_the_same_content():
+    for group in {path.parent for path in CONF.rglob("*.yaml")}:
+        contents = [OmegaConf.to_yaml(OmegaConf.load(path)) for path in group.glob("*.yaml")]
+        assert len(contents) == len(set(contents)), group
+
+
+@pytest.mark.parametrize("override", ["+trainer.max_epoch=3", "+data.foo=1", "+callbacks.foo=1", "+logger.csv=1"])
 def test_an_added_key_that_nothing_reads_is_refused(override):
     with pytest.raises(UserError, match=r"unknown key \w+\.\w+; \w+ has: "):
         check(compose("train", [override]))

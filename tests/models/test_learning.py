@@ -3,7 +3,7 @@
 import lightning as L
 import pytest
 
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_classifier, build_datamodule
 from cnnlab.config.compose import compose
 from cnnlab.machine.setup import keep_freed_memory, resolve_precision
 from tests.models.networks import MODELS
@@ -28,13 +28,13 @@ def accuracy_after_200_steps(model: str, overrides: list[str]) -> float:
          "data.val_size=1000", "trainer.max_epochs=1", *overrides],
     )  # fmt: skip
     keep_freed_memory()
-    data = build.datamodule(cfg)
+    data = build_datamodule(cfg)
     L.seed_everything(cfg.seed, verbose=False)
     trainer = L.Trainer(
         accelerator="cpu", devices=1, precision=resolve_precision("auto", "cpu"), max_epochs=1, logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
     )  # fmt: skip
-    trainer.fit(build.classifier(cfg, data), datamodule=data)
+    trainer.fit(build_classifier(cfg, data), datamodule=data)
     assert trainer.global_step == 200
     return float(trainer.callback_metrics["val/acc"])
 

@@ -61,7 +61,7 @@ def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_the_best(configure,
     assert train(configure(*QUICK))["status"] == "done"
     shown = capsys.readouterr().out
     assert f"warning: {last} is damaged: the checksum of " in shown
-    assert "going on from the best epoch" in shown
+    assert "resuming from the best epoch" in shown
 
 
 def test_a_damaged_record_is_not_taken_for_one(folder):

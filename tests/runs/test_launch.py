@@ -16,8 +16,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cnnlab.build import objects as build
-from cnnlab.config.compose import check, compose
+from cnnlab.build.objects import build_classifier, build_datamodule
+from cnnlab.build.trainer import build_trainer
+from cnnlab.config.compose import compose
+from cnnlab.config.rules import check
 from cnnlab.errors import UserError
 from cnnlab.machine import setup
 from cnnlab.runs.checkpoint import read_checkpoint
@@ -148,7 +150,7 @@ def test_whoever_is_killed_all_end_and_the_same_command_goes_on_to_the_same_bits
         assert errors.splitlines()[-1] == f"error: {record['error']}"
         assert f"the process of {victim} was ended by {number.name}" in record["error"]
         assert ("memory" in record["error"]) == (number == signal.SIGKILL)
-        assert "the same command goes on" in record["error"]
+        assert "run the same command again" in record["error"]
         assert "Traceback" not in errors
         assert record["status"] == "interrupted"
         assert not any(map(is_alive, processes))
@@ -175,7 +177,7 @@ def test_whoever_is_killed_all_end_and_the_same_command_goes_on_to_the_same_bits
             "interrupted",
             "the process of rank 1 failed: ZeroDivisionError: division by zero; its traceback is in ",
         ),
-        ("rank and os._exit(3)", "interrupted", "the process of rank 1 ended with exit code 3 and did not say why"),
+        ("rank and os._exit(3)", "interrupted", "the process of rank 1 ended with exit code 3 without a report"),
     ],
 )
 def test_what_one_process_fails_from_ends_all_with_its_message(what, status, message, arguments, in_a_process, command):
@@ -230,7 +232,7 @@ def test_all_processes_validate_with_the_statistics_of_batch_norm_that_are_saved
     overrides = arguments("model=cnn", "trainer.max_epochs=1", "trainer.devices=2")
     record, folder = run(overrides)
     cfg = compose("train", overrides)
-    data, net = build.datamodule(cfg), trained_network(read_checkpoint(folder / "checkpoints" / "last.ckpt"))
+    data, net = build_datamodule(cfg), trained_network(read_checkpoint(folder / "checkpoints" / "last.ckpt"))
     logits = predict_logits(net, data, data.val, setup.prepare(cfg.trainer))
     assert F.cross_entropy(logits, data.val.labels).item() == pytest.approx(record["val/loss"], rel=1e-5)
 
@@ -264,7 +266,7 @@ def test_what_processes_cannot_do_is_told_before_anything_is_made(overrides, mes
 
 def test_several_processes_are_another_run_and_how_they_are_spread_is_not():
     def identity(*overrides: str) -> str:
-        return run_id(compose("train", list(overrides)), precision="32-true", threads=1, fingerprint="")
+        return run_id(compose("train", list(overrides)), fingerprint="")
 
     assert identity("trainer.sync_batchnorm=true") == identity("trainer.devices=1") == identity()
     assert identity("trainer.devices=4") == identity("trainer.devices=2", "trainer.num_nodes=2") != identity()
@@ -293,8 +295,8 @@ def test_a_network_for_several_gpus_is_built_with_synchronised_batch_norm(argume
     cfg.trainer.sync_batchnorm, cfg.trainer.num_nodes = True, 2
     for name, value in {"LOCAL_RANK": "1", "NODE_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
-    module = build.classifier(cfg, build.datamodule(cfg))
-    trainer = build.trainer(cfg, processor, Path(cfg.log_dir), *history_of(cfg), print)
+    module = build_classifier(cfg, build_datamodule(cfg))
+    trainer = build_trainer(cfg, processor, Path(cfg.log_dir), *history_of(cfg), print)
     assert isinstance(trainer.strategy, DDPStrategy)
     assert (trainer.world_size, trainer.global_rank, trainer.is_global_zero) == (4, 3, False)
     synchronised = TorchSyncBatchNorm().apply(module)

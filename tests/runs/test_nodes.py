@@ -45,7 +45,7 @@ def two_nodes(overrides) -> list["subprocess.Popen[str]"]:
     ("number", "status", "told"),
     [
         (signal.SIGTERM, 143, "the command of node 1 has ended, and the others with it; the same command goes on"),
-        (signal.SIGKILL, -9, "a peer of rank 0 has gone "),
+        (signal.SIGKILL, -9, "a peer of rank 0 is gone "),
     ],
 )
 def test_when_another_nodes_command_is_ended_the_run_is_interrupted(number, status, told, arguments):
@@ -85,7 +85,7 @@ def test_the_other_nodes_wait_as_long_as_the_first_one_reads_its_data(monkeypatc
 @pytest.mark.slow
 def test_two_nodes_are_one_run_and_both_are_told_that_it_is_done(arguments):
     overrides = arguments("trainer.num_nodes=2", "name=nodes")
-    for told in ("epoch 5/5", "this run is done"):
+    for told in ("epoch 5/5", "this run is already complete"):
         nodes = two_nodes(overrides)
         printed = [node.communicate(timeout=200)[0] for node in nodes]
         assert [node.returncode for node in nodes] == [0, 0], printed

@@ -11,7 +11,7 @@ import torch
 
 from cnnlab import models
 from cnnlab.augment.pipeline import normalize
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_datamodule
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.runs.run import train
@@ -46,7 +46,7 @@ def test_whitening_muon_and_alternating_flips_go_on_to_the_same_bits(configure, 
     timeless = [[row | {"images_per_second": "", "seconds": ""} for row in rows_of(folder)] for folder in folders]
     assert timeless[0] == timeless[1]
 
-    data = build.datamodule(whole)
+    data = build_datamodule(whole)
     net = models.fastnet(widths=(8, 8, 8))
     net.whiten(normalize(data.train[torch.arange(len(data.train))][0], data.spec))
     torch.testing.assert_close(a["net.whitening.weight"], net.whitening.weight)  # of the training images, to the end
@@ -185,6 +185,19 @@ def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(configure, monk
     assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
 
 
+@pytest.mark.parametrize(("first", "second"), [(True, False), (False, True)], ids=["to bf16", "from bf16"])
+def test_a_run_is_resumed_in_the_precision_in_which_it_started(first, second, configure, monkeypatch):
+    """`auto` means bf16-mixed on one machine and 32-true on the other; the same command is the same run on both."""
+    cfg = configure(*QUICK)
+    monkeypatch.setattr("cnnlab.machine.setup.has_bf16_units", lambda device: first)
+    interrupt_in_the_second_epoch(cfg, monkeypatch)
+    monkeypatch.setattr("cnnlab.machine.setup.has_bf16_units", lambda device: second)
+    record = train(cfg)
+    assert record["precision"] == ("bf16-mixed" if first else "32-true")
+    assert record["epochs"] == 2
+    assert len(list((Path(cfg.log_dir) / cfg.name).iterdir())) == 1
+
+
 def cut_off_in_the_third_epoch(configure, monkeypatch):
     """The configuration and the folder of a run of which two epochs are kept."""
     cfg = configure("data.limit=128", "trainer.max_epochs=3", "logger=none")
@@ -207,13 +220,13 @@ def test_where_the_last_checkpoint_is_damaged_the_best_is_used(configure, monkey
     last, best = (folder / "checkpoints" / f"{which}.ckpt" for which in ("last", "best"))
     last.write_bytes(last.read_bytes()[:1000])
     record = train(cfg)
-    assert f"warning: {last} is not a whole checkpoint: it is truncated" in capsys.readouterr().out
+    assert f"warning: {last} is not a complete checkpoint: it is truncated" in capsys.readouterr().out
     assert record["status"] == "done"
     assert [row["epoch"] for row in rows_of(folder)] == ["1", "2", "3"]
     for path in (last, best):
         path.write_bytes(b"")
     (folder / "result.json").write_text(json.dumps(record | {"status": "running"}))
-    with pytest.raises(UserError, match=f"{best} is not a whole checkpoint"):
+    with pytest.raises(UserError, match=f"{best} is not a complete checkpoint"):
         train(cfg)
 
 

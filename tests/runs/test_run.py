@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from cnnlab.errors import Diverged, UserError
-from cnnlab.runs import execution as run
+from cnnlab.runs import run
 from cnnlab.runs.folder import RunFolder
 from cnnlab.runs.run import train
 from cnnlab.training.classifier import ImageClassifier
@@ -79,7 +79,9 @@ def test_a_finished_run_is_told_and_not_trained_again(configure, capsys):
     capsys.readouterr()
     written = (folder_of(cfg, first) / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     assert train(cfg) == first
-    assert "this run is done; fresh=true trains it again; made with commit " in capsys.readouterr().out
+    assert (
+        "this run is already complete; use fresh=true to train it again; made with commit " in capsys.readouterr().out
+    )
     assert (folder_of(cfg, first) / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
 
 
@@ -210,7 +212,7 @@ def test_figures_and_hyperparameters_that_fail_cost_no_record(configure, monkeyp
         raise ValueError("no font")
 
     monkeypatch.setattr(run, "draw_curves", fails)
-    monkeypatch.setattr(run, "_log_hyperparameters", fails)
+    monkeypatch.setattr(run, "log_hyperparameters", fails)
     cfg = configure(*QUICK)
     record = train(cfg)
     assert record["status"] == "done"
@@ -267,7 +269,7 @@ def test_a_clusters_variables_change_nothing(configure, monkeypatch, tmp_path):
 
 def test_reflections_are_left_out_of_digits_and_the_facts_say_so(configure, capsys):
     train(configure(*QUICK, "augment=crop_flip"))
-    assert "RandomCrop; left out: RandomFlip, as a reflection changes what is shown" in capsys.readouterr().out
+    assert "RandomCrop; left out: RandomFlip, as a reflection changes the label" in capsys.readouterr().out
 
 
 def test_limits_are_marked_in_facts_and_record(configure, capsys):
@@ -285,6 +287,17 @@ def test_a_second_process_is_refused_while_the_first_goes_on(configure):
         with pytest.raises(UserError, match=f"another process is training in {folder}"):
             train(configure(*QUICK, "fresh=true"))
     assert (folder / "checkpoints" / "last.ckpt").exists()
+
+
+def test_without_locks_in_the_file_system_a_run_warns_and_trains(configure, monkeypatch, capsys):
+    def unsupported(self, *_, **__):
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr("filelock.FileLock._acquire", unsupported)
+    folder = RunFolder(Path(configure().log_dir) / "a" / "b")
+    with folder.hold():
+        assert folder.checkpoints.is_dir()
+    assert "has no locks; do not train the same run twice at a time" in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_written_is_named(configure, tmp_path):
@@ -338,7 +351,7 @@ def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(arguments, confi
     [("trainer.limit_train_batches=0.01", "40 batches"), ("trainer.limit_eval_batches=0.5", "1 batch")],
 )
 def test_a_share_of_the_batches_that_is_none_is_told(argument, batches, configure, tmp_path):
-    with pytest.raises(UserError, match=f"{argument} of {batches} is none; take more, or a number"):
+    with pytest.raises(UserError, match=f"{argument} of {batches} is none; use more, or a number"):
         train(configure(argument))
     assert not list(tmp_path.iterdir())
 

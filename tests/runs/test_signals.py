@@ -43,7 +43,7 @@ def statuses(logs: Path) -> list[str]:
 def test_sigterm_keeps_the_last_epoch_and_the_same_command_goes_on(tmp_path, data_root, capsys):
     status, out, err = Going(tmp_path / "logs", data_root, *LONG).end(signal.SIGTERM)
     assert status == 143
-    assert out.endswith("interrupted; the same command goes on after the last whole epoch\n")
+    assert out.endswith("interrupted; run the same command again to resume after the last completed epoch\n")
     assert err == "ended by SIGTERM\n"
     assert statuses(tmp_path / "logs") == ["interrupted"]
     train(compose("train", [*LONG, f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}"]))
@@ -51,7 +51,7 @@ def test_sigterm_keeps_the_last_epoch_and_the_same_command_goes_on(tmp_path, dat
     assert statuses(tmp_path / "logs") == ["done"]
 
 
-BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.objects.datamodule", "after": "cnnlab.runs.execution.Run._finish"}
+BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.objects.build_datamodule", "after": "cnnlab.runs.run.Run._finish"}
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def test_of_two_processes_in_one_folder_the_second_is_refused_and_the_first_goes
     second = command("src/train.py", *LONG, "fresh=true")
     first.process.send_signal(signal.SIGCONT)
     assert second.returncode == 1
-    assert re.fullmatch(r"error: another process is training in .*; wait for it, or end it first\n", second.stderr)
+    assert re.fullmatch(r"error: another process is training in .*; wait for it, or stop it first\n", second.stderr)
     out, err = first.process.communicate(timeout=100)
     assert first.process.returncode == 0, err
     assert "epoch 20/20" in out

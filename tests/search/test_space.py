@@ -6,7 +6,8 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from cnnlab.config.compose import CONF, check, compose
+from cnnlab.config.compose import CONF, compose
+from cnnlab.config.rules import check
 from cnnlab.errors import UserError
 from cnnlab.search.space import Choices, Range, read_space
 
@@ -92,7 +93,7 @@ MISTAKES = {
     "search=adamw +search.trials.choices=[10,20]": "search.trials: it cannot change what a network learns",
     "search=adamw +search.pruner.choices=[none]": "search.pruner: it cannot change what a network learns",
     "search=adamw data.val_size=0": "a search needs validation images: data.val_size must be above 0, got 0",
-    "search=adamw monitor=train/acc": "a search goes by validation images: monitor must be val/acc or val/loss",
+    "search=adamw monitor=train/acc": "a search needs a validation metric: monitor must be val/acc or val/loss",
     "search=adamw monitor=test/acc": "monitor must be one of .* got 'test/acc'",
     "search=adamw trials=0": "trials must be a whole number of at least 1, got 0",
     "search=adamw pruner=best": r"pruner must be one of \['median', 'halving', 'none'\], got 'best'",

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_classifier, build_datamodule
 from cnnlab.config.compose import compose
 from cnnlab.rendering.numbers import duration, speed
 from cnnlab.training.callbacks import Display, History
@@ -16,12 +16,12 @@ from tests.training.test_training import quick_trainer
 def show(terminal: bool, data_root, tmp_path) -> tuple[str, list[str]]:
     """What two epochs write to the console, and the lines that they say."""
     cfg = compose("train", [f"data.root={data_root}", "data.limit=320", "trainer.max_epochs=2"])
-    module = build.datamodule(cfg)
+    module = build_datamodule(cfg)
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
     history, lines = History(tmp_path / "metrics.csv"), []
     display = Display(history, lines.append, console)
     trainer = quick_trainer(max_epochs=2, enable_checkpointing=True, callbacks=[history, display])
-    trainer.fit(build.classifier(cfg, module), datamodule=module)
+    trainer.fit(build_classifier(cfg, module), datamodule=module)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue(), lines
 

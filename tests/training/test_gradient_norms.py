@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_classifier, build_datamodule
 from cnnlab.runs.run import train
 from cnnlab.training.callbacks.gradient_norms import layer_weights
 from tests.analysis.subjects import subject
@@ -25,8 +25,8 @@ def rows_of(cfg) -> list[dict[str, str]]:
 
 def by_hand(cfg) -> dict[str, torch.Tensor]:
     """The norm of each layer in each of the epoch's steps, of weights that stay as they begin."""
-    data = build.datamodule(cfg)
-    model = build.classifier(cfg, data)
+    data = build_datamodule(cfg)
+    model = build_classifier(cfg, data)
     norms: dict[str, list[torch.Tensor]] = {}
     for images, labels, _ in data.train_dataloader():
         x, targets = model.augmentation(images, labels, torch.Generator())

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 from cnnlab import models
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_augmentation, build_classifier, build_datamodule
 from cnnlab.build.targets import make
 from cnnlab.config.compose import CONF, compose
 from cnnlab.errors import UserError
@@ -89,9 +89,9 @@ def test_biases_have_a_rate_of_their_own_with_every_optimizer_and_the_schedule_s
     for choice in ("sgd", "adam", "muon"):
         chosen = [f"optimizer={choice}", "param_groups.bias_lr_factor=8", "scheduler=constant", "trainer.max_steps=2"]
         cfg = compose("train", ["model=cnn", f"data.root={data_root}", "scheduler.warmup=0.5", *chosen])
-        module = build.datamodule(cfg)
+        module = build_datamodule(cfg)
         trainer = quick_trainer(max_epochs=1, limit_val_batches=0)
-        model = build.classifier(cfg, module)
+        model = build_classifier(cfg, module)
         trainer.fit(model, datamodule=module)
         rates = {id(p): group["lr"] for group in trainer.optimizers[0].param_groups for p in group["params"]}
         of = {name: rates[id(p)] for name, p in model.net.named_parameters()}
@@ -115,8 +115,8 @@ def test_every_models_loss_falls_with_its_default_recipe(model, data, small_data
     size = ["data.image_size=16"] if model == "resnet18" else []
     arguments = [f"model={model}", f"data={data}", f"data.root={root_of(small_datasets, data)}", "data.val_size=0"]
     cfg = compose("train", [*arguments, "data.batch_size=16", f"trainer.max_steps={steps}", "augment=none", *size])
-    module = build.datamodule(cfg)
-    model = build.classifier(cfg, module)
+    module = build_datamodule(cfg)
+    model = build_classifier(cfg, module)
     losses: list[float] = []
 
     class Keep(L.Callback):
@@ -138,8 +138,8 @@ def test_the_rate_follows_the_schedule_and_gradients_are_clipped(data_root):
         "train", [f"data.root={data_root}", "optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=false",
                   "optimizer.weight_decay=0", "trainer.max_steps=10", "scheduler=multistep", "scheduler.warmup=0"]
     )  # fmt: skip
-    module = build.datamodule(cfg)
-    model = build.classifier(cfg, module)
+    module = build_datamodule(cfg)
+    model = build_classifier(cfg, module)
     rates, lengths = [], []
 
     class Watch(L.Callback):
@@ -164,9 +164,9 @@ def test_every_model_learns_the_digits_with_every_optimizer(model, optimizer, da
     cfg = compose(
         "train", [f"model={model}", f"optimizer={optimizer}", f"data.root={data_root}", "trainer.max_steps=120"]
     )
-    module = build.datamodule(cfg)
+    module = build_datamodule(cfg)
     trainer = quick_trainer(max_epochs=3)
-    trainer.fit(build.classifier(cfg, module), datamodule=module)
+    trainer.fit(build_classifier(cfg, module), datamodule=module)
     assert trainer.callback_metrics["val/acc"] > 0.5
 
 
@@ -182,8 +182,8 @@ def test_augmentation_is_the_same_in_every_precision(small_datasets):
     cfg = compose(
         "train", ["data=cifar10", "model=cnn", "augment=alexnet", f"data.root={small_datasets}", "data.batch_size=8"]
     )
-    data = build.datamodule(cfg)
-    model = build.classifier(cfg, data)
+    data = build_datamodule(cfg)
+    model = build_classifier(cfg, data)
     batch = next(iter(data.train_dataloader()))
     expected, _ = model.augmented(batch, 0)
     with torch.autocast("cpu", torch.bfloat16):
@@ -196,5 +196,5 @@ def test_a_step_of_augmentation_that_is_null_is_left_out(small_datasets):
         "train",
         ["data=cifar10", "augment=crop_flip", "augment.flip=null", f"data.root={small_datasets}", "data.batch_size=8"],
     )
-    steps = build.augmentation(cfg.augment, build.datamodule(cfg).spec).image_steps
+    steps = build_augmentation(cfg.augment, build_datamodule(cfg).spec).image_steps
     assert [type(step).__name__ for step in steps] == ["RandomCrop"]

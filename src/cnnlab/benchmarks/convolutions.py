@@ -18,7 +18,7 @@ from cnnlab.benchmarks.noise import NoiseData, check_data
 from cnnlab.benchmarks.rates import DTYPES, PRODUCT, dtypes_of, matrix_products, product_rates, rate_rows
 from cnnlab.benchmarks.results import Result, Row, facts_of
 from cnnlab.benchmarks.stopwatch import Timing, alternate
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_classifier
 from cnnlab.errors import UserError
 from cnnlab.machine.setup import prepare
 from cnnlab.ops.convolution import make_layout
@@ -134,7 +134,7 @@ def bench(cfg: DictConfig) -> Result:
     check_data(cfg)
     machine = prepare(cfg.trainer)
     data = NoiseData(cfg, cfg.data.batch_size)
-    net = build.classifier(cfg, data).net
+    net = build_classifier(cfg, data).net
     shapes = shapes_of(net, data.spec.in_channels, data.spec.image_size)
     facts = facts_of(cfg, machine, data)
     if not shapes:

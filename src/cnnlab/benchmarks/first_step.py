@@ -49,7 +49,8 @@ def main() -> None:
     for package in ("hydra", "torch", "lightning", "cnnlab.runs.run"):
         importlib.import_module(package)
         marks.mark(f"import {package}")
-    from cnnlab.build import objects as build
+    from cnnlab.build import objects
+    from cnnlab.runs import run
     from cnnlab.training.classifier import ImageClassifier
 
     def end(self: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -57,9 +58,9 @@ def main() -> None:
         print(json.dumps(marks.seconds), flush=True)
         os._exit(0)
 
-    build.datamodule = marks.around(build.datamodule, "configuration", "data")
-    build.classifier = marks.around(build.classifier, "data", "network")
-    build.trainer = marks.around(build.trainer, "run folder", "trainer")
+    objects.build_datamodule = marks.around(objects.build_datamodule, "configuration", "data")
+    objects.build_classifier = marks.around(objects.build_classifier, "data", "network")
+    run.build_trainer = marks.around(run.build_trainer, "run folder", "trainer")
     ImageClassifier.on_train_batch_end = end  # type: ignore[method-assign]
     runpy.run_path(str(TRAIN), run_name="__main__")
 

@@ -17,13 +17,13 @@ from cnnlab.benchmarks import plain
 from cnnlab.benchmarks.child import Turns
 from cnnlab.benchmarks.noise import NoiseData
 from cnnlab.benchmarks.stopwatch import WARM_UP
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_augmentation, build_classifier, build_network
+from cnnlab.build.trainer import build_trainer, without_lightnings_advice
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.specs import SPECS
 from cnnlab.machine.probes import device_type
 from cnnlab.machine.setup import Machine, prepare
 from cnnlab.ops.swap import swap_convolutions
-from cnnlab.runs.execution import without_advice
 from cnnlab.training.callbacks import Checkpoints, History
 from cnnlab.training.classifier import ImageClassifier
 
@@ -37,7 +37,7 @@ FORMS = {
 def prepared(cfg: DictConfig, images: int | None = None) -> tuple[ImageDataModule, ImageClassifier, Machine]:
     """What a run of `cfg` trains, made as there, but on `images` of noise, or as many as the dataset has."""
     data = NoiseData(cfg, images)
-    model = build.classifier(cfg, data)
+    model = build_classifier(cfg, data)
     macs = count_macs(model.net, data.spec.in_channels, data.spec.image_size)
     swap_convolutions(model.net, cfg.conv)
     return data, model, prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size)
@@ -59,10 +59,10 @@ def run_trainer(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
     """`train.py`'s own loop within its first epoch: Lightning's Trainer with the run's module, data and callbacks."""
     cfg.data.val_size, cfg.trainer.max_steps, cfg.trainer.limit_train_batches = 0, None, None
     data, model, machine = prepared(cfg, images)
-    with tempfile.TemporaryDirectory() as folder, without_advice():
+    with tempfile.TemporaryDirectory() as folder, without_lightnings_advice():
         path = Path(folder)
         history, checkpoints = History(path / "metrics.csv"), Checkpoints(path, monitor=None)
-        trainer = build.trainer(cfg, machine, path / "run", history, checkpoints, lambda line: None)
+        trainer = build_trainer(cfg, machine, path / "run", history, checkpoints, lambda line: None)
         trainer.callbacks.insert(0, TakeTurns(turns))  # type: ignore[attr-defined]
         trainer.fit(model, datamodule=data)
     raise AssertionError("the epoch ended before the turns")
@@ -109,7 +109,7 @@ def run_form(turns: Turns, cfg: DictConfig, form: str) -> NoReturn:
 def run_plain(turns: Turns, cfg: DictConfig, padding: int, flip: bool, images: int) -> NoReturn:
     """The opponent's training; only a number of threads that is asked for is set."""
     data = NoiseData(cfg, images)
-    net = build.network(cfg.model, data.spec)
+    net = build_network(cfg.model, data.spec)
     batches = plain_batches(cfg, data, padding, flip)
     training = plain.Training(net, lr=0.01, device=device_type(cfg.trainer.accelerator))
     while True:
@@ -140,7 +140,7 @@ def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
     """The data module's batches, augmented and normalized, as a step of `cfg`'s network does it, on its threads."""
     data = NoiseData(cfg)
     machine = prepare(cfg.trainer, macs_per_step=macs_of_a_step(cfg))
-    augmentation = build.augmentation(cfg.augment, data.spec)
+    augmentation = build_augmentation(cfg.augment, data.spec)
     generator = torch.Generator().manual_seed(cfg.seed)
     loader = data.train_dataloader()
     while True:
@@ -153,7 +153,7 @@ def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
 def macs_of_a_step(cfg: DictConfig) -> float:
     """Multiply-accumulates of a forward pass over a batch."""
     spec = NoiseData(cfg, cfg.data.batch_size).spec
-    return cfg.data.batch_size * count_macs(build.network(cfg.model, spec), spec.in_channels, spec.image_size)
+    return cfg.data.batch_size * count_macs(build_network(cfg.model, spec), spec.in_channels, spec.image_size)
 
 
 def images_for(cfg: DictConfig, steps: int) -> int:

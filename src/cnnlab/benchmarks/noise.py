@@ -4,7 +4,7 @@ import torch
 from omegaconf import DictConfig
 
 from cnnlab.augment import Augmentation, RandomCrop, RandomFlip
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_augmentation
 from cnnlab.data.cache import Dataset
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.images import Split
@@ -57,7 +57,7 @@ def crop_and_flip(cfg: DictConfig) -> tuple[int, bool]:
         UserError: it is another one.
     """
     data = NoiseData(cfg, cfg.data.batch_size)
-    augmentation: Augmentation = build.augmentation(cfg.augment, data.spec)
+    augmentation: Augmentation = build_augmentation(cfg.augment, data.spec)
     steps = [*augmentation.image_steps, *augmentation.mix_steps]
     others = [type(step).__name__ for step in steps if type(step) not in (RandomCrop, RandomFlip) or _reflects(step)]
     if others:

@@ -11,14 +11,15 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from cnnlab.benchmarks.stopwatch import Timing
-from cnnlab.config.compose import BENCHES, CONF
+from cnnlab.config.compose import CONF
+from cnnlab.config.rules import BENCHES
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.errors import UserError, one_of
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.probes import device_name
 from cnnlab.machine.setup import Machine
 from cnnlab.rendering.tables import aligned, render
-from cnnlab.runs.folder import git_state
+from cnnlab.runs.record import git_state
 
 # The module that measures what `bench=` names.
 MODULES = {"train": "steps", "data": "loading", "ops": "convolutions", "startup": "startup", "trainer": "overhead"}

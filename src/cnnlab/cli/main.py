@@ -1,14 +1,14 @@
-"""From a command line to a call with the composed configuration, and from any mistake to one clear message.
+"""From a command line to a call of the command with the composed configuration.
 
-Imports Hydra and nothing heavier, so that help and mistakes answer at once.
+Imports Hydra and nothing heavier, so that help and mistakes are answered immediately.
 """
 
+import importlib
 import os
-import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -18,84 +18,74 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
+from cnnlab.cli.messages import check_overrides, explain, summary
 from cnnlab.cli.sweep import CountJobs, Job, this_job
-from cnnlab.config.compose import CONF, check, compose, keys_of, options, plain, quoted
+from cnnlab.config.compose import CONF, plain, quoted
+from cnnlab.config.rules import check
 from cnnlab.errors import Lost, Terminated, UserError
 
-LAUNCHERS = "joblib, ray, submitit_local and submitit_slurm"
 
-Task = Callable[[DictConfig], Any]  # a run's record, or nothing
+def main(command: str) -> None:
+    """Run `cnnlab.commands.<command>` with the configuration that conf/<command>.yaml and the arguments compose.
 
-
-def command(config_name: str) -> Callable[[Task], Callable[[], None]]:
-    """Make `task(cfg)` a command that composes conf/<config_name>.yaml with its arguments.
-
-    The command exits with 0 after success, with 1 after a mistake or a failed job, with 130 after Ctrl-C, and with 143
-    after SIGTERM.
+    Exits with status 0 after success, 1 after a mistake or a failed job, 130 after Ctrl-C, and 143 after SIGTERM.
     HYDRA_FULL_ERROR=1 shows the traceback of a mistake.
     """
-
-    def decorate(task: Task) -> Callable[[], None]:
-        def main() -> None:
-            full_errors = os.environ.get("HYDRA_FULL_ERROR", "0") == "1"
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing its own form of the error
-            failures: list[Exception] = []
-            _end_on_sigterm()
-            try:
-                _check_choices(sys.argv[1:])
-                sys.argv[1:] = quoted(sys.argv[1:])
-                hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(
-                    lambda cfg: _run_job(task, cfg, failures)
-                )()
-            except KeyboardInterrupt:
-                _end_sweep("interrupted")
-                sys.exit(128 + signal.SIGINT)
-            except Terminated:
-                print("ended by SIGTERM", file=sys.stderr)
-                _end_sweep("interrupted")
-                sys.exit(128 + signal.SIGTERM)
-            except (UserError, HydraException, OmegaConfBaseException) as error:
-                failures.append(error)
-                print(f"error: {_explain(error, config_name, sys.argv[1:])}", file=sys.stderr)
-            except Exception as error:  # of a launcher, as when a worker dies
-                if CountJobs.current is None:
-                    raise
-                failures.append(error)
-                print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
-            is_whole = _end_sweep()
-            if failures and full_errors:
-                raise failures[0]
-            if failures or not is_whole:
-                sys.exit(1)
-
-        return main
-
-    return decorate
+    full_errors = os.environ.get("HYDRA_FULL_ERROR", "0") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise, instead of printing the error in its own form
+    failures: list[Exception] = []
+    _raise_at_sigterm()
+    try:
+        sys.argv[1:] = quoted(sys.argv[1:])
+        check_overrides(sys.argv[1:])
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(
+            lambda cfg: _run_job(command, cfg, failures)
+        )()
+    except KeyboardInterrupt:
+        _end_sweep("interrupted")
+        sys.exit(128 + signal.SIGINT)
+    except Terminated:
+        print("ended by SIGTERM", file=sys.stderr)
+        _end_sweep("interrupted")
+        sys.exit(128 + signal.SIGTERM)
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        failures.append(error)
+        print(f"error: {explain(error, command, sys.argv[1:])}", file=sys.stderr)
+    except Exception as error:  # of a launcher, for example when a worker dies
+        if CountJobs.current is None:
+            raise
+        failures.append(error)
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+    is_complete = _end_sweep()
+    if failures and full_errors:
+        raise failures[0]
+    if failures or not is_complete:
+        sys.exit(1)
 
 
-def _end_on_sigterm() -> None:
-    """Make SIGTERM an exception in this process, unless something else waits for it.
+def _raise_at_sigterm() -> None:
+    """Make SIGTERM an exception in this process, unless it has another handler.
 
-    Lightning, while it trains or tests, does what it has to do at SIGTERM and calls this handler then.
+    Lightning, while it trains or tests, does its own work at SIGTERM and then calls this handler.
     """
 
-    def end(signum: int, frame: FrameType | None) -> None:
+    def terminate(signum: int, frame: FrameType | None) -> None:
         raise Terminated
 
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGTERM, terminate)
 
 
-def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
-    """One job; what it raises is told at once and kept in `failures`, so that the other jobs of a sweep go on."""
-    _end_on_sigterm()  # a launcher's worker is a process of its own
+def _run_job(command: str, cfg: DictConfig, failures: list[Exception]) -> None:
+    """Run one job; its error is printed immediately and added to `failures`, so that a sweep's other jobs go on."""
+    _raise_at_sigterm()  # a launcher's worker is a process of its own
     place = this_job()
     if place is None:
-        if swept := _left_unswept():
+        if swept := _keys_to_sweep():
             print(f"note: this is one job of a sweep over {', '.join(swept)}; -m runs them all")
-        _guarded(task, cfg, failures)
+        _guarded(command, cfg, failures)
         return
     sweep, job = place
     if sweep.is_stopped:
@@ -103,15 +93,15 @@ def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
         return
     sweep.write(job)
     try:
-        record = _guarded(task, cfg, failures)
+        record = _guarded(command, cfg, failures)
     except BaseException as error:
         sweep.write(replace(job, status="interrupted"))
         if isinstance(error, Terminated) and CountJobs.current is None:
-            return  # of a worker: this job alone
+            return  # in a worker, SIGTERM ends this job alone
         raise
     if record is None:
         status = "interrupted" if isinstance(failures[-1], Lost) else "failed"
-        sweep.write(replace(job, status=status, error=_message(failures[-1])))
+        sweep.write(replace(job, status=status, error=summary(failures[-1])))
         if status == "failed" and cfg.get("on_failure") == "stop":
             sweep.stop()
     else:
@@ -119,100 +109,48 @@ def _run_job(task: Task, cfg: DictConfig, failures: list[Exception]) -> None:
     print(sweep.progress())
 
 
-def _left_unswept() -> list[str]:
-    """What the experiment would sweep over with -m, and the command line says nothing of."""
+def _keys_to_sweep() -> list[str]:
+    """The keys that the experiment would sweep over with -m, without those set on the command line."""
     given = {override.partition("=")[0] for override in HydraConfig.get().overrides.task}
     return [str(key) for key in HydraConfig.get().sweeper.get("params") or {} if key not in given]
 
 
-def _guarded(task: Task, cfg: DictConfig, failures: list[Exception]) -> Any:
-    """What the task gives, or None after a failure, which is told and kept."""
+def _guarded(command: str, cfg: DictConfig, failures: list[Exception]) -> Any:
+    """The command's result, or None after an error, which is printed and added to `failures`."""
     try:
         resolved = plain(cfg)
         check(resolved)
-        result = task(resolved)
+        result = importlib.import_module(f"cnnlab.commands.{command}").run(resolved)
         sys.stdout.flush()
         return {} if result is None else result
-    except BrokenPipeError:  # whoever read the output, as `head`, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         failures.append(error)
         if isinstance(error, UserError | OmegaConfBaseException):
-            print(f"error: {_explain(error)}", file=sys.stderr)
+            print(f"error: {explain(error)}", file=sys.stderr)
         else:
             traceback.print_exc()
         return None
 
 
-def _message(error: Exception) -> str:
-    """One failure for the table."""
-    known = isinstance(error, UserError | OmegaConfBaseException)
-    return _explain(error) if known else f"{type(error).__name__}: {error}"
-
-
 def _done(job: Job, cfg: DictConfig, record: Mapping[str, Any]) -> Job:
-    """The job with its run's figures; a command that trains nothing has none."""
+    """The job with the figures of its run; commands other than `train` have none."""
     folder = str(Path(cfg.log_dir) / record["name"] / record["run_id"]) if "run_id" in record else ""
     accuracies = (record.get("val/acc"), record.get("test/acc"))
     return replace(job, status="done", folder=folder, accuracies=accuracies, seconds=record.get("train_seconds"))
 
 
 def _end_sweep(running: str = "lost") -> bool:
-    """Print the table of the sweep that was run, if a job of one was begun; whether all of its jobs were done.
+    """Print the table of the sweep, if one was started; return whether all of its jobs are done.
 
     Args:
-        running: what became of jobs that have not ended.
+        running: the status of jobs that have not ended.
     """
     sweep = CountJobs.current
     if sweep is None:
         return True
     if sweep.jobs():
         print(f"\n{sweep.end(running)}\n\ntable  {sweep.folder / 'table.txt'}")
-    return sweep.is_whole()
-
-
-def _check_choices(arguments: list[str]) -> None:
-    """Raise UserError for what Hydra takes for no name; `model=[a,b]` would merge two networks' arguments into one."""
-    for argument in arguments:
-        group, _, value = argument.partition("=")
-        if not group or not (CONF / group).is_dir():
-            continue
-        if value.startswith("["):
-            names = value.strip("[]").replace(" ", "")
-            raise UserError(f"{group} takes one choice, got {value}; to run each of them: -m {group}={names}")
-        if re.fullmatch(r"null|true|false|[-+.\d]+", value, re.IGNORECASE):
-            raise UserError(f"{group} must be one of: {options(group)}; got {value}")
-
-
-def _explain(error: Exception, config_name: str = "", arguments: Sequence[str] = ()) -> str:
-    message = str(error)
-    if key := re.search(r"Could not override '([^']+)'", message):
-        return _unknown_key(key[1], config_name, arguments)
-    if missing := re.search(r"Could not find '([^']+)/([^/']+)'", message):
-        return _unknown_choice(missing[1], missing[2])
-    if "Ambiguous value for argument" in message:
-        argument = re.search(r"argument '([^']+)'", message)
-        return f"several values need a sweep: -m {argument[1] if argument else ''}"
-    if isinstance(error, MissingMandatoryValue) and isinstance(error, OmegaConfBaseException):
-        return f"{error.full_key} must be given: {error.full_key}=VALUE"
-    return message.split("\nSet the environment variable", maxsplit=1)[0].strip()
-
-
-def _unknown_choice(group: str, choice: str) -> str:
-    if group == "hydra/launcher":
-        return f"unknown choice {group}={choice}; {LAUNCHERS} need: pip install -e '.[sweep]'"
-    if not (known := options(group)):
-        return f"unknown choice {group}={choice}: there is no such group"
-    return f"unknown choice {group}={choice}; {group} is one of: {known}"
-
-
-def _unknown_key(key: str, config_name: str, arguments: Sequence[str]) -> str:
-    choices = [argument for argument in arguments if (CONF / argument.partition("=")[0]).is_dir()]
-    try:
-        keys = keys_of(compose(config_name, choices), key)
-    except (HydraException, OmegaConfBaseException):
-        keys = []
-    parent = key.rpartition(".")[0]
-    where = f"{parent} has" if parent else "there are"
-    return f"unknown key {key}; {where}: {', '.join(keys)}" if keys else f"unknown key {key}"
+    return sweep.is_complete()

@@ -1,10 +1,11 @@
-"""A sweep: the jobs of one command line with -m, what is known of each, and the table of them.
+"""A sweep: the jobs of one command line with -m, the state of each, and their table.
 
-Hydra makes the jobs and its launcher runs them, in this process or in others, so what is known of a job lies in a file
-below the sweep's folder. Imports Hydra and nothing heavier.
+Hydra creates the jobs and its launcher runs them, in this process or in others, so the state of each job is a file in
+the sweep's folder. Imports Hydra and nothing heavier.
 """
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -25,12 +25,12 @@ from cnnlab.files import write_atomically, writing
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a sweep, as its file has it.
+    """One job of a sweep, the content of its file.
 
     Attributes:
-        status: running, done, failed, skipped, interrupted, or lost, if its process ended without a word.
+        status: running, done, failed, skipped, interrupted, or lost, if its process ended without a report.
         folder: of the run, once it is done.
-        accuracies: validation and test, as shares; None where there are none.
+        accuracies: validation and test, in [0, 1]; None if not measured.
     """
 
     number: int
@@ -50,11 +50,11 @@ class Sweep:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether a job has failed after which no other may start."""
+        """Whether a job has failed after which no other job may start."""
         return (self.folder / "stopped").exists()
 
     def begin(self, total: int) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
             UserError: it cannot be written.
@@ -62,7 +62,7 @@ class Sweep:
         with writing(f"the sweep's folder {self.folder}"):
             (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
             for left_over in (self.folder / "stopped", *(self.folder / "jobs").glob("*.json")):
-                left_over.unlink(missing_ok=True)  # where the folder is named, and used again
+                left_over.unlink(missing_ok=True)  # of an earlier sweep in the same folder
             write_atomically(self.folder / "sweep.json", json.dumps({"jobs": total, "began": time.time()}) + "\n")
 
     def stop(self) -> None:
@@ -72,35 +72,37 @@ class Sweep:
         write_atomically(self.folder / "jobs" / f"{job.number}.json", json.dumps(asdict(job)) + "\n")
 
     def jobs(self) -> list[Job]:
-        """Those that have begun, by number."""
+        """The jobs that have started, by number."""
         found = [Job(**json.loads(path.read_text())) for path in (self.folder / "jobs").glob("*.json")]
         return sorted(found, key=lambda job: job.number)
 
     def progress(self) -> str:
-        """How many jobs are in which state, and how long the others will take at this pace."""
+        """The number of jobs in each state, and the time that the remaining ones will take at this pace."""
         counts = Counter(job.status for job in self.jobs())
-        left = self.total - sum(counts.values())
+        remaining = self.total - sum(counts.values())
         ended = sum(counts.values()) - counts["running"]
-        parts = [f"{count} {status}" for status, count in sorted(counts.items())] + ([f"{left} left"] if left else [])
-        if ended and left + counts["running"]:
-            minutes = (time.time() - self._facts["began"]) / ended * (left + counts["running"]) / 60
+        parts = [f"{count} {status}" for status, count in sorted(counts.items())]
+        if remaining:
+            parts.append(f"{remaining} remaining")
+        if ended and remaining + counts["running"]:
+            minutes = (time.time() - self._facts["began"]) / ended * (remaining + counts["running"]) / 60
             parts.append(f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute")
         return f"sweep: {', '.join(parts)}"
 
     def end(self, running: str = "lost") -> str:
-        """The table of all jobs, which is kept; what is still `running` now has lost its process."""
+        """The table of all jobs, which is also written; a job that is still running now gets the status `running`."""
         for job in self.jobs():
             if job.status == "running":
                 self.write(replace(job, status=running))
         table = table_of(self.jobs())
         if missing := self.total - len(self.jobs()):
-            table += f"\n{missing} more {'was' if missing == 1 else 'were'} not begun"
+            table += f"\n{missing} more {'was' if missing == 1 else 'were'} not started"
         write_atomically(self.folder / "table.txt", table + "\n")
         return table
 
     @property
     def total(self) -> int:
-        """How many jobs the sweep has."""
+        """The number of jobs of the sweep."""
         return int(self._facts["jobs"])
 
     @property
@@ -108,13 +110,13 @@ class Sweep:
         facts: dict[str, float] = json.loads((self.folder / "sweep.json").read_text())
         return facts
 
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether all jobs are done."""
         return sum(job.status == "done" for job in self.jobs()) == self.total
 
 
 class CountJobs(Callback):
-    """Begins the sweep's folder; Hydra calls it before the first job."""
+    """Creates the sweep's folder; Hydra calls it before the first job."""
 
     current: Sweep | None = None
 
@@ -122,13 +124,13 @@ class CountJobs(Callback):
         params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
         overrides = parser.parse_overrides([*params, *config.hydra.overrides.task])
-        batches = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+        swept = [override for override in overrides if override.is_sweep_override()]
         CountJobs.current = Sweep(Path(config.hydra.sweep.dir))
-        CountJobs.current.begin(sum(map(len, batches)))
+        CountJobs.current.begin(math.prod(sum(1 for _ in override.sweep_string_iterator()) for override in swept))
 
 
 def this_job() -> tuple[Sweep, Job] | None:
-    """The sweep's folder and this job of it, or None outside of sweeps."""
+    """The sweep and this job of it, or None outside of sweeps."""
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return None
     hydra = HydraConfig.get()
@@ -136,7 +138,7 @@ def this_job() -> tuple[Sweep, Job] | None:
 
 
 def table_of(jobs: Sequence[Job]) -> str:
-    """One aligned row a job, with the arguments that not all have."""
+    """One aligned row per job, with the arguments in which the jobs differ."""
     from cnnlab.rendering.tables import render
 
     words = [job.overrides.split() for job in jobs]
@@ -155,4 +157,4 @@ def table_of(jobs: Sequence[Job]) -> str:
                 "": job.error.partition("\n")[0] or job.folder,
             }
         )
-    return render(rows, "table", numbers=("job", "val %", "test %", "time")) if rows else "no job was begun"
+    return render(rows, "table", numbers=("job", "val %", "test %", "time")) if rows else "no job was started"

@@ -245,3 +245,6 @@ def _models(asked: Any) -> list[str]:
     for name in names:
         one_of("models", name, ["all", *every])
     return names
+
+
+run = analyze

@@ -135,3 +135,6 @@ def _draw(groups: Sequence[Group], columns: Sequence[str], folder: Path) -> list
     with writing(f"figures={folder}"):
         path = draw_groups(curves, folder / "curves.png")
     return [*notes, f"picture: {path}"]
+
+
+run = report

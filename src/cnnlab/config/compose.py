@@ -1,33 +1,19 @@
-"""Where the configuration lies, how it is composed without a command line, and what its values may be.
-
-Nothing here imports torch: a wrong value is told within the first second.
-"""
+"""Where the configuration is, how it is composed without a command line, and which keys it has. Imports no torch."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from cnnlab.errors import UserError, one_of
-
 CONF = Path(__file__).resolve().parents[3] / "conf"
-
-MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")
-ACCELERATORS = ("auto", "cpu", "gpu")
-ON_FAILURE = ("continue", "stop")
-CONVOLUTIONS = ("auto", "torch", "loop", "shifted", "im2col", "fft", "winograd")
-BENCHES = ("train", "data", "ops", "startup", "trainer")
-PRUNERS = ("median", "halving", "none")
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
 def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration that the command `python src/<config_name>.py <overrides>` would run with.
+    """The configuration with which `python src/<config_name>.py <overrides>` would run.
 
-    A command that is running may compose others.
+    A running command may compose others.
     """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
@@ -41,7 +27,7 @@ def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 
 def quoted(overrides: Sequence[str]) -> list[str]:
-    """The value of `where=`, which is conditions, in the quotes that Hydra's grammar wants around their signs."""
+    """`overrides` with the conditions of `where=` in quotes, which Hydra's grammar needs around their operators."""
     marks = ("where='", 'where="', "where=[", "where=null")
     return [
         f"where='{override.removeprefix('where=')}'"
@@ -62,153 +48,13 @@ def options(group: str) -> str:
 
 
 def plain(cfg: DictConfig) -> DictConfig:
-    """`cfg` with its interpolations resolved and Hydra's own part left out."""
+    """`cfg` with interpolations resolved, without Hydra's own part."""
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     return DictConfig(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))
 
 
-def is_int(minimum: int) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= minimum
-
-
-def or_null(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or rule(value)
-
-
-def is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def is_number(minimum: float) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value >= minimum
-
-
-def is_seed(value: Any) -> bool:
-    return is_int(0)(value) and value < 2**32
-
-
-def is_limit(value: Any) -> bool:
-    """A count or a share; all is null, and nothing else."""
-    return is_int(1)(value) or (isinstance(value, float) and 0 < value < 1)
-
-
-def is_size(value: Any) -> bool:
-    """A share below 1 or a count."""
-    return is_int(0)(value) or (isinstance(value, float) and 0 <= value < 1)
-
-
-RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "seed": ("a whole number from 0 to 4294967295", is_seed),
-    "test": ("true or false", is_bool),
-    "fresh": ("true or false", is_bool),
-    "retry": ("true or false", is_bool),
-    "worked": ("true or false", is_bool),
-    "measure": ("true or false", is_bool),
-    "profile": ("true or false", is_bool),
-    "rounds": ("a whole number of at least 1", is_int(1)),
-    "explain": ("true or false", is_bool),
-    "in_channels": ("null or a whole number of at least 1", or_null(is_int(1))),
-    "num_classes": ("null or a whole number of at least 1", or_null(is_int(1))),
-    "image_size": ("null or a number of pixels", or_null(is_int(1))),
-    "data.download": ("true or false", is_bool),
-    "data.image_size": ("null or a number of pixels", or_null(is_int(1))),
-    "data.batch_size": ("a whole number of at least 1", is_int(1)),
-    "data.eval_batch_size": ("a whole number of at least 1", is_int(1)),
-    "data.val_size": ("0, a share below 1 or a number of images", is_size),
-    "data.train_size": ("null or a number of images", or_null(is_int(1))),
-    "data.limit": ("null or a number of images", or_null(is_int(1))),
-    "data.split_seed": ("a whole number from 0 to 4294967295", is_seed),
-    "trainer.threads": ("auto or a whole number of at least 1", lambda value: value == "auto" or is_int(1)(value)),
-    "trainer.max_epochs": ("a whole number of at least 1", is_int(1)),
-    "trainer.max_steps": ("null or a whole number of at least 1", or_null(is_int(1))),
-    "trainer.devices": ("a whole number of at least 1", is_int(1)),
-    "trainer.num_nodes": ("a whole number of at least 1", is_int(1)),
-    "trainer.sync_batchnorm": ("true or false", is_bool),
-    "trainer.compile": ("true or false", is_bool),
-    "trainer.gradient_clip_val": ("null or a number", or_null(is_number(0.0))),
-    "trainer.limit_train_batches": ("null, a share below 1 or a number of batches", or_null(is_limit)),
-    "trainer.limit_eval_batches": ("null, a share below 1 or a number of batches", or_null(is_limit)),
-    "param_groups.bias_lr_factor": ("a number of at least 0", is_number(0.0)),
-    "callbacks.averaging.decay": ("a number from 0 to 1", lambda value: is_number(0)(value) and value <= 1),
-    "callbacks.gradient_norms.every": ("a whole number of at least 1", is_int(1)),
-    "logger.tensorboard": ("true or false", is_bool),
-    "logger.graph": ("true or false", is_bool),
-    "logger.images": ("a whole number of at least 0", is_int(0)),
-    "optimizer.fused": ("true or false", is_bool),
-    "optimizer.lr": ("a number of at least 0", is_number(0.0)),
-    "trials": ("a whole number of at least 1", is_int(1)),
-    "prune_after": ("a share from 0 to 1", lambda value: is_number(0)(value) and value <= 1),
-    "confirm_seeds": ("a whole number of at least 0", is_int(0)),
-    "heartbeat": ("a whole number of seconds, at least 1", is_int(1)),
-}
-
-
-CHOICES = {
-    "data.name": (None, *names("data")),  # none where a network is analyzed by itself
-    "monitor": MONITORS,
-    "conv": CONVOLUTIONS,
-    "on_failure": ON_FAILURE,
-    "bench": BENCHES,
-    "pruner": PRUNERS,
-    "trainer.accelerator": ACCELERATORS,
-    "trainer.precision": PRECISIONS,
-}
-
-# These look at the gradients before the step; a fused step takes float16's scale out of them itself.
-NEED_UNSCALED = ("trainer.gradient_clip_val", "callbacks.gradient_norms")
-
-
-def check(cfg: DictConfig) -> None:
-    """Raise UserError for the first value of `cfg` that no run could use."""
-    for key, (allowed, rule) in RULES.items():
-        value = OmegaConf.select(cfg, key, default=_ABSENT)
-        if value is not _ABSENT and not rule(value):
-            raise UserError(f"{key} must be {allowed}, got {value!r}")
-    for key, choices in CHOICES.items():
-        value = OmegaConf.select(cfg, key, default=_ABSENT)
-        if value is not _ABSENT:
-            one_of(key, value, choices)
-    for group, keys in _base_keys().items():
-        for key in cfg.get(group) or {}:
-            if key not in keys and "monitor" in cfg:
-                raise UserError(f"unknown key {group}.{key}; {group} has: {', '.join(sorted(keys))}")
-    if "study" in cfg:
-        _check_search(cfg)
-    if OmegaConf.select(cfg, "data.val_size") == 0:
-        _check_without_validation(cfg)
-    if OmegaConf.select(cfg, "optimizer.fused") and cfg.trainer.precision == "16-mixed":
-        for key in NEED_UNSCALED:
-            if OmegaConf.select(cfg, key):
-                raise UserError(f"optimizer.fused must be false for {key} in trainer.precision=16-mixed, got true")
-
-
-def _check_search(cfg: DictConfig) -> None:
-    if "search" not in cfg:
-        raise UserError(f"search must be given: search=CHOICE, one of: {options('search')}")
-    if not cfg.monitor.startswith("val/"):
-        raise UserError(f"a search goes by validation images: monitor must be val/acc or val/loss, got {cfg.monitor}")
-
-
-def _base_keys() -> dict[str, set[str]]:
-    """The keys of the groups whose files only refine conf/base.yaml; a key added with + would be ignored."""
-    base = OmegaConf.load(CONF / "base.yaml")
-    return {"data": {*base.data, "name", "epochs"}, "trainer": {*base.trainer}}
-
-
-def _check_without_validation(cfg: DictConfig) -> None:
-    if "search" in cfg:
-        raise UserError("a search needs validation images: data.val_size must be above 0, got 0")
-    if OmegaConf.select(cfg, "callbacks.early_stopping") is not None:
-        raise UserError("callbacks.early_stopping needs validation images: data.val_size must be above 0, got 0")
-    if str(OmegaConf.select(cfg, "scheduler._target_")).endswith("Plateau"):
-        raise UserError("scheduler=plateau needs validation images: data.val_size must be above 0, got 0")
-
-
-_ABSENT = object()
-
-
 def keys_of(cfg: DictConfig | ListConfig, path: str) -> list[str]:
-    """The keys beside the missing key `path`, nearest spelling first."""
+    """The keys beside the missing key `path`, closest spelling first."""
     parent, _, last = path.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
     if not isinstance(node, DictConfig):

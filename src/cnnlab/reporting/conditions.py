@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 from cnnlab.errors import UserError
-from cnnlab.reporting.records import KnownRun, Value
+from cnnlab.reporting.records import KnownRun
+from cnnlab.runs.run_id import Value
 
 ORDERS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,

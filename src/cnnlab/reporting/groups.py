@@ -9,7 +9,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from cnnlab.reporting.conditions import is_number, require_key, text_of
-from cnnlab.reporting.records import MEASURED, NUMBERS, KnownRun, Value
+from cnnlab.reporting.records import MEASURED, NUMBERS, KnownRun
+from cnnlab.runs.run_id import Value
 
 CHOICES = ("model", "data", "augment", "loss", "optimizer", "scheduler")  # told before single values
 

@@ -10,7 +10,7 @@ import yaml
 
 from cnnlab.errors import UserError
 from cnnlab.runs.folder import Record, RunFolder, parse_record
-from cnnlab.runs.run_id import NOT_IDENTITY, of_processes
+from cnnlab.runs.run_id import NOT_HASHED, multi_process_keys
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast, where PyYAML has it
 STATUSES = ("running", "done", "failed", "interrupted", "pruned")
@@ -77,7 +77,7 @@ def read_run(folder: Path) -> KnownRun:
     config = _parse(folder / "config.yaml", lambda text: yaml.load(text, Loader=LOADER))
     values = flatten(record) | flatten(config) | {"run": f"{record['name']}/{record['run_id']}"}
     resolved = {f"trainer.{key}": record[key] for key in ("precision", "threads") if record.get(key) is not None}
-    resolved |= {f"trainer.{key}": value for key, value in of_processes(config.get("trainer") or {}).items()}
+    resolved |= {f"trainer.{key}": value for key, value in multi_process_keys(config.get("trainer") or {}).items()}
     pictures = {"data.fingerprint": values.get("data.fingerprint")}
     # A model's file says more than its network does: plain18 is resnet18 without shortcuts.
     model = {"model": values["choices.model"]} if "choices.model" in values else {}
@@ -92,7 +92,7 @@ def read_run(folder: Path) -> KnownRun:
 
 def is_identity(key: str) -> bool:
     """Whether a dotted key of the configuration can change the weights, beside the seed."""
-    return key != "seed" and not f"{key}.".startswith(tuple(f"{other}." for other in NOT_IDENTITY))
+    return key != "seed" and not f"{key}.".startswith(tuple(f"{other}." for other in NOT_HASHED))
 
 
 def _parse(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:

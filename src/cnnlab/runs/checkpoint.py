@@ -1,4 +1,4 @@
-"""Reading a checkpoint that anyone may have made: plain data only, and a clear word on what is wrong with it."""
+"""Reading checkpoints safely: plain data only, checked for damage, with a clear message about what is wrong."""
 
 import pickle
 import zipfile
@@ -18,13 +18,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """The content of a checkpoint of this project; no code in it is run.
 
     Raises:
-        UserError: there is none, it is truncated, it holds more than plain data, or it is not one of ours.
+        UserError: there is no such file, or it is truncated, damaged, holds more than plain data, or was not written by
+            this project.
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"checkpoint must name a file, and there is none at {path}")
+        raise UserError(f"checkpoint must be a file, and there is none at {path}")
     if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is not a whole checkpoint: it is truncated, or another kind of file")
+        raise UserError(f"{path} is not a complete checkpoint: it is truncated, or another kind of file")
     if damage := damage_in(path):
         raise UserError(f"{path} is damaged: {damage}")
     try:
@@ -32,11 +33,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise UserError(f"{path} holds more than tensors and plain values, and was not loaded") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is not a whole checkpoint: {error}") from error
+        raise UserError(f"{path} is not a complete checkpoint: {error}") from error
     if not isinstance(content, dict) or not set(content.get("cnnlab") or {}) >= CARD or "state_dict" not in content:
-        raise UserError(f"{path} is a checkpoint of another program: it does not say its network and its data")
-    if content["cnnlab"]["format"] != CARD_FORMAT:
-        raise UserError(
-            f"{path} has a card of format {content['cnnlab']['format']}, and this program reads {CARD_FORMAT}"
-        )
+        raise UserError(f"{path} was not written by cnnlab: it does not name its network and its data")
+    if (found := content["cnnlab"]["format"]) != CARD_FORMAT:
+        raise UserError(f"{path} has a card of format {found}, and this version of cnnlab reads {CARD_FORMAT}")
     return content

@@ -1,14 +1,14 @@
 """A run's folder: its files, its lock and its record."""
 
-import fcntl
 import json
 import math
 import shutil
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from cnnlab.errors import UserError
 from cnnlab.files import checksum_of, write_atomically, writing
@@ -21,7 +21,7 @@ class Held(UserError):
 
 
 class RunFolder:
-    """`logs/<name>/<run id>/`; nothing is made before `hold`."""
+    """`logs/<name>/<run id>/`; nothing is created before `hold`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,25 +32,32 @@ class RunFolder:
         self.log = path / "train.log"
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Make the folder and own it; a kill gives it free.
+    def hold(self, warn: Callable[[str], None] = print) -> Iterator[None]:
+        """Create the folder and own it; the system releases the lock of a process that is killed.
+
+        Args:
+            warn: prints one line, where the file system has no locks.
 
         Raises:
-            UserError: it cannot be written; Held, which is one, if another process owns it.
+            UserError: the folder cannot be written; Held, a UserError, if another process owns it.
         """
+        lock = FileLock(self.path / ".lock", timeout=0)
         with writing(f"the run folder {self.path}"):
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             self.figures.mkdir(exist_ok=True)
-            lock = (self.path / ".lock").open("w")
-        with lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise Held(f"another process is training in {self.path}; wait for it, or end it first") from error
+                lock.acquire()
+            except Timeout as error:
+                raise Held(f"another process is training in {self.path}; wait for it, or stop it first") from error
+            except NotImplementedError:
+                warn(f"warning: the file system of {self.path} has no locks; do not train the same run twice at a time")
+        try:
             yield
+        finally:
+            lock.release()
 
     def empty(self) -> None:
-        """Remove what an earlier run left; its record first, so that a kill in between leaves no finished run."""
+        """Remove an earlier run's files; the record first, so that a kill in between leaves no complete run."""
         self.result.unlink(missing_ok=True)
         for entry in self.path.iterdir():
             if entry.name == ".lock":
@@ -60,7 +67,7 @@ class RunFolder:
         self.figures.mkdir()
 
     def read(self) -> Record | None:
-        """The record, or None where there is none or it cannot be read."""
+        """The record, or None if there is none or it is damaged."""
         try:
             record = parse_record(self.result.read_text())
         except (OSError, ValueError):
@@ -68,17 +75,17 @@ class RunFolder:
         return record if "status" in record else None
 
     def write(self, record: Record) -> None:
-        """Replace the record; numbers that are not finite become null, which JSON has no word for."""
+        """Replace the record; numbers that are not finite become null, as JSON has no other way to write them."""
         content = _finite(record)
         content["checksum"] = _checksum_of(content)
         write_atomically(self.result, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def parse_record(text: str) -> Record:
-    """The record that `text` is; one without a checksum, as older ones, is taken as it is.
+    """The record in `text`; a record without a checksum, as older versions wrote it, is accepted.
 
     Raises:
-        ValueError: it is no JSON object, or not what was written.
+        ValueError: `text` is not a JSON object, or its checksum does not match.
     """
     record = json.loads(text, parse_constant=lambda _: None)
     if not isinstance(record, dict):
@@ -99,19 +106,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def git_state(root: Path) -> dict[str, Any]:
-    """The commit of `root` and whether its tree was clean; None for each outside of git."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=True
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    status = git("status", "--porcelain")
-    return {"git_commit": git("rev-parse", "HEAD"), "git_clean": None if status is None else status == ""}

@@ -1,9 +1,9 @@
 """Several processes for one run: each node's command starts its own, watches them, and ends them together.
 
-Lightning's launcher would type the command again for each process, which a sweep's cannot be, and would end the command
-itself without a word when one of them dies. Here the command takes no part in training: it holds the run's folder, and
-gives each process (`runs/worker.py`) its part as a line of JSON. That line's pipe stays open as long as the command
-lives, so that its processes end with it.
+Lightning's launcher would run the command line again in each process, which a job of a sweep does not have, and would
+end the command without a message when one process dies. Here the command itself does not train: it holds the run's
+folder, and sends each process (`runs/worker.py`) its work as a line of JSON. The pipe of that line stays open as long
+as the command lives, so that the processes end with it.
 """
 
 import json
@@ -18,38 +18,50 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import torch
 from rich.console import Console
 from torch.distributed import DistError, Store, TCPStore
 
 from cnnlab.errors import Diverged, Lost, UserError
 
 SOURCES = Path(__file__).resolve().parents[2]
-GATHERING = timedelta(minutes=10)  # until all nodes are there
-LEAVING = timedelta(seconds=30)  # until all nodes have heard the end
-INTERVAL = 0.1  # seconds between two looks
-CONSEQUENCES = 0.5  # seconds in which the peers of a process that died have failed too
+GATHERING = timedelta(minutes=10)  # for all nodes to connect
+LEAVING = timedelta(seconds=30)  # for all nodes to learn that the run has ended
+INTERVAL = 0.1  # seconds between two checks of the processes
+CONSEQUENCES = 0.5  # seconds in which the peers of a process that died fail as well
 
 
-class Team:
-    """The processes of a run, `devices` on each of `nodes`; nothing is started where that is one.
+class Processes:
+    """The processes of a run, `devices` on each of `nodes`; nothing is started if that is one process.
 
-    The nodes meet at a store that the first one's command keeps. There lie the work, once it is told, and the first
-    failure, so that all end with the same word.
+    The nodes meet at a store that the first node's command keeps. It holds the work, and the first failure, so that all
+    nodes end with the same message.
 
     Raises:
-        UserError: there are several nodes and the environment does not say which one this is.
+        UserError: there are several nodes, and the environment does not say which one this is.
     """
 
     def __init__(self, devices: int, nodes: int) -> None:
         self.devices, self.nodes = devices, nodes
         self.node, self.host, port = _place(nodes) if nodes > 1 else (0, "127.0.0.1", 0)
         self._port = port
-        self._told = False
+        self._has_work = False
 
     @property
     def size(self) -> int:
         """How many processes train."""
         return self.devices * self.nodes
+
+    def check(self, batch_size: int, device: str) -> None:
+        """Raise UserError if the processes cannot share the batches evenly, or do not have a GPU each."""
+        if batch_size % self.size:
+            raise UserError(
+                f"data.batch_size is that of all processes together, and must be a multiple of the {self.size} "
+                f"processes (trainer.devices x trainer.num_nodes), got {batch_size}"
+            )
+        if device == "cuda" and self.devices > torch.cuda.device_count():
+            gpus = torch.cuda.device_count()
+            raise UserError(f"trainer.devices must be at most the {gpus} GPUs of this machine, got {self.devices}")
 
     def __enter__(self) -> Self:
         if self.size > 1:
@@ -62,44 +74,44 @@ class Team:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self.nodes == 1:
             return
-        with suppress(DistError):  # a node that has gone hears nothing
+        with suppress(DistError):  # of a node that is gone
             if self.node:
                 if error:
-                    self._tell_the_end()
+                    self._report_the_end()
                 self._store.set(f"left/{self.node}", "")
             else:
-                if not self._told:
+                if not self._has_work:
                     self._store.set("work", json.dumps({"over": str(error) if error else None}))
                 self._store.wait([f"left/{node}" for node in range(1, self.nodes)], LEAVING)
 
-    def lead(self, work: dict[str, Any]) -> None:
-        """Have all processes of all nodes do `work`, which is what JSON can hold.
+    def run(self, work: dict[str, Any]) -> None:
+        """Have all processes of all nodes do `work`, which must be JSON.
 
         Raises:
-            Lost: a process or another node's command was ended from outside.
-            BrokenPipeError: whoever read the first one's output has gone.
-            OSError, UserError: what one of them failed from; a traceback is in its notes.
+            Lost: a process, or another node's command, was ended from outside.
+            BrokenPipeError: the reader of the first process's output is gone.
+            OSError, UserError: what one of the processes failed with; its traceback is in the notes.
         """
-        self._told = True
+        self._has_work = True
         self._store.set("work", json.dumps(work))
         self._supervise(work)
 
-    def follow(self) -> None:
-        """Do the work that the first node tells; return where it says that there is none.
+    def join(self) -> None:
+        """Do the work of the first node; return if it has none.
 
         Raises:
-            Lost, OSError, UserError: as `lead`, or what the first node could not begin from.
+            Lost, OSError, UserError: as `run`, or what kept the first node from starting.
         """
         try:
-            while not self._store.check(["work"]):  # node 0 reads the data first, however long that takes
+            while not self._store.check(["work"]):  # the first node reads the data, however long that takes
                 time.sleep(INTERVAL)
             work = json.loads(self._store.get("work"))
             if "over" not in work:
                 self._supervise(work)
             elif work["over"] is not None:
-                raise UserError(f"node 0 did not begin: {work['over']}")
+                raise UserError(f"node 0 did not start: {work['over']}")
         except DistError as error:
-            raise Lost(f"node 0 has gone: {error}") from error
+            raise Lost(f"node 0 is gone: {error}") from error
 
     def _supervise(self, work: dict[str, Any]) -> None:
         processes: list[subprocess.Popen[str]] = []
@@ -108,20 +120,20 @@ class Team:
             self._watch(processes)
         except BaseException:
             with suppress(DistError):
-                self._tell_the_end()  # before the peers of those that end here fail from it
+                self._report_the_end()  # before the peers of the processes that end here fail
             raise
         finally:
             for process in processes:
                 process.kill()
                 process.communicate()
-            Console().show_cursor()  # which the progress bar of a process that was killed has hidden
+            Console().show_cursor()  # hidden by the progress bar of a process that was killed
 
     def _start(self, local_rank: int, work: dict[str, Any]) -> subprocess.Popen[str]:
         rank = self.node * self.devices + local_rank
         places = [str(SOURCES), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         environment = {
             "PYTHONPATH": os.pathsep.join(filter(None, places)),
-            "OMP_NUM_THREADS": str(work["cfg"]["trainer"]["threads"]),  # Lightning would choose where it is not set
+            "OMP_NUM_THREADS": str(work["cfg"]["trainer"]["threads"]),  # Lightning sets its own if it is not set
             "LOCAL_RANK": str(local_rank),
             "NODE_RANK": str(self.node),
         }
@@ -131,11 +143,11 @@ class Team:
             stdin=subprocess.PIPE,
             stdout=None if rank == 0 else subprocess.DEVNULL,
             text=True,
-            start_new_session=True,  # Ctrl-C reaches the command alone
+            start_new_session=True,  # Ctrl-C reaches only the command
         )
         part = work | {"host": self.host, "port": self._store.port, "rank": rank, "size": self.size}
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended already, which is seen below
+        with suppress(BrokenPipeError):  # it has already ended, which `_watch` sees
             process.stdin.write(json.dumps(part) + "\n")
             process.stdin.flush()
         return process
@@ -143,17 +155,17 @@ class Team:
     def _watch(self, processes: list["subprocess.Popen[str]"]) -> None:
         while not all(process.poll() == 0 for process in processes):
             if any(process.poll() for process in processes) or self._store.check(["failure"]):
-                self._tell_the_dead(processes)
+                self._report_the_dead(processes)
                 time.sleep(CONSEQUENCES)
-                self._tell_the_dead(processes)
+                self._report_the_dead(processes)
                 raise _error(json.loads(self._store.get("failure")))
             time.sleep(INTERVAL)
 
-    def _tell_the_end(self) -> None:
+    def _report_the_end(self) -> None:
         report_failure(self._store, {"kind": "lost", "message": f"the command of node {self.node} has ended"})
 
-    def _tell_the_dead(self, processes: list["subprocess.Popen[str]"]) -> None:
-        """Whoever ended without a word is the cause, whatever its peers have said meanwhile; 1 is after a report."""
+    def _report_the_dead(self, processes: list["subprocess.Popen[str]"]) -> None:
+        """A process that ended without a report is the cause, whatever its peers report; exit code 1 means a report."""
         for local_rank, process in enumerate(processes):
             rank, code = self.node * self.devices + local_rank, process.poll()
             if code is not None and code < 0:
@@ -162,7 +174,7 @@ class Team:
                     message += ", as happens when memory runs out"
                 self._store.set("failure", json.dumps({"kind": "lost", "message": message}))
             elif code:
-                message = f"the process of rank {rank} ended with exit code {code} and did not say why"
+                message = f"the process of rank {rank} ended with exit code {code} without a report"
                 report = {"kind": "user", "message": message}
                 if code == 1:
                     report_failure(self._store, report)
@@ -171,16 +183,18 @@ class Team:
 
 
 def report_failure(store: Store, report: dict[str, str]) -> None:
-    """Keep `report`, unless another process has failed before."""
+    """Store `report`, unless another process has failed before."""
     store.compare_set("failure", "", json.dumps(report))
 
 
 def _error(report: dict[str, str]) -> Exception:
-    """What a process reported, to be raised here."""
+    """The exception for what a process reported."""
     message = report["message"]
     error: Exception
     if report["kind"] == "lost":
-        return Lost(f"{message}, and the others with it; the same command goes on after the last whole epoch")
+        return Lost(
+            f"{message}, and the others with it; run the same command again to resume after the last completed epoch"
+        )
     if report["kind"] == "pipe":
         return BrokenPipeError(message)
     kinds = {"os": OSError, "diverged": Diverged}
@@ -191,7 +205,7 @@ def _error(report: dict[str, str]) -> Exception:
 
 
 def _place(nodes: int) -> tuple[int, str, int]:
-    """This node's number, and where the first one is reached."""
+    """This node's number, and the address and port of the first node."""
     names = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
     found = {name: os.environ[name] for name in names if name in os.environ}
     numbers = [found.get("NODE_RANK", ""), found.get("MASTER_PORT", "")]

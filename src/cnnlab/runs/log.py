@@ -1,10 +1,10 @@
-"""What a run says: on the terminal, and in its folder's train.log."""
+"""The lines of a run: printed, and written to its folder's train.log."""
 
 from pathlib import Path
 
 
 class Log:
-    """Prints lines, and keeps those that come before the file is open."""
+    """Prints lines; those before `open` are written to the file as soon as it is open."""
 
     def __init__(self) -> None:
         self._early: list[str] = []
@@ -19,7 +19,7 @@ class Log:
                 stream.write(line + "\n")
 
     def open(self, path: Path) -> None:
-        """From now on lines go to `path` too, those so far first."""
+        """Write all lines, earlier ones included, to `path` from now on."""
         self._path = path
         with path.open("a") as stream:
             stream.writelines(line + "\n" for line in self._early)

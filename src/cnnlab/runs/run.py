@@ -1,100 +1,93 @@
-"""One run from its configuration to its record: found again and told, or begun, or gone on with."""
+"""One run, from its configuration to its record: open or resume the folder, build, fit, test, record."""
 
-import sys
-from collections.abc import Sequence
+import shutil
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import lightning as L
-import torch
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from omegaconf import DictConfig, OmegaConf
 
-from cnnlab.analysis.cost import count_macs, count_parameters
-from cnnlab.build import objects as build
-from cnnlab.cli.sweep import this_job
+from cnnlab.build.objects import Parts, build_parts
+from cnnlab.build.trainer import build_trainer, without_lightnings_advice
 from cnnlab.config.compose import CONF
-from cnnlab.data.datamodule import ImageDataModule
-from cnnlab.errors import UserError
-from cnnlab.machine.probes import device_name
-from cnnlab.machine.setup import Machine, prepare
-from cnnlab.ops.swap import swap_convolutions
-from cnnlab.runs.execution import Run
-from cnnlab.runs.folder import Record, RunFolder, git_state
-from cnnlab.runs.launch import Team
+from cnnlab.errors import Diverged, Lost, Terminated, UserError
+from cnnlab.figures.curves import draw_curves
+from cnnlab.machine.probes import peak_memory
+from cnnlab.machine.setup import resolve_precision
+from cnnlab.runs.checkpoint import read_checkpoint
+from cnnlab.runs.folder import Record, RunFolder
+from cnnlab.runs.launch import Processes
 from cnnlab.runs.log import Log
-from cnnlab.runs.run_id import run_id
-from cnnlab.runs.summary import result_table
-from cnnlab.training.classifier import ImageClassifier
+from cnnlab.runs.record import git_state, new_record
+from cnnlab.runs.run_id import flatten, is_hashed, multi_process_keys, run_id
+from cnnlab.runs.summary import facts_block, result_table
+from cnnlab.training.callbacks import Checkpoints, History
+
+
+class Pruned(Exception):
+    """Raised by a callback after an epoch to end the run there, untested; the record then has the status pruned."""
 
 
 def train(cfg: DictConfig, *callbacks: L.Callback) -> Record:
-    """Train, test and record the run that `cfg` is, or tell its record if it is done.
+    """Train, test and record the run that `cfg` describes, or report its record if it is already complete.
 
     Args:
         callbacks: called after those of `cfg`, in a run of one process; they must not change the weights.
 
     Raises:
-        UserError: the configuration, the data or the folder does not allow it; the message says what.
+        UserError: the configuration, the data, the machine or the folder does not allow it.
     """
-    if cfg.trainer.num_nodes > 1 and this_job() is not None:
-        raise UserError("a sweep's jobs run on one node, got trainer.num_nodes above 1; give each job its own command")
-    with Team(cfg.trainer.devices, cfg.trainer.num_nodes) as team:
-        if team.node == 0:
-            return _lead(cfg, team, callbacks)
-        team.follow()
-        return {}
+    with Processes(cfg.trainer.devices, cfg.trainer.num_nodes) as processes:
+        if processes.node > 0:
+            processes.join()
+            return {}
+        log = Log()
+        parts = build_parts(cfg, processes.size, log)
+        processes.check(parts.data.batch_size, parts.machine.device)
+        folder = RunFolder(Path(cfg.log_dir) / cfg.name / run_id(cfg, parts.data.dataset.fingerprint))
+        with folder.hold(log):
+            record = _open(cfg, parts, folder, log)
+            if record["status"] == "done":
+                return record
+            return Run(cfg, parts, record, folder, log).execute(processes, callbacks)
 
 
-def _lead(cfg: DictConfig, team: Team, callbacks: Sequence[L.Callback]) -> Record:
-    log = Log()
-    prepare(cfg.trainer)  # what this machine lacks is told before anything is read
-    data = build.datamodule(cfg, log)
-    build.check_limits(cfg.trainer, data)
-    model = build.classifier(cfg, data)
-    macs = count_macs(model.net, data.spec.in_channels, data.spec.image_size)
-    convolutions = swap_convolutions(model.net, cfg.conv)
-    machine = prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size / team.size)
-    _check_team(team, data, machine)
-    identity = run_id(cfg, machine.precision, machine.threads, data.dataset.fingerprint)
-    folder = RunFolder(Path(cfg.log_dir) / cfg.name / identity)
-    with folder.hold():
-        if cfg.fresh:
-            folder.empty()
-        earlier = folder.read()
-        git = git_state(CONF.parent)
-        if earlier is not None and earlier["status"] == "done" and ("test/acc" in earlier or not cfg.test):
-            log(f"this run is done; fresh=true trains it again{_commits(earlier, git)}")
-            log(result_table(earlier, folder.path))
-            return earlier
-        if earlier is not None and earlier["status"] == "failed" and not cfg.retry:
-            raise UserError(
-                f"this run failed before: {earlier['error']}\nretry=true goes on from its last checkpoint, fresh=true "
-                f"begins anew; its folder is {folder.path}"
-            )
-        if earlier is not None:
-            log(f"this run was begun before{_commits(earlier, git)}")
-        record = _first_record(cfg, data, model, machine, folder) | git
-        record |= {"macs": macs, "convolutions": dict(convolutions), "processes": team.size}
-        record["earlier_commits"] = [*earlier["earlier_commits"], earlier["git_commit"]] if earlier else []
-        return Run(cfg, machine, data, model, record, folder, log).execute(team, callbacks)
+def _open(cfg: DictConfig, parts: Parts, folder: RunFolder, log: Log) -> Record:
+    """The record of the complete run in `folder`, or a new one for the run to start or resume there.
 
-
-def _check_team(team: Team, data: ImageDataModule, machine: Machine) -> None:
-    """Raise UserError where the processes cannot share the batches, or have no GPU each."""
-    if data.batch_size % team.size:
+    Raises:
+        UserError: the run failed before, and neither `retry` nor `fresh` is set.
+    """
+    if cfg.fresh:
+        folder.empty()
+    earlier, git = folder.read(), git_state(CONF.parent)
+    if earlier is None:
+        return new_record(cfg, parts, folder.path.name) | git | {"earlier_commits": []}
+    if earlier["status"] == "done" and ("test/acc" in earlier or not cfg.test):
+        log(f"this run is already complete; use fresh=true to train it again{_commits(earlier, git)}")
+        log(result_table(earlier, folder.path))
+        return earlier
+    if earlier["status"] == "failed" and not cfg.retry:
         raise UserError(
-            f"data.batch_size is that of all processes together, and must be a multiple of the {team.size} processes "
-            f"(trainer.devices x trainer.num_nodes), got {data.batch_size}"
+            f"this run failed before: {earlier['error']}\nuse retry=true to continue from its last checkpoint, or "
+            f"fresh=true to start again; its folder is {folder.path}"
         )
-    if machine.device == "cuda" and team.devices > torch.cuda.device_count():
-        raise UserError(
-            f"trainer.devices must be at most the {torch.cuda.device_count()} GPUs of this machine, got {team.devices}"
-        )
+    log(f"this run was started before{_commits(earlier, git)}")
+    precision = earlier["precision"]  # a run stays in the precision in which it started, wherever it is resumed
+    parts.machine = replace(parts.machine, precision=resolve_precision(precision, parts.machine.device))
+    commits = [*earlier["earlier_commits"], earlier["git_commit"]]
+    return new_record(cfg, parts, folder.path.name) | git | {"earlier_commits": commits}
 
 
 def _commits(earlier: Record, git: dict[str, Any]) -> str:
-    """Which code made the record, and whether that is the code at hand."""
+    """The commit that made an earlier record, and whether it is the present one."""
     if earlier["git_commit"] is None:
         return ""
     made = f"; made with commit {earlier['git_commit'][:10]}" + ("" if earlier["git_clean"] else " and changes")
@@ -103,41 +96,188 @@ def _commits(earlier: Record, git: dict[str, Any]) -> str:
     return f"{made}, while this is commit {str(git['git_commit'])[:10]}"
 
 
-def _first_record(
-    cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, machine: Machine, folder: RunFolder
-) -> Record:
-    limits = {f"data.{key}": cfg.data[key] for key in ("train_size", "limit")}
-    limits |= {f"trainer.{key}": cfg.trainer[key] for key in ("limit_train_batches", "limit_eval_batches", "max_steps")}
-    return {
-        "status": "running",
-        "run_id": folder.path.name,
-        "name": cfg.name,
-        **_command(),
-        "versions": {"python": sys.version.split()[0], "torch": torch.__version__, "lightning": L.__version__},
-        "device": device_name(machine.device),
-        "threads": machine.threads,
-        "precision": machine.precision,
-        "seed": cfg.seed,
-        "network": model.card["network"],
-        "stem": getattr(model.net, "stem", None),
-        "parameters": count_parameters(model.net),
-        "data": {
-            "name": data.name,
-            "source": data.dataset.source,
-            "fingerprint": data.dataset.fingerprint,
-            "train": len(data.train),
-            "val": len(data.val),
-            "test": len(data.test),
-        },
-        "tta": cfg.tta,
-        "limits": {key: value for key, value in limits.items() if value is not None},
-    }
+class Run:
+    """A run whose folder is held: fit, test, record. Each of its processes has one; the first process writes."""
+
+    def __init__(self, cfg: DictConfig, parts: Parts, record: Record, folder: RunFolder, log: Log) -> None:
+        self.cfg, self.parts, self.record, self.folder, self.log = cfg, parts, record, folder, log
+        self.history = History(folder.metrics)
+        self.checkpoints = Checkpoints(folder.checkpoints, cfg.monitor if len(parts.data.val) else None)
+
+    def execute(self, processes: Processes, callbacks: Sequence[L.Callback] = ()) -> Record:
+        """Train and test, in this process or in `processes`; the record states how the run ended, however it ends."""
+        with self._record_the_end():
+            self._begin()
+            self._repair_last_checkpoint()
+            if processes.size == 1:
+                self.fit_and_test(callbacks)
+            else:
+                processes.run(self._work())
+                self.record = self.folder.read() or self.record
+        return self.record
+
+    @contextmanager
+    def _record_the_end(self) -> Iterator[None]:
+        """Only what the configuration itself did is a failure; the same command resumes after everything else."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit) as end:  # Lightning turns the former into the latter
+            self.folder.write(self.record | {"status": "interrupted"})
+            self.log("interrupted; run the same command again to resume after the last completed epoch")
+            if isinstance(end, Terminated | SIGTERMException):
+                raise Terminated from None
+            raise KeyboardInterrupt from None
+        except BrokenPipeError:  # the reader of the output is gone
+            self.folder.write(self.record | {"status": "interrupted"})
+            raise
+        except Lost as error:
+            self.folder.write(self.record | {"status": "interrupted", "error": str(error)})
+            raise
+        except Diverged as error:  # the same command would diverge again
+            self._record_error(error, "failed")
+            raise
+        except OSError as error:
+            self._record_error(error, "interrupted")
+            raise UserError(f"the run in {self.folder.path} cannot continue: {error}") from error
+        except Exception as error:
+            self._record_error(error, "interrupted")
+            raise
+
+    def _record_error(self, error: Exception, status: str) -> None:
+        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        with suppress(OSError):  # on a full disk neither record nor log can be written; the user still sees the error
+            (self.folder.path / "error.txt").write_text("".join(traceback.format_exception(error)))
+            self.folder.write(self.record | {"status": status, "error": message})
+            if self.checkpoints.last_path.exists():
+                self.log(f"the last good checkpoint is {self.checkpoints.last_path}")
+
+    def _begin(self) -> None:
+        self.log.open(self.folder.log)
+        (self.folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier attempt
+        self.log(facts_block(self.cfg, self.parts, self.record, self.folder.path))
+        OmegaConf.save(self.cfg, self.folder.path / "config.yaml")
+        OmegaConf.save(OmegaConf.create(self.record["overrides"]), self.folder.path / "overrides.yaml")
+        self.folder.write(self.record)
+
+    def _repair_last_checkpoint(self) -> None:
+        """Replace a damaged last checkpoint by that of the best epoch."""
+        last, best = self.checkpoints.last_path, self.checkpoints.best_path
+        if not last.exists():
+            return
+        try:
+            read_checkpoint(last)
+        except UserError as error:
+            if not best.exists():
+                raise
+            read_checkpoint(best)
+            self.log(f"warning: {error}; resuming from the best epoch")
+            shutil.copyfile(best, last)
+
+    def _work(self) -> dict[str, Any]:
+        """What each of several processes needs, as plain values; `auto` means the same in all of them."""
+        cfg = OmegaConf.to_container(self.cfg)
+        assert isinstance(cfg, dict)
+        machine = self.parts.machine
+        cfg["trainer"] |= {
+            "accelerator": machine.accelerator, "precision": machine.precision, "threads": machine.threads,
+        }  # fmt: skip
+        return {"cfg": cfg, "record": self.record, "folder": str(self.folder.path.resolve())}
+
+    def fit_and_test(self, callbacks: Sequence[L.Callback] = ()) -> None:
+        """What the processes of a run do together; the first one completes the record."""
+        with without_lightnings_advice():
+            trainer = build_trainer(
+                self.cfg, self.parts.machine, self.folder.path, self.history, self.checkpoints, self.log
+            )
+            trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
+            try:
+                self._fit(trainer)
+                if self.cfg.test:
+                    self._test(trainer)
+            except Pruned as reason:
+                self._finish(trainer, "pruned")
+                self.log(f"pruned after epoch {self.record['epochs']} of {trainer.max_epochs}: {reason}")
+                return
+            if trainer.is_global_zero:
+                self._finish(trainer, "done")
+                self.log(result_table(self.record, self.folder.path))
+
+    def _fit(self, trainer: L.Trainer) -> None:
+        """Train from the start, or from the last completed epoch; not at all if only the test is missing."""
+        last = self.checkpoints.last_path if self.checkpoints.last_path.exists() else None
+        for events in self.folder.path.glob("events.out.tfevents.*") if trainer.is_global_zero else ():
+            events.unlink()  # the history writes all epochs again, each exactly once
+        saved = read_checkpoint(last)["callbacks"] if last else {}
+        if last:
+            for callback in (self.history, self.checkpoints):
+                callback.load_state_dict(saved[callback.state_key])
+            self.log(f"resuming after epoch {len(self.history.rows)} of {trainer.max_epochs}")
+        if self._is_trained(saved):
+            self.history.log_all(trainer)
+        else:
+            trainer.fit(self.parts.model, datamodule=self.parts.data, ckpt_path=last, weights_only=True)
+
+    def _is_trained(self, saved: dict[str, Any]) -> bool:
+        """Whether training ended with the last checkpoint, in which the callbacks have the states `saved`."""
+        rows, max_steps = self.history.rows, self.cfg.trainer.max_steps
+        stopped_early = any(state.get("stopped_epoch") for state in saved.values())
+        reached_max_steps = bool(rows) and max_steps is not None and (rows[-1]["step"] or 0) >= max_steps
+        return len(rows) >= self.cfg.trainer.max_epochs or reached_max_steps or stopped_early
+
+    def _test(self, trainer: L.Trainer) -> None:
+        """Test the best epoch's weights and the last ones; once, if they are the same."""
+        paths = {"last": self.checkpoints.last_path}
+        if self.checkpoints.best_epoch not in (None, len(self.history.rows)):
+            paths["best"] = self.checkpoints.best_path
+        results: dict[str, dict[str, float]] = {}
+        for which, path in paths.items():
+            self.parts.model.load_state_dict(read_checkpoint(path)["state_dict"])
+            trainer.test(self.parts.model, datamodule=self.parts.data, verbose=False)
+            results[which] = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        chosen = results.get("best", results["last"])
+        self.record |= {name: chosen[name] for name in ("test/acc", "test/loss")}
+        self.record["test/acc_last"] = results["last"]["test/acc"]
+
+    def _finish(self, trainer: L.Trainer, status: str) -> None:
+        """Complete the record; then write what it does not depend on."""
+        rows, best_epoch = self.history.rows, self.checkpoints.best_epoch
+        best = rows[(best_epoch or len(rows)) - 1]
+        self.record |= {
+            "status": status,
+            "epochs": len(rows),
+            "steps": rows[-1]["step"],
+            "monitor": self.checkpoints.monitor,
+            "best_epoch": best_epoch,
+            "val/acc": best["val/acc"],
+            "val/loss": best["val/loss"],
+            "train_seconds": sum(row["seconds"] or 0 for row in rows),
+            "epoch_seconds": median(row["seconds"] or 0 for row in rows),
+            "images_per_second": median(row["images_per_second"] or 0 for row in rows),
+            "peak_memory": peak_memory(self.parts.machine.device),
+        }
+        self.folder.write(self.record)
+        title = f"{self.cfg.name}, seed {self.cfg.seed}"
+        self._try("the curves", lambda: draw_curves(rows, title, self.folder.figures / "curves.png"))
+        self._try("TensorBoard's hyperparameters", lambda: log_hyperparameters(trainer, self.cfg, self.record))
+
+    def _try(self, what: str, write: Callable[[], object]) -> None:
+        """A failure to write `what` is a warning, and costs no record."""
+        try:
+            write()
+        except Exception as error:
+            self.log(f"warning: {what} could not be written: {type(error).__name__}: {error}")
 
 
-def _command() -> dict[str, Any]:
-    """What was typed, and which file each group of the configuration is."""
-    if not HydraConfig.initialized():
-        return {"overrides": [], "choices": {}}
-    hydra = HydraConfig.get()
-    choices = {group: choice for group, choice in hydra.runtime.choices.items() if choice and "hydra" not in group}
-    return {"overrides": list(hydra.overrides.task), "choices": choices}
+def log_hyperparameters(trainer: L.Trainer, cfg: DictConfig, record: Record) -> None:
+    """Log once, with the final metrics, so that TensorBoard's HPARAMS tab compares runs by all that changes weights."""
+    content = OmegaConf.to_container(cfg)
+    assert isinstance(content, dict)
+    parameters = {key: value for key, value in flatten(content).items() if is_hashed(key) and value is not None}
+    parameters |= {f"trainer.{key}": value for key, value in multi_process_keys(cfg.trainer).items()}
+    parameters |= {f"trainer.{key}": record[key] for key in ("precision", "threads")}  # what auto means here
+    metrics = {"val/acc_best": record["val/acc"], **{name: record.get(name) for name in ("test/acc", "test/loss")}}
+    known = {name: value for name, value in metrics.items() if value is not None}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(parameters | {"seed": cfg.seed}, known, step=record["steps"])
+            logger.finalize("success")

@@ -1,4 +1,4 @@
-"""The two blocks that a run prints: its facts before training, its result after."""
+"""The two blocks that a run prints: its facts before training, its results after."""
 
 import os
 import shutil
@@ -7,45 +7,51 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from cnnlab.data.datamodule import ImageDataModule
+from cnnlab.build.objects import Parts
 from cnnlab.rendering.numbers import duration, percent, speed
 from cnnlab.rendering.tables import aligned
 from cnnlab.runs.folder import Record
-from cnnlab.training.classifier import ImageClassifier
 
 
-def facts_block(cfg: DictConfig, data: ImageDataModule, model: ImageClassifier, record: Record, folder: Path) -> str:
-    """What is about to be trained, on what, where."""
-    spec, augmentation = data.spec, model.augmentation
+def facts_block(cfg: DictConfig, parts: Parts, record: Record, folder: Path) -> str:
+    """What is about to be trained, on which data and device."""
+    data, model = parts.data, parts.model
     commit = record["git_commit"]
-    threads = "1 thread" if record["threads"] == 1 else f"{record['threads']} threads"
-    if record["processes"] > 1:
-        threads = f"{record['processes']} processes, {threads} each"
-    stem = getattr(model.net, "stem", None)
-    left_out = ", ".join(_name(step) for step in augmentation.left_out)
-    steps = ", ".join(_name(step) for step in (*augmentation.image_steps, *augmentation.mix_steps)) or "none"
-    schedule = type(model.schedule).__name__
+    stem = f" (stem: {parts.stem})" if parts.stem else ""
     validation = f"{len(data.val):,} validation, " if len(data.val) else "no validation, "
     rows = [
-        ("network", f"{model.card['network']['name']}{f' (stem: {stem})' if stem else ''}, "
-         f"{record['parameters']:,} parameters, {record['macs'] / 1e6:,.1f} M multiply-accumulates an image"),
+        ("network", f"{model.card['network']['name']}{stem}, {record['parameters']:,} parameters, "
+         f"{record['macs'] / 1e6:,.1f} M multiply-accumulates per image"),
         *_convolutions(record),
         ("data", f"{data.name} from {data.dataset.source}"),
         ("images", f"{len(data.train):,} training, {validation}{len(data.test):,} test{_limits(record)}"),
-        ("input", f"{spec}, {spec.num_classes} classes"),
-        ("augment", steps + (f"; left out: {left_out}, as a reflection changes what is shown" if left_out else "")),
-        ("optimizer", f"{target_name(cfg.optimizer)}, rate {cfg.optimizer.lr:g}, {schedule}; "
-         f"loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
+        ("input", f"{data.spec}, {data.spec.num_classes} classes"),
+        ("augment", _augmentation(parts)),
+        ("optimizer", f"{target_name(cfg.optimizer)}, learning rate {cfg.optimizer.lr:g}, "
+         f"{type(model.schedule).__name__}; loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
         *([("views", f"{record['tta']}, in evaluation")] if record["tta"] != "none" else []),
-        ("device", f"{record['device']}, {threads}, {record['precision']}"),
+        ("device", f"{record['device']}, {_threads(record)}, {record['precision']}"),
         ("code", f"commit {commit[:10]}{'' if record['git_clean'] else ', with changes'}" if commit else "no commit"),
         ("run folder", str(folder)),
     ]  # fmt: skip
     return aligned(rows)
 
 
+def _augmentation(parts: Parts) -> str:
+    """The steps, and those that are left out because a reflection changes the label."""
+    augmentation = parts.model.augmentation
+    steps = ", ".join(map(_name, (*augmentation.image_steps, *augmentation.mix_steps))) or "none"
+    left_out = ", ".join(map(_name, augmentation.left_out))
+    return steps + (f"; left out: {left_out}, as a reflection changes the label" if left_out else "")
+
+
+def _threads(record: Record) -> str:
+    threads = "1 thread" if record["threads"] == 1 else f"{record['threads']} threads"
+    return f"{record['processes']} processes, {threads} each" if record["processes"] > 1 else threads
+
+
 def _convolutions(record: Record) -> list[tuple[str, str]]:
-    """How many layers are computed by which method, where not all are PyTorch's."""
+    """How many layers each method computes, unless PyTorch computes all."""
     counts = record["convolutions"]
     if set(counts) <= {"torch"}:
         return []
@@ -58,7 +64,7 @@ def _name(step: object) -> str:
 
 
 def target_name(node: DictConfig) -> str:
-    """The class or function that a part of the configuration names."""
+    """The name of the class or function that a part of the configuration builds."""
     return str(node["_target_"]).rpartition(".")[2]
 
 
@@ -68,14 +74,14 @@ def _limits(record: Record) -> str:
 
 
 def result_table(record: Record, folder: Path) -> str:
-    """What came out."""
+    """Accuracies, time, and where to look."""
     rows = []
     if record["best_epoch"] is not None:
         rows.append(("best epoch", f"{record['best_epoch']} of {record['epochs']}, by {record['monitor']}"))
     if record["val/acc"] is not None:
         rows.append(("validation accuracy", percent(record["val/acc"])))
     which = "best epoch's weights" if record["best_epoch"] is not None else "last weights"
-    views = record.get("tta", "none")  # which earlier records do not have
+    views = record.get("tta", "none")  # older records lack it
     which += f", tta={views}" if views != "none" else ""
     if "test/acc" in record:
         rows.append(("test accuracy", f"{percent(record['test/acc'])}  ({which})"))
@@ -91,7 +97,7 @@ def result_table(record: Record, folder: Path) -> str:
 
 
 def _tensorboard() -> str:
-    """How TensorBoard is called here: by its name only where an environment is active."""
+    """How to call TensorBoard here: by its name only if an environment is active."""
     if shutil.which("tensorboard"):
         return "tensorboard"
     python = os.path.relpath(sys.executable)

@@ -1,4 +1,4 @@
-"""One process of several that train a run together: `runs/launch.py` starts it and gives it its part."""
+"""One of several processes that train a run together: `runs/launch.py` starts it and sends it its work."""
 
 import json
 import os
@@ -15,59 +15,55 @@ import torch
 from omegaconf import OmegaConf
 from torch.distributed import DistError, TCPStore
 
-from cnnlab.build import objects as build
+from cnnlab.build.objects import build_parts
 from cnnlab.errors import Diverged, UserError
 from cnnlab.machine.setup import prepare
-from cnnlab.ops.swap import swap_convolutions
-from cnnlab.runs.execution import Run
 from cnnlab.runs.folder import RunFolder
 from cnnlab.runs.launch import report_failure
 from cnnlab.runs.log import Log
+from cnnlab.runs.run import Run
 
 
 def main() -> None:
-    """Do the part that comes on the standard input, or report what hinders it."""
-    part = json.loads(sys.stdin.readline())
+    """Do the work that arrives on standard input, or report what prevents it."""
+    work = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_command, daemon=True).start()
-    store = TCPStore(part["host"], part["port"], is_master=False, wait_for_workers=False)
+    store = TCPStore(work["host"], work["port"], is_master=False, wait_for_workers=False)
     try:
-        _work(part, store)
+        _work(work, store)
         torch.distributed.destroy_process_group()
     except BaseException as error:
         with suppress(DistError):
-            report_failure(store, _report(error, part["rank"]))
-        os._exit(1)  # an orderly end might wait for processes that are waiting for this one
+            report_failure(store, _report(error, work["rank"]))
+        os._exit(1)  # an orderly exit might wait for processes that wait for this one
 
 
 def _end_with_the_command() -> None:
-    os.read(0, 1)  # the pipe from the command ends when the command does
+    os.read(0, 1)  # the pipe from the command closes when the command ends
     os._exit(1)
 
 
-def _work(part: dict[str, Any], store: TCPStore) -> None:
-    cfg = OmegaConf.create(part["cfg"])
-    log, folder = Log(), RunFolder(Path(part["folder"]))
-    if part["rank"] == 0:  # the others print to nowhere
+def _work(work: dict[str, Any], store: TCPStore) -> None:
+    cfg = OmegaConf.create(work["cfg"])
+    log, folder = Log(), RunFolder(Path(work["folder"]))
+    if work["rank"] == 0:  # the output of the others is discarded
         log.open(folder.log)
-    machine = prepare(cfg.trainer)
-    on_gpu = machine.device == "cuda"
+    on_gpu = prepare(cfg.trainer).device == "cuda"
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group(
         "nccl" if on_gpu else "gloo",
         store=store,
-        rank=part["rank"],
-        world_size=part["size"],
+        rank=work["rank"],
+        world_size=work["size"],
         device_id=torch.device("cuda", torch.cuda.current_device()) if on_gpu else None,
     )
-    data = build.datamodule(cfg, log=lambda line: None)  # the command has told what is to be told
-    model = build.classifier(cfg, data)
-    swap_convolutions(model.net, cfg.conv)
-    Run(cfg, machine, data, model, part["record"], folder, log).train_and_test([EndAtSigterm()])
+    parts = build_parts(cfg, work["size"], log=lambda line: None)  # the command has printed these lines
+    Run(cfg, parts, work["record"], folder, log).fit_and_test([EndAtSigterm()])
 
 
 class EndAtSigterm(L.Callback):
-    """SIGTERM ends the process at once, as the command sees; Lightning would wait for peers that know nothing of it."""
+    """SIGTERM ends the process immediately, as the command notices; Lightning would wait for peers without it."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -78,8 +74,8 @@ class EndAtSigterm(L.Callback):
 
 def _report(error: BaseException, rank: int) -> dict[str, str]:
     cause = error.__cause__ or error
-    if isinstance(cause, DistError) or "gloo/transport" in str(cause):  # where gloo raises a RuntimeError
-        return {"kind": "lost", "message": f"a peer of rank {rank} has gone ({cause})"}
+    if isinstance(cause, DistError) or "gloo/transport" in str(cause):  # gloo raises a RuntimeError
+        return {"kind": "lost", "message": f"a peer of rank {rank} is gone ({cause})"}
     if isinstance(error, BrokenPipeError):
         return {"kind": "pipe", "message": str(error)}
     trace = "".join(traceback.format_exception(error))

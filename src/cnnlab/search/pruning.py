@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.trial import Trial
 
-from cnnlab.runs.execution import Pruned
+from cnnlab.runs.run import Pruned
 from cnnlab.training.callbacks import History
 
 REDUCTION = 3  # successive halving: one of three goes on to three times as many epochs

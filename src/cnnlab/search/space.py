@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cnnlab.config.compose import CONF, keys_of
 from cnnlab.errors import UserError, one_of
-from cnnlab.reporting.records import is_identity
+from cnnlab.runs.run_id import is_hashed
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -143,7 +143,7 @@ def _refuse(key: str, monitor: str) -> None:
         raise UserError(f"search.{key}: it decides what is measured, so it cannot be searched")
     if group == "loss" and monitor.endswith("/loss"):
         raise UserError(f"search.{key}: a loss cannot be chosen by monitor={monitor}, which it changes; take val/acc")
-    if group in study_keys() or not is_identity(key):
+    if group in study_keys() or not is_hashed(key):
         raise UserError(f"search.{key}: it cannot change what a network learns")
 
 

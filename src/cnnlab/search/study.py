@@ -20,8 +20,9 @@ from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from cnnlab.build import objects as build
-from cnnlab.config.compose import check, compose
+from cnnlab.build.objects import build_classifier, build_datamodule, check_limits
+from cnnlab.config.compose import compose
+from cnnlab.config.rules import check
 from cnnlab.errors import Terminated, UserError
 from cnnlab.files import writing
 from cnnlab.machine.setup import prepare
@@ -59,9 +60,9 @@ def tune(cfg: DictConfig) -> None:
         )
     space, defaults = read_space(cfg.search, cfg, hydra.runtime.choices)
     prepare(cfg.trainer)  # here and below, what is wrong with every trial is told before the first
-    data = build.datamodule(cfg)
-    build.check_limits(cfg.trainer, data)
-    build.classifier(cfg, data)
+    data = build_datamodule(cfg)
+    check_limits(cfg.trainer, data)
+    build_classifier(cfg, data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats
         study = Study(cfg, overrides, space, defaults, data.dataset.fingerprint)
@@ -91,7 +92,7 @@ class Study:
         known = {key: dimension.inside(defaults[key]) for key, dimension in space.items()}
         self.inside = {key: value for key, value in known.items() if value is not None}
         content = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_THE_STUDY])
-        identity = run_id(content, cfg.trainer.precision, cfg.trainer.threads, fingerprint)
+        identity = run_id(content, fingerprint)
         self.folder = Path(cfg.log_dir) / "studies" / cfg.study / identity
         with writing(f"the study's folder {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)

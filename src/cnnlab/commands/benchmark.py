@@ -1,0 +1,5 @@
+"""`benchmark`."""
+
+from cnnlab.benchmarks.results import run_bench as run
+
+__all__ = ["run"]

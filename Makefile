@@ -35,13 +35,14 @@ tune: $(VENV)/stamp-dev ## search hyperparameters: ARGS="search=adamw optimizer=
 eval: $(VENV)/stamp ## evaluate a checkpoint: make eval ARGS="checkpoint=PATH"
 	@$(PY) src/eval.py $(ARGS)
 
-test: $(VENV)/stamp-dev ## the fast tests: offline, some three minutes on four processors
+test: $(VENV)/stamp-dev ## the fast tests: offline, about two minutes on two cores
 	@$(PY) -m pytest $(ARGS)
 
-check: $(VENV)/stamp-dev ## lint and types
+check: $(VENV)/stamp-dev ## lint, types, and the layers of the packages
 	@$(PY) -m ruff check src tests
 	@$(PY) -m ruff format --check src tests
 	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
 
 lab: $(VENV)/stamp ## an experiment of the study notes: ARGS="lab=edges", or all of them
 	@$(PY) src/lab.py $(or $(ARGS),lab=all)

@@ -9,7 +9,7 @@ from statistics import mean, median, stdev
 import pytest
 
 from cnnlab.config.compose import compose
-from cnnlab.config.rules import check
+from cnnlab.config.values import check
 from cnnlab.reporting.pairs import p_value
 from tests.conftest import REPOSITORY
 from tests.models.networks import MODELS

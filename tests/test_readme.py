@@ -11,7 +11,7 @@ import pytest
 
 from cnnlab.benchmarks.results import figure
 from cnnlab.config.compose import CONF, compose
-from cnnlab.config.rules import BENCHES, CONVOLUTIONS, check
+from cnnlab.config.values import BENCHES, CONVOLUTIONS, check
 from cnnlab.lab.notebook import EXPERIMENTS
 from cnnlab.runs.run import train
 from tests.conftest import REPOSITORY

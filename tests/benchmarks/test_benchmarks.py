@@ -22,7 +22,7 @@ from cnnlab.benchmarks.results import figure, run_bench
 from cnnlab.benchmarks.startup import first_step
 from cnnlab.build.trainer import build_trainer
 from cnnlab.config.compose import compose
-from cnnlab.config.rules import check
+from cnnlab.config.values import check
 from cnnlab.errors import UserError
 from cnnlab.ops.layout import Layout
 from cnnlab.training.callbacks import Checkpoints, Display, History, InputImages

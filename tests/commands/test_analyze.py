@@ -12,7 +12,7 @@ from PIL import Image
 from cnnlab.analysis.explained import EXPLANATIONS
 from cnnlab.commands.analyze import analyze
 from cnnlab.config.compose import compose
-from cnnlab.config.rules import check
+from cnnlab.config.values import check
 from cnnlab.errors import UserError
 from cnnlab.runs.run import train
 from tests.analysis.subjects import MODELS, subject

@@ -11,10 +11,10 @@ from omegaconf import OmegaConf
 from cnnlab import models
 from cnnlab.build.objects import build_classifier, build_datamodule
 from cnnlab.config.compose import CONF, compose
-from cnnlab.config.rules import RULES, check
+from cnnlab.config.values import RULES, check
 from cnnlab.errors import UserError
 from cnnlab.runs.run import train
-from cnnlab.runs.run_id import NOT_HASHED, run_id
+from cnnlab.runs.run_id import NOT_HASHED
 from tests.conftest import root_of
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -181,53 +181,6 @@ def test_rules_and_exclusions_name_keys_that_exist():
     for key in [*RULES, *NOT_HASHED]:
         parent, _, last = key.rpartition(".")
         assert any(last in (OmegaConf.select(cfg, parent) or {} if parent else cfg) for cfg in configurations), key
-
-
-def identity(*overrides: str) -> str:
-    return run_id(compose("train", list(overrides)), fingerprint="abc")
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        "seed=1",
-        "model=mlp",
-        "data.limit=50",
-        "optimizer.lr=0.1",
-        "loss=mse",
-        "trainer.max_epochs=2",
-        "augment=mixup",
-        "trainer.limit_eval_batches=1",
-        "tta=shift",
-        "param_groups.bias_lr_factor=2",
-    ],
-)
-def test_what_can_change_the_weights_changes_the_run_id(override):
-    assert identity(override) != identity()
-
-
-@pytest.mark.parametrize(
-    "override", ["data.root=elsewhere", "logger=none", "fresh=true", "retry=true", "log_dir=x", "data.download=false"]
-)
-def test_what_cannot_change_the_weights_leaves_the_run_id(override):
-    assert identity(override) == identity()
-
-
-def test_the_images_are_part_of_the_run_id():
-    cfg = compose("train", [])
-    assert run_id(cfg, "these images") != run_id(cfg, "other images")
-
-
-@pytest.mark.parametrize("key", ["precision=bf16-mixed", "threads=2"])
-def test_explicit_precision_and_threads_are_part_of_the_run_id(key):
-    assert identity(f"trainer.{key}") != identity()
-
-
-def test_auto_is_the_same_run_on_every_machine(monkeypatch):
-    expected = identity()
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert identity() == expected
 
 
 @pytest.mark.parametrize("choice", ["trainer.gradient_clip_val=1", "callbacks=gradient_norms"])

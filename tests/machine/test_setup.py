@@ -71,3 +71,11 @@ def test_the_peak_of_memory_is_of_what_came_after_the_reset():
     probes.reset_peak_memory()
     assert probes.peak_memory("cpu") < before + 0.8 * size
     assert probes.peak_memory("cpu") < probes.total_memory()
+
+
+def test_processes_share_the_cpus(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(setup, "available_cpus", lambda: 8)
+    assert setup.set_threads("auto", processes=3) == torch.get_num_threads() == 2
+    assert setup.set_threads("auto", processes=16) == 1
+    assert setup.set_threads(5, processes=2) == 5

@@ -10,7 +10,7 @@ from torch import nn
 
 from cnnlab import models
 from cnnlab.analysis.cost import count_macs
-from cnnlab.config.rules import CONVOLUTIONS
+from cnnlab.config.values import CONVOLUTIONS
 from cnnlab.errors import UserError
 from cnnlab.ops import modules
 from cnnlab.ops.swap import CHOICES, swap_convolutions, swap_poolings

@@ -19,13 +19,12 @@ import torch.nn.functional as F
 from cnnlab.build.objects import build_classifier, build_datamodule
 from cnnlab.build.trainer import build_trainer
 from cnnlab.config.compose import compose
-from cnnlab.config.rules import check
+from cnnlab.config.values import check
 from cnnlab.errors import UserError
 from cnnlab.machine import setup
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.evaluation import predict_logits, trained_network
 from cnnlab.runs.run import train
-from cnnlab.runs.run_id import run_id
 from cnnlab.training.classifier import ImageClassifier
 from tests.conftest import REPOSITORY
 
@@ -262,23 +261,6 @@ def test_what_processes_cannot_do_is_told_before_anything_is_made(overrides, mes
     with pytest.raises(UserError, match=message):
         check(cfg) or train(cfg)
     assert not list(tmp_path.iterdir())
-
-
-def test_several_processes_are_another_run_and_how_they_are_spread_is_not():
-    def identity(*overrides: str) -> str:
-        return run_id(compose("train", list(overrides)), fingerprint="")
-
-    assert identity("trainer.sync_batchnorm=true") == identity("trainer.devices=1") == identity()
-    assert identity("trainer.devices=4") == identity("trainer.devices=2", "trainer.num_nodes=2") != identity()
-    assert identity("trainer.devices=2") != identity("trainer.devices=2", "trainer.sync_batchnorm=true")
-
-
-def test_processes_share_the_processors(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(setup, "available_cpus", lambda: 8)
-    assert setup.set_threads("auto", processes=3) == torch.get_num_threads() == 2
-    assert setup.set_threads("auto", processes=16) == 1
-    assert setup.set_threads(5, processes=2) == 5
 
 
 def test_a_network_for_several_gpus_is_built_with_synchronised_batch_norm(arguments, monkeypatch):

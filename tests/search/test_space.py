@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from cnnlab.config.compose import CONF, compose
-from cnnlab.config.rules import check
+from cnnlab.config.values import check
 from cnnlab.errors import UserError
 from cnnlab.search.space import Choices, Range, read_space
 

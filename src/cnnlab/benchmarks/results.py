@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from cnnlab.benchmarks.stopwatch import Timing
 from cnnlab.config.compose import CONF
-from cnnlab.config.rules import BENCHES
+from cnnlab.config.values import BENCHES
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.errors import UserError, one_of
 from cnnlab.files import write_atomically, writing

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from cnnlab.cli.messages import check_overrides, explain, summary
 from cnnlab.cli.sweep import CountJobs, Job, this_job
 from cnnlab.config.compose import CONF, plain, quoted
-from cnnlab.config.rules import check
+from cnnlab.config.values import check
 from cnnlab.errors import Lost, Terminated, UserError
 
 

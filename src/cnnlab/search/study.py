@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnlab.build.objects import build_classifier, build_datamodule, check_limits
 from cnnlab.config.compose import compose
-from cnnlab.config.rules import check
+from cnnlab.config.values import check
 from cnnlab.errors import Terminated, UserError
 from cnnlab.files import writing
 from cnnlab.machine.setup import prepare

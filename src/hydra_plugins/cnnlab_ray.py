@@ -1,6 +1,6 @@
-"""A launcher that runs a sweep's jobs on Ray; Hydra takes launchers from packages of this name only.
+"""A launcher that runs a sweep's jobs on Ray. Hydra finds launchers only in the package hydra_plugins.
 
-Imports nothing heavier than Hydra, which looks into this file at each start.
+Imports nothing heavier than Hydra, which imports this file at each start.
 """
 
 import os
@@ -20,9 +20,9 @@ from cnnlab.errors import Terminated, UserError
 
 
 class RayLauncher(Launcher):
-    """Each job is a task of Ray, and each is waited for, also where another's worker was lost.
+    """Each job is a Ray task. The launcher waits for all of them, even if the worker of one is lost.
 
-    hydra-ray-launcher gives up at the first worker that is lost, and leaves Ray running, which goes on to print.
+    hydra-ray-launcher gives up at the first lost worker, and leaves Ray running and printing.
 
     Args:
         ray: `init`, the arguments of ray.init, and `remote`, the options of each job's task.
@@ -35,8 +35,8 @@ class RayLauncher(Launcher):
         self.context, self.task, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Raises UserError where Ray is not installed."""
-        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # else what two jobs say alike is said by one of them
+        """Run the jobs; raises UserError if Ray is not installed."""
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # or equal lines of two jobs are printed once
         try:
             import ray
         except ImportError as error:
@@ -44,7 +44,7 @@ class RayLauncher(Launcher):
         setup_globals()
         on_sigterm = signal.getsignal(signal.SIGTERM)
         ray.init(**self.options["init"])
-        signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own would end the program without the table
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray's handler would end the program without the table
         try:
             run = ray.remote(**self.options["remote"])(_run)
             jobs = []
@@ -54,14 +54,14 @@ class RayLauncher(Launcher):
                     config.hydra.job.id = config.hydra.job.num = number
                 jobs.append(run.remote(self.context, self.task, config, Singleton.get_state()))
             return [_result(job) for job in jobs]
-        except SystemExit as end:  # which Ray makes of what the handler raises
+        except SystemExit as end:  # what Ray turns the handler's exception into
             raise Terminated from end
         finally:
             ray.shutdown()
 
 
 def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: Any) -> JobReturn:
-    """One job, in a worker, in the state that Hydra has where the sweep was started."""
+    """Run one job in a worker, with the state that Hydra has in the process of the sweep."""
     setup_globals()
     Singleton.set_state(state)
     HydraConfig.instance().set_config(config)
@@ -69,7 +69,7 @@ def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: A
 
 
 def _result(job: Any) -> JobReturn:
-    """What a job gives; where its worker was lost that is told here, and the sweep's table has it as lost."""
+    """The result of a job; a lost worker is reported here, and the job is lost in the sweep's table."""
     import ray
 
     try:

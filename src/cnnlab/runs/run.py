@@ -10,7 +10,6 @@ from statistics import median
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
@@ -23,10 +22,11 @@ from cnnlab.machine.probes import peak_memory
 from cnnlab.machine.setup import resolve_precision
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.folder import Record, RunFolder
+from cnnlab.runs.hyperparameters import log_hyperparameters
 from cnnlab.runs.launch import Processes
 from cnnlab.runs.log import Log
 from cnnlab.runs.record import git_state, new_record
-from cnnlab.runs.run_id import flatten, is_hashed, multi_process_keys, run_id
+from cnnlab.runs.run_id import run_id
 from cnnlab.runs.summary import facts_block, result_table
 from cnnlab.training.callbacks import Checkpoints, History
 
@@ -266,18 +266,3 @@ class Run:
             write()
         except Exception as error:
             self.log(f"warning: {what} could not be written: {type(error).__name__}: {error}")
-
-
-def log_hyperparameters(trainer: L.Trainer, cfg: DictConfig, record: Record) -> None:
-    """Log once, with the final metrics, so that TensorBoard's HPARAMS tab compares runs by all that changes weights."""
-    content = OmegaConf.to_container(cfg)
-    assert isinstance(content, dict)
-    parameters = {key: value for key, value in flatten(content).items() if is_hashed(key) and value is not None}
-    parameters |= {f"trainer.{key}": value for key, value in multi_process_keys(cfg.trainer).items()}
-    parameters |= {f"trainer.{key}": record[key] for key in ("precision", "threads")}  # what auto means here
-    metrics = {"val/acc_best": record["val/acc"], **{name: record.get(name) for name in ("test/acc", "test/loss")}}
-    known = {name: value for name, value in metrics.items() if value is not None}
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(parameters | {"seed": cfg.seed}, known, step=record["steps"])
-            logger.finalize("success")

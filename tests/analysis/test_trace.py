@@ -70,12 +70,12 @@ def test_vgg16_is_the_published_table_line_by_line():
 
 @pytest.mark.parametrize("model", marked())
 def test_multiply_accumulates_are_half_of_the_flop_counters_operations(model):
-    net, form = subject(model).net, subject(model).form
-    x = torch.empty(1, form.images.in_channels, form.images.image_size, form.images.image_size, device="meta")
+    net, images = subject(model).net, subject(model).images
+    x = torch.empty(1, images.in_channels, images.image_size, images.image_size, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shadow(net)(x)
     assert 2 * subject(model).trace.total("macs") == counter.get_total_flops()
-    assert subject(model).trace.total("macs") == count_macs(net, form.images.in_channels, form.images.image_size)
+    assert subject(model).trace.total("macs") == count_macs(net, images.in_channels, images.image_size)
 
 
 @pytest.mark.parametrize("model", marked())
@@ -88,11 +88,11 @@ def test_every_parameter_belongs_to_one_row_or_to_training_only(model):
 
 @pytest.mark.parametrize("model", marked())
 def test_rows_have_names_of_their_own_and_end_in_the_scores(model):
-    taken, form = subject(model).trace, subject(model).form
+    taken, images = subject(model).trace, subject(model).images
     names = [row.name for row in taken.rows]
     assert len(set(names)) == len(names)
     assert all(names)
-    assert taken.rows[-1].shape == (form.images.num_classes,)
+    assert taken.rows[-1].shape == (images.num_classes,)
 
 
 @pytest.mark.parametrize("model", [model for model in DEPTHS if model in MODELS])
@@ -104,16 +104,16 @@ def test_depth_is_the_papers(model):
 @pytest.mark.parametrize("data", ["cifar10", "mnist"])
 def test_small_images_are_taken_apart_too(model, data):
     found = subject(model, data)
-    assert (found.form.images.num_classes, found.form.images.image_size) == (10, 32 if data == "cifar10" else 28)
+    assert (found.images.num_classes, found.images.image_size) == (10, 32 if data == "cifar10" else 28)
     assert found.trace.total("macs") > 0
 
 
 @pytest.mark.slow
 def test_the_largest_network_takes_under_two_seconds():
     slowest = max(MODELS, key=lambda model: len(subject(model).trace.rows))
-    net, form = subject(slowest).net, subject(slowest).form
+    net, images = subject(slowest).net, subject(slowest).images
     began = time.process_time()  # of this process, whatever else the machine does
-    trace(net, form.images.in_channels, form.images.image_size)
+    trace(net, images.in_channels, images.image_size)
     assert time.process_time() - began < 2
 
 

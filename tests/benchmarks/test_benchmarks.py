@@ -18,9 +18,10 @@ from cnnlab.benchmarks.layers import layer_rows
 from cnnlab.benchmarks.loading import bench as bench_data
 from cnnlab.benchmarks.noise import NoiseData
 from cnnlab.benchmarks.overhead import bench as bench_trainer
-from cnnlab.benchmarks.results import figure, run_bench
+from cnnlab.benchmarks.results import figure
 from cnnlab.benchmarks.startup import first_step
 from cnnlab.build.trainer import build_trainer
+from cnnlab.commands.benchmark import run as run_bench
 from cnnlab.config.compose import compose
 from cnnlab.config.values import check
 from cnnlab.errors import UserError
@@ -210,7 +211,7 @@ def test_the_trainers_loop_is_that_of_a_run(monkeypatch):
         (["profile=1"], "profile must be true or false, got 1"),
         (["trainer=ddp"], "a benchmark's runs have one process each, got 2"),
         (["bench=ops", "profile=true"], "profile=true is for bench=train, got bench=ops"),
-        (["profile=true", "trainer.compile=true"], "profile=true watches the layers, which"),
+        (["profile=true", "trainer.compile=true"], "profile=true measures layers, which"),
         (["trainer.precision=16-mixed"], "trainer.precision=bf16-mixed or 32-true, got 16-mixed"),
         (["data.batch_size=0"], "data.batch_size must be a whole number of at least 1, got 0"),
         (["data=image_folder"], r"data.name must be one of .*, got 'image_folder'"),

@@ -64,7 +64,7 @@ def test_help_and_mistakes_do_not_pay_for_heavy_imports(arguments):
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     for i in range(800):  # more text than a pipe holds
         write_run(tmp_path, f"run{i}")
-    command = [sys.executable, "src/report.py", f"log_dir={tmp_path}", "group_by=run", "picture=false"]
+    command = [sys.executable, "src/report.py", f"log_dir={tmp_path}", "group_by=run", "plot=false"]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

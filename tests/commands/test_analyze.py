@@ -4,13 +4,15 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
 from PIL import Image
 
 from cnnlab.analysis.explained import EXPLANATIONS
-from cnnlab.commands.analyze import analyze
+from cnnlab.commands import analyze
 from cnnlab.config.compose import compose
 from cnnlab.config.values import check
 from cnnlab.errors import UserError
@@ -34,7 +36,7 @@ def shown(tmp_path, data_root, capsys):
         cfg = compose("analyze", [f"log_dir={tmp_path}", f"data.root={data_root}", *overrides])
         check(cfg)
         capsys.readouterr()
-        analyze(cfg)
+        analyze.run(cfg)
         return capsys.readouterr().out
 
     return run
@@ -44,8 +46,8 @@ def test_the_networks_own_input_and_classes_are_printed(shown):
     text = shown("model=resnet18")
     assert "input                 3 x 224 x 224, 1,000 classes (the network's own)" in text
     assert "parameters            11,689,512" in text
-    assert "multiply-accumulates  1,814,073,344 an image" in text
-    assert "layers                18 on the longest way" in text
+    assert "multiply-accumulates  1,814,073,344 per image" in text
+    assert "layers                18 on the longest path" in text
     assert "receptive field       435 pixels at conv5_x.1" in text
 
 
@@ -62,13 +64,13 @@ def test_single_values_come_first(shown):
     assert "3 x 64 x 64, 10 classes (of cifar10, but image_size as given)" in text
 
 
-def test_memory_is_told_for_the_batch_precision_and_optimizer(shown):
+def test_memory_is_reported_for_the_batch_precision_and_optimizer(shown):
     assert "with batch 128, 32-true, Adam:" in shown()
     text = shown("model=resnet18", "data.batch_size=2", "trainer.precision=bf16-mixed", "optimizer=sgd")
     assert "with batch 2, bf16-mixed, SGD:" in text
 
 
-def test_the_measured_field_is_told(shown):
+def test_the_measured_field_is_reported(shown):
     assert "16 pixels at s4, and the same measured from gradients" in shown("measure=true")
 
 
@@ -129,11 +131,11 @@ def test_a_trained_network_has_statistics_of_weights_and_activations(shown, chec
     assert content["rows"][6] | {"mean": None} == content["rows"][6]  # flatten changes nothing, and has none
 
 
-def test_a_trained_networks_scores_are_drawn_over_a_picture(shown, checkpoint, tmp_path):
+def test_a_trained_networks_logits_are_drawn_over_an_image(shown, checkpoint, tmp_path):
     path = tmp_path / "photo.png"
     Image.effect_noise((70, 50), 60).save(path)
-    assert "picture: " in shown(f"checkpoint={checkpoint}", f"picture={path}")
-    assert (tmp_path / "analysis" / "scores_photo.png").stat().st_size > 10_000
+    assert "figure: " in shown(f"checkpoint={checkpoint}", f"image={path}")
+    assert (tmp_path / "analysis" / "class_map_photo.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_a_trained_networks_scores_are_drawn_over_a_picture(shown, checkpoint, t
         (["models=[lenet5,nonsense]"], r"models must be one of \['all', .*, got 'nonsense'"),
         (["format=xml"], r"format must be one of \['table', 'markdown', 'csv', 'json'\], got 'xml'"),
         (["worked=true", "models=all"], "analyze shows one thing at a time, got models and worked"),
-        (["picture=a.png"], "picture needs a trained network: checkpoint=PATH"),
+        (["image=a.png"], "image needs a trained network: checkpoint=PATH"),
         (["explain=true"], r"explain=true: model must be one of \['alexnet_2012'\], got 'lenet5'"),
         (
             ["explain=true", "model=alexnet_2012", "format=csv"],
@@ -162,25 +164,35 @@ def test_a_trained_networks_scores_are_drawn_over_a_picture(shown, checkpoint, t
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_told(shown, overrides, message):
+def test_mistakes_are_reported(shown, overrides, message):
     with pytest.raises(UserError, match=message):
         shown(*overrides)
 
 
-def test_a_checkpoints_mistakes_are_told(shown, checkpoint, tmp_path):
-    with pytest.raises(UserError, match="a checkpoint says its own form, so image_size cannot be given with it"):
+def test_mistakes_with_a_checkpoint_are_reported(shown, checkpoint, tmp_path):
+    with pytest.raises(UserError, match="a checkpoint has its own images, so image_size cannot be given with it"):
         shown(f"checkpoint={checkpoint}", "image_size=32")
-    with pytest.raises(UserError, match=r"picture=.*none.png cannot be read: .*"):
-        shown(f"checkpoint={checkpoint}", f"picture={tmp_path}/none.png")
+    with pytest.raises(UserError, match=r"image=.*none.png cannot be read: .*"):
+        shown(f"checkpoint={checkpoint}", f"image={tmp_path}/none.png")
     Image.new("L", (40, 20)).save(tmp_path / "small.png")
-    with pytest.raises(UserError, match="picture must be at least 28 x 28 pixels, got 40 x 20"):
-        shown(f"checkpoint={checkpoint}", f"picture={tmp_path}/small.png")
+    with pytest.raises(UserError, match="image must be at least 28 x 28 pixels, got 40 x 20"):
+        shown(f"checkpoint={checkpoint}", f"image={tmp_path}/small.png")
 
 
 def test_the_command_runs(command):
     done = command("src/analyze.py", "models=[lenet5,cnn]")
     assert done.returncode == 0, done.stderr
-    assert "picture: " in done.stdout
+    assert "figure: " in done.stdout
     refused = command("src/analyze.py", "model=nonsense")
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: unknown choice model=nonsense; model is one of: ")
+
+
+def test_a_network_is_shown_without_importing_lightning():
+    script = (
+        "import sys; sys.argv = ['analyze', 'model=vgg16']; sys.path.insert(0, 'src')\n"
+        "from cnnlab.cli.main import main\n"
+        "main('analyze'); sys.exit('lightning' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, check=False)
+    assert done.returncode == 0

@@ -10,7 +10,7 @@ import time
 import pytest
 from PIL import Image
 
-from cnnlab.commands.report import report
+from cnnlab.commands.report import run as report
 from cnnlab.config.compose import compose
 from tests.conftest import REPOSITORY
 from tests.reporting.synthetic import LENET5, MLP, acc, write_run
@@ -23,7 +23,7 @@ mlp     2  1 running        2     2  99.10 ± 0.00  88.00 ± 1.41  98.95 ± 0.00
 
 all with data=mnist, augment=none, optimizer=SGD
 
-test accuracy on shared seeds, first less second, in points; p of each pair's own paired t-test
+test accuracy on shared seeds, first minus second, in percentage points; p of the pair's own paired t-test
 
 first   second  seeds    difference  p
 ──────────────────────────────────────
@@ -50,7 +50,7 @@ def told(capsys, logs, *options):
 def test_the_table_of_groups_their_pairs_and_their_picture(capsys, logs):
     out, err = told(capsys, logs)
     picture = logs / "report" / "curves.png"
-    assert out == f"{TABLE}\npicture: {picture}\n"
+    assert out == f"{TABLE}\nfigure: {picture}\n"
     assert err == ""
     with Image.open(picture) as drawn:
         assert drawn.width > drawn.height > 300
@@ -70,24 +70,24 @@ def test_runs_that_were_not_tested_are_compared_by_validation(capsys, tmp_path):
 
 
 def test_markdown_csv_and_json_go_to_a_file(capsys, logs, tmp_path):
-    out, _ = told(capsys, logs, "format=markdown", "picture=false")
+    out, _ = told(capsys, logs, "format=markdown", "plot=false")
     lines = [line for line in out.splitlines() if line.startswith("| lenet5 ")]
     assert lines[0].split(" | ")[6] == "91.00 ± 1.41"
-    options = (f"output={tmp_path}/t.csv", "picture=false")
+    options = (f"output={tmp_path}/t.csv", "plot=false")
     out, _ = told(capsys, logs, "format=csv", *options)
     assert out == f"written: {tmp_path}/t.csv\nwritten: {tmp_path}/t_pairs.csv\n"
     rows = list(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text())))
     assert [(row["model"], row["n"], row["seeds"]) for row in rows] == [("lenet5", "2", "0 1"), ("mlp", "2", "0 1")]
     out, err = told(capsys, logs, "format=json")
     content = json.loads(out)
-    assert err.startswith("picture: ")
+    assert err.startswith("figure: ")
     assert content["rows"][0]["test/acc"] == pytest.approx(0.91)
     (pair,) = content["pairs"]
     assert (pair["first"], pair["second"], pair["seeds"]) == ("lenet5", "mlp", 2)
 
 
 def test_a_row_for_each_run(capsys, logs):
-    out, _ = told(capsys, logs, "group_by=[run,status,seed]", "sort=-test/acc", "picture=false")
+    out, _ = told(capsys, logs, "group_by=[run,status,seed]", "sort=-test/acc", "plot=false")
     cells = [line.split()[:3] for line in out.splitlines()[2:7]]
     expected = [
         ("a1", "done", "1"),
@@ -102,11 +102,11 @@ def test_a_row_for_each_run(capsys, logs):
 
 def test_nothing_to_show_is_said(capsys, logs, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert told(capsys, tmp_path / "empty")[0] == f"no runs below {tmp_path / 'empty'} yet\n"
-    assert told(capsys, logs, "where=model=vgg16")[0] == "no run of 5 fits where=model=vgg16\n"
+    assert told(capsys, tmp_path / "empty")[0] == f"no runs in {tmp_path / 'empty'} yet\n"
+    assert told(capsys, logs, "where=model=vgg16")[0] == "none of 5 runs fits where=model=vgg16\n"
     out, _ = told(capsys, logs, "where=status=running")
     assert "1 running" in out
-    assert "picture" not in out
+    assert "figure" not in out
 
 
 def test_a_run_without_epochs_is_named_and_the_others_are_drawn(capsys, logs):
@@ -114,7 +114,7 @@ def test_a_run_without_epochs_is_named_and_the_others_are_drawn(capsys, logs):
     (folder / "a0" / "metrics.csv").unlink()
     out, _ = told(capsys, logs)
     assert f"not drawn: {folder / 'a0'}: metrics.csv cannot be read" in out
-    assert "picture: " in out
+    assert "figure: " in out
 
 
 def test_many_groups_are_neither_drawn_nor_compared(capsys, tmp_path):
@@ -123,11 +123,11 @@ def test_many_groups_are_neither_drawn_nor_compared(capsys, tmp_path):
             write_run(tmp_path, f"{index}{seed}", seed, optimizer={"lr": 0.1 * index})
     out, _ = told(capsys, tmp_path)
     assert len(out.splitlines()) == 2 + 9 + 4
-    assert out.endswith("\nup to 8 groups are drawn and compared in pairs, these are 9: where= chooses\n")
+    assert out.endswith("\nup to 8 groups are drawn and compared in pairs, got 9: select some with where=\n")
 
 
 def test_the_command_is_light_and_takes_signs_without_a_second_pair_of_quotes(command, logs):
-    done = command("src/report.py", "where=model=lenet5 test/acc>0.9", "picture=false")
+    done = command("src/report.py", "where=model=lenet5 test/acc>0.9", "plot=false")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[2].split()[:3] == ["lenet5", "mnist", "1"]
     heavy = (
@@ -159,5 +159,5 @@ def test_thousands_of_records_are_read_in_seconds(command, tmp_path, count):
 def test_a_model_is_called_as_it_was_chosen(tmp_path, capsys):
     for i, choice in enumerate(("resnet20", "plain20")):
         write_run(tmp_path, f"run{i}", record={"choices": {"model": choice}})
-    report(compose("report", [f"log_dir={tmp_path}", "picture=false"]))
+    report(compose("report", [f"log_dir={tmp_path}", "plot=false"]))
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:4]] == ["plain20", "resnet20"]

@@ -14,5 +14,5 @@ def found(name: str) -> Finding:
     assert "\n" not in finding.title
     assert all(len(line) <= 120 for line in finding.text.splitlines())
     assert finding.values == json.loads(json.dumps(finding.values, allow_nan=False))
-    assert finding.picture.axes or finding.picture.subfigs
+    assert finding.figure.axes or finding.figure.subfigs
     return finding

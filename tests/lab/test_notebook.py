@@ -7,10 +7,11 @@ from html import escape
 import pytest
 import torch
 
+from cnnlab.commands.lab import run as run_lab
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.lab import speed
-from cnnlab.lab.notebook import EXPERIMENTS, run_lab
+from cnnlab.lab.notebook import EXPERIMENTS
 from tests.conftest import REPOSITORY
 
 FRAME = {"__init__", "finding", "notebook", "digits", "photograph"}

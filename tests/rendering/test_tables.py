@@ -7,8 +7,8 @@ import json
 import pytest
 from torch import nn
 
-from cnnlab.analysis.records import record_of, records_of, total_of
 from cnnlab.analysis.trace import trace
+from cnnlab.analysis.trace_records import record_of, records_of, total_of
 from cnnlab.errors import UserError
 from cnnlab.rendering.numbers import memory_text, rounded
 from cnnlab.rendering.tables import render

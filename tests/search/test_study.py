@@ -14,10 +14,10 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from cnnlab.commands.tune import run as tune
 from cnnlab.config.compose import compose
 from cnnlab.errors import Terminated, UserError
 from cnnlab.runs.run import train
-from cnnlab.search.study import tune
 from cnnlab.training.classifier import ImageClassifier
 from tests.conftest import REPOSITORY
 
@@ -159,7 +159,7 @@ def test_an_interrupted_study_goes_on_with_the_trial_that_was_ended(end, search,
         with pytest.raises(type(end)):
             search(*QUICK, "trials=3")
     signal.signal(signal.SIGINT, handler)  # Lightning leaves it ignored
-    assert "stopped; the same command goes on" in capsys.readouterr().out
+    assert "stopped; run the same command again to continue" in capsys.readouterr().out
     search(*QUICK, "trials=3")
     trials = trials_of(tmp_path / "logs")
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
@@ -188,7 +188,7 @@ def test_a_trial_that_was_taken_for_lost_while_it_slept_does_not_end_the_study(s
 def test_what_no_trial_could_use_is_told_before_the_first(search, tmp_path):
     with pytest.raises(UserError, match="lenet5 needs images of at least 12 pixels, got 8"):
         search(*QUICK, "data.image_size=8")
-    with pytest.raises(UserError, match="fresh=true trains again what a study has"):
+    with pytest.raises(UserError, match="fresh=true would train a study's runs again"):
         search(*QUICK, "fresh=true")
     with pytest.raises(UserError, match="unknown key; optimizer has"):
         search("search=sgd", *QUICK[1:])

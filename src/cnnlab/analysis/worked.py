@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnnlab.analysis.records import size_of
 from cnnlab.analysis.trace import Trace, trace
+from cnnlab.analysis.trace_records import size_of
 
 
 class Branches(nn.Module):

@@ -6,6 +6,7 @@ from cnnlab.benchmarks import loops
 from cnnlab.benchmarks.child import Contenders, race
 from cnnlab.benchmarks.noise import check_data, crop_and_flip
 from cnnlab.benchmarks.results import Result, Row, facts_of
+from cnnlab.benchmarks.stopwatch import Timing
 from cnnlab.config.compose import compose
 
 OURS, PLAIN = "cnnlab", "plain PyTorch"
@@ -30,6 +31,11 @@ def bench(cfg: DictConfig) -> Result:
         steps[f"batches of {name}"] = steps[OURS]
         contenders[f"batches of {name}"] = (loops.run_our_data, {"cfg": other})
     timings, peaks = race(contenders, steps, cfg.rounds, {})
+    facts = facts_of(cfg, machine, data) | {"network": ", ".join(TARGETS)}
+    return _result(facts, timings, peaks, cfg.data.batch_size)
+
+
+def _result(facts: dict[str, str], timings: dict[str, Timing], peaks: dict[str, int], batch_size: int) -> Result:
     seconds = {name: timing.median for name, timing in timings.items()}
     rows: list[Row] = []
     for name in (OURS, PLAIN):
@@ -40,7 +46,7 @@ def bench(cfg: DictConfig) -> Result:
                 "batches/s": 1 / seconds[name],
                 "slowest": 1 / slowest,
                 "fastest": 1 / fastest,
-                "images/s": cfg.data.batch_size / seconds[name],
+                "images/s": batch_size / seconds[name],
                 "peak, MiB": peaks[name] >> 20,
             }
         )
@@ -53,11 +59,6 @@ def bench(cfg: DictConfig) -> Result:
         }
         for name, target in TARGETS.items()
     ]
-    facts = facts_of(cfg, machine, data) | {"network": ", ".join(TARGETS)}
-    note = f"cnnlab makes {seconds[PLAIN] / seconds[OURS]:,.1f} times as many batches a second as the plain loader."
-    return Result(
-        facts,
-        {"augmented, normalized batches": rows, "cnnlab's fraction of a training step": fractions},
-        [note],
-        timings,
-    )
+    note = f"cnnlab makes {seconds[PLAIN] / seconds[OURS]:,.1f} times as many batches per second as the plain loader."
+    tables = {"augmented, normalized batches": rows, "cnnlab's fraction of a training step": fractions}
+    return Result(facts, tables, [note], timings)

@@ -1,6 +1,5 @@
-"""What a benchmark found: printed as tables, kept as JSON."""
+"""The result of a benchmark: printed as tables, written as JSON."""
 
-import importlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,40 +11,14 @@ from omegaconf import DictConfig
 
 from cnnlab.benchmarks.stopwatch import Timing
 from cnnlab.config.compose import CONF
-from cnnlab.config.values import BENCHES
 from cnnlab.data.datamodule import ImageDataModule
-from cnnlab.errors import UserError, one_of
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.probes import device_name
 from cnnlab.machine.setup import Machine
 from cnnlab.rendering.tables import aligned, render
 from cnnlab.runs.record import git_state
 
-# The module that measures what `bench=` names.
-MODULES = {"train": "steps", "data": "loading", "ops": "convolutions", "startup": "startup", "trainer": "overhead"}
-
 Row = dict[str, Any]
-
-
-def run_bench(cfg: DictConfig) -> None:
-    """Measure what `bench=` says, which is a file of this package.
-
-    Raises:
-        UserError: it is not known, or its options do not fit.
-    """
-    one_of("bench", cfg.bench, BENCHES)
-    if (processes := cfg.trainer.devices * cfg.trainer.num_nodes) > 1:
-        raise UserError(
-            f"a benchmark's runs have one process each, got {processes} (trainer.devices x trainer.num_nodes)"
-        )
-    if cfg.trainer.precision == "16-mixed":
-        raise UserError("a benchmark has no scale for float16: trainer.precision=bf16-mixed or 32-true, got 16-mixed")
-    if cfg.profile and cfg.bench != "train":
-        raise UserError(f"profile=true is for bench=train, got bench={cfg.bench}")
-    if cfg.profile and cfg.trainer.compile:
-        raise UserError("profile=true watches the layers, which trainer.compile=true makes one: got both")
-    result: Result = importlib.import_module(f"cnnlab.benchmarks.{MODULES[cfg.bench]}").bench(cfg)
-    result.show(cfg)
 
 
 @dataclass

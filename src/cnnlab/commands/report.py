@@ -1,4 +1,4 @@
-"""What `report` does: one table of the runs below a folder, what groups differ by, and their curves."""
+"""`report`: one table of the runs in a folder, by the settings in which they differ, and their curves."""
 
 import sys
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from cnnlab.reporting.groups import Group, columns_of, grouped, in_order, name_o
 from cnnlab.reporting.pairs import Pair, compared
 from cnnlab.reporting.records import MEASURED, collect, read_rows
 
-FEW = 8  # groups that are drawn and compared in pairs
-COMPARED = {"test/acc": "test", "val/acc": "validation"}  # the latter where no run was tested
+FEW = 8  # the most groups that are drawn and compared in pairs
+COMPARED = {"test/acc": "test", "val/acc": "validation"}  # the latter if no run was tested
 HEADINGS = {"val/acc": "val %", "test/acc": "test %", "test/acc_last": "last %"}
 
 
-def report(cfg: DictConfig) -> None:
-    """Print or write the table of the runs below `log_dir`, and draw their curves.
+def run(cfg: DictConfig) -> None:
+    """Print or write the table of the runs in `log_dir`, and draw their curves.
 
     Raises:
-        UserError: an option is none, or names what no run has.
+        UserError: an option has an unknown value, or names a key that no run has.
     """
     one_of("format", cfg.format, tables.FORMATS)
-    one_of("picture", cfg.picture, (True, False))
+    one_of("plot", cfg.plot, (True, False))
     runs, skipped = collect(Path(cfg.log_dir))
     notes = list(skipped)
     keys = [cfg.group_by] if isinstance(cfg.group_by, str) else cfg.group_by
@@ -37,11 +37,13 @@ def report(cfg: DictConfig) -> None:
         groups = in_order(groups, columns, cfg.sort)
         _show(cfg, groups, columns)
         if len(groups) > FEW:
-            notes.append(f"up to {FEW} groups are drawn and compared in pairs, these are {len(groups)}: where= chooses")
-        elif cfg.picture:
+            notes.append(
+                f"up to {FEW} groups are drawn and compared in pairs, got {len(groups)}: select some with where="
+            )
+        elif cfg.plot:
             notes += _draw(groups, columns, Path(cfg.figures))
     else:
-        notes.append(f"no run of {len(runs)} fits where={cfg.where}" if runs else f"no runs below {cfg.log_dir} yet")
+        notes.append(f"none of {len(runs)} runs fits where={cfg.where}" if runs else f"no runs in {cfg.log_dir} yet")
     for_people = cfg.format in tables.READ_BY_PEOPLE
     if groups and notes and for_people:
         print()
@@ -50,7 +52,7 @@ def report(cfg: DictConfig) -> None:
 
 
 def _show(cfg: DictConfig, groups: Sequence[Group], columns: Sequence[str]) -> None:
-    """The table of groups, and that of pairs where there are any; in JSON both are one."""
+    """Show the table of groups, and that of pairs if there are any; JSON holds both in one document."""
     rows = [group.row(columns) for group in groups]
     measure = "test/acc" if any(group.mean("test/acc") is not None for group in groups) else "val/acc"
     pairs = compared(groups, measure) if len(groups) <= FEW else []
@@ -69,8 +71,8 @@ def _show(cfg: DictConfig, groups: Sequence[Group], columns: Sequence[str]) -> N
         print(f"\nall with {shared}")
     if pairs:
         print(
-            f"\n{COMPARED[measure]} accuracy on shared seeds, first less second, in points; p of each pair's own "
-            "paired t-test\n"
+            f"\n{COMPARED[measure]} accuracy on shared seeds, first minus second, in percentage points; p of the "
+            "pair's own paired t-test\n"
         )
         told = [_readable_pair(pair, columns) for pair in pairs]
         tables.emit(tables.render(told, cfg.format, numbers=("seeds", "difference", "p")), cfg.output, suffix="pairs")
@@ -117,7 +119,7 @@ def _readable_pair(pair: Pair, columns: Sequence[str]) -> dict[str, str]:
 
 
 def _draw(groups: Sequence[Group], columns: Sequence[str], folder: Path) -> list[str]:
-    """Draw what is done; lines that say where, and which runs' epochs cannot be read."""
+    """Draw the complete runs; return lines with the path, and with runs whose epochs cannot be read."""
     curves, notes = {}, []
     for group in groups:
         several = []
@@ -134,7 +136,4 @@ def _draw(groups: Sequence[Group], columns: Sequence[str], folder: Path) -> list
 
     with writing(f"figures={folder}"):
         path = draw_groups(curves, folder / "curves.png")
-    return [*notes, f"picture: {path}"]
-
-
-run = report
+    return [*notes, f"figure: {path}"]

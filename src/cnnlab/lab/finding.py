@@ -1,4 +1,4 @@
-"""What an experiment of the lab finds: a text, numbers and a picture."""
+"""The result of an experiment of the lab: a text, numbers and a figure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True)
 class Settings:
-    """What an experiment may be told.
+    """The options of an experiment.
 
     Attributes:
-        image: a picture file in place of the photograph that ships with scikit-learn.
-        seed: decides what is drawn at random.
-        threads: as torch uses them.
+        image: an image file instead of the photograph that ships with scikit-learn.
+        seed: of random numbers.
+        threads: of torch.
     """
 
     image: Path | None = None
@@ -27,13 +27,13 @@ class Settings:
 class Finding:
     """
     Attributes:
-        title: the experiment's result in one sentence, which stands over its picture on the index page.
-        text: what the terminal shows, in lines of at most 120 characters.
+        title: the experiment's result in one sentence, the heading of its figure on the index page.
+        text: printed in the terminal, in lines of at most 120 characters.
         values: the numbers, in plain lists, dicts, strings and numbers, for the JSON file.
-        picture: drawn with the style of `figures.style`.
+        figure: drawn with the style of `figures.style`.
     """
 
     title: str
     text: str
     values: Mapping[str, Any]
-    picture: Figure
+    figure: Figure

@@ -1,4 +1,4 @@
-"""Two groups of runs held against each other, seed by seed."""
+"""Two groups of runs compared seed by seed."""
 
 import math
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from cnnlab.reporting.groups import Group, seed_of
 
 @dataclass(frozen=True)
 class Pair:
-    """The first group less the second, on the seeds that both have.
+    """The first group minus the second, on the seeds that both have.
 
     Args:
-        std: the sample's, of the differences.
-        p: of the two-sided paired t-test; None where all differences are the same.
+        std: sample standard deviation of the differences.
+        p: of the two-sided paired t-test; None if all differences are the same.
     """
 
     first: Group
@@ -27,7 +27,7 @@ class Pair:
 
 
 def compared(groups: Sequence[Group], field: str) -> list[Pair]:
-    """The pairs of groups that share at least two seeds; a seed that a group has twice is not one to pair by."""
+    """The pairs of groups that share at least two seeds; a seed that a group has twice is left out."""
     by_seed = [_once(group, field) for group in groups]
     pairs = []
     for (first, one), (second, other) in combinations(zip(groups, by_seed, strict=True), 2):
@@ -39,7 +39,7 @@ def compared(groups: Sequence[Group], field: str) -> list[Pair]:
 
 
 def _once(group: Group, field: str) -> dict[object, float]:
-    """The number by seed, of seeds that the group has once."""
+    """The value of `field` by seed, for seeds that the group has once."""
     seeds = [seed_of(run) for run in group.done]
     return {
         seed: run.record[field]
@@ -49,13 +49,9 @@ def _once(group: Group, field: str) -> dict[object, float]:
 
 
 def p_value(differences: Sequence[float]) -> float | None:
-    """How probable a mean at least as far from 0 is, were the differences normal around 0: Student's t-test.
-
-    None where they do not differ, for they then say nothing of their spread.
-    """
-    n, spread = len(differences), stdev(differences)
-    if math.isclose(spread, 0, abs_tol=1e-12):
+    """The p of Student's two-sided t-test that paired `differences` have mean 0; None if they are all the same."""
+    if math.isclose(stdev(differences), 0, abs_tol=1e-12):
         return None
-    from scipy.special import stdtr  # half a second, and only where there is something to compare
+    from scipy.stats import ttest_1samp  # takes a second to import, and is needed only if there is something to compare
 
-    return float(2 * stdtr(n - 1, -abs(mean(differences)) * math.sqrt(n) / spread))
+    return float(ttest_1samp(differences, 0).pvalue)

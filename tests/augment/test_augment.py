@@ -23,7 +23,6 @@ from cnnlab.augment import (
 from cnnlab.augment.mix import one_hot
 from cnnlab.augment.pipeline import denormalize, normalize
 from cnnlab.augment.trivial import OPERATIONS, operate
-from cnnlab.errors import UserError
 from cnnlab.image_spec import ImageSpec
 
 SHAPES = [(5, 3, 32, 32), (5, 1, 28, 28)]
@@ -287,13 +286,13 @@ def test_reflections_are_left_out_where_the_data_forbids_them():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RandomCrop(0.6, "reflect"), "padding must be a share of the side between 0 and 0.5, got 0.6"),
+        (lambda: RandomCrop(0.6, "reflect"), "padding must be a fraction of the side between 0 and 0.5, got 0.6"),
         (lambda: RandomCrop(0.1, "wrap"), r"mode must be one of \['zeros', 'reflect'\], got 'wrap'"),
-        (lambda: RandomCrop(2), "padding must be a share of the side between 0 and 1, got 2"),
-        (lambda: Cutout(0, spec()), "cutout's size must be a share of the side above 0 and at most 1, got 0"),
+        (lambda: RandomCrop(2), "padding must be a fraction of the side between 0 and 1, got 2"),
+        (lambda: Cutout(0, spec()), "size must be a fraction of the side above 0 and at most 1, got 0"),
         (lambda: MixUp(0), "alpha must be above 0, got 0"),
     ],
 )
 def test_impossible_arguments_are_refused(make, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(ValueError, match=message):
         make()

@@ -1,6 +1,9 @@
 """What a `_target_` may name: nothing that the configuration's groups do not hold is ever called."""
 
+import re
+
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from cnnlab.build.targets import ALLOWED, make
@@ -38,3 +41,19 @@ def test_no_command_calls_what_a_command_line_names(script, command, tmp_path):
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
     assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    ("group", "node", "message"),
+    [
+        ("model", {"_target_": "cnnlab.models.vgg11", "stem": "tiny"}, "model.stem must be one of"),
+        ("loss", {"_target_": "cnnlab.training.losses.Focal", "gamma": -1}, "loss.gamma must be at least 0, got -1"),
+        ("optimizer", {"_target_": "torch.optim.SGD", "lr": -1}, "optimizer: Invalid learning rate: -1"),
+        ("model", {"_target_": "cnnlab.models.mlp", "depth": 3}, "model cannot be made with depth=3: "),
+    ],
+    ids=["model", "loss", "optimizer", "unknown argument"],
+)
+def test_an_error_of_a_library_is_reported_with_the_key_that_fixes_it(group, node, message):
+    arguments = [[torch.nn.Parameter(torch.zeros(1))]] if group == "optimizer" else []
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+        make(OmegaConf.create(node), group, *arguments)

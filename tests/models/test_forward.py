@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import models
-from cnnlab.errors import UserError
 from cnnlab.models.fastnet import ShiftNorm
 from tests.models.networks import FAST, MODELS, REDUCED, make, make_for, marked, paper_input, without_dropout
 
@@ -171,7 +170,7 @@ ERRORS = [
 
 @pytest.mark.parametrize(("builder", "arguments", "message"), ERRORS)
 def test_an_error_names_the_thing_what_is_allowed_and_what_came(builder, arguments, message):
-    with pytest.raises(UserError) as error:
+    with pytest.raises(ValueError) as error:
         builder(**arguments)
     assert str(error.value) == message
 
@@ -188,5 +187,5 @@ def test_the_smallest_image_that_an_error_names_is_really_the_smallest(builder, 
     more = {"stem": stem} if stem else {}
     with torch.device("meta"):
         builder(image_size=smallest, in_channels=1, **more)(torch.empty(2, 1, smallest, smallest))
-        with pytest.raises(UserError, match=f"at least {smallest} pixels"):
+        with pytest.raises(ValueError, match=f"at least {smallest} pixels"):
             builder(image_size=smallest - 1, in_channels=1, **more)

@@ -10,7 +10,6 @@ from cnnlab import models
 from cnnlab.build.objects import build_augmentation, build_classifier, build_datamodule
 from cnnlab.build.targets import make
 from cnnlab.config.compose import CONF, compose
-from cnnlab.errors import UserError
 from cnnlab.training.losses import CrossEntropy, Focal, SquaredError
 from cnnlab.training.param_groups import param_groups
 from cnnlab.training.schedules import Constant, Cosine, Linear, MultiStep, Plateau, Step
@@ -47,15 +46,15 @@ def test_focal_without_gamma_is_cross_entropy_and_equals_torchvisions_for_two_cl
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: CrossEntropy(1.0), "loss.label_smoothing must be at least 0 and below 1, got 1.0"),
-        (lambda: Focal(gamma=-1), "loss.gamma must be at least 0, got -1"),
-        (lambda: Cosine(warmup=2), "scheduler.warmup must be a share between 0 and 1, got 2"),
-        (lambda: Step(period=0), "scheduler.period must be a share above 0 and at most 1, got 0"),
-        (lambda: Plateau(factor=1), "scheduler.factor must be above 0 and below 1, got 1"),
+        (lambda: CrossEntropy(1.0), "label_smoothing must be at least 0 and below 1, got 1.0"),
+        (lambda: Focal(gamma=-1), "gamma must be at least 0, got -1"),
+        (lambda: Cosine(warmup=2), "warmup must be a fraction between 0 and 1, got 2"),
+        (lambda: Step(period=0), "period must be a fraction above 0 and at most 1, got 0"),
+        (lambda: Plateau(factor=1), "factor must be above 0 and below 1, got 1"),
     ],
 )
 def test_impossible_arguments_are_refused(make, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(ValueError, match=message):
         make()
 
 

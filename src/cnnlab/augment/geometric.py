@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cnnlab.augment.step import BatchContext, Draws
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import one_of
 from cnnlab.image_spec import ImageSpec
 
 MODES = ("zeros", "reflect")
@@ -20,10 +20,10 @@ class RandomCrop:
     """
 
     def __init__(self, padding: float, mode: str = "zeros") -> None:
-        one_of("mode", mode, MODES)
+        one_of("mode", mode, MODES, ValueError)
         most = 1 if mode == "zeros" else 0.5  # a reflection ends where the image does
         if not 0 <= padding <= most:
-            raise UserError(f"padding must be a share of the side between 0 and {most}, got {padding}")
+            raise ValueError(f"padding must be a fraction of the side between 0 and {most}, got {padding}")
         self.padding = padding
         self.mode = {"zeros": "constant"}.get(mode, mode)  # PyTorch's word
 
@@ -92,7 +92,7 @@ class Cutout:
 
     def __init__(self, size: float, spec: ImageSpec) -> None:
         if not 0 < size <= 1:
-            raise UserError(f"cutout's size must be a share of the side above 0 and at most 1, got {size}")
+            raise ValueError(f"size must be a fraction of the side above 0 and at most 1, got {size}")
         self.size = size
         self.mean = (255 * torch.tensor(spec.mean)).round().to(torch.uint8)[:, None, None]
 

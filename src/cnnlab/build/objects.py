@@ -20,6 +20,7 @@ from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.image_spec import ImageSpec
 from cnnlab.machine.setup import Machine, prepare
+from cnnlab.models.protocols import HasStem, Whitened
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.training.classifier import ImageClassifier
 
@@ -46,7 +47,8 @@ class Parts:
     @property
     def stem(self) -> str | None:
         """The form of the network's first layers, for networks with a choice."""
-        return getattr(self.model.net, "stem", None)
+        net = self.model.net
+        return net.stem if isinstance(net, HasStem) else None
 
 
 def build_parts(cfg: DictConfig, processes: int = 1, log: Callable[[str], None] = print) -> Parts:
@@ -105,9 +107,9 @@ def build_classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
     check_tta(cfg.tta, spec.mirror)
     make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])  # reports wrong values before anything is built
     torch.manual_seed(cfg.seed)
-    net: Any = build_network(cfg.model, spec)
-    if count := getattr(net, "whitening_images", 0):
-        net.whiten(normalize(evenly_spaced(data.train, count), spec))
+    net = build_network(cfg.model, spec)
+    if isinstance(net, Whitened) and net.whitening_images:
+        net.whiten(normalize(evenly_spaced(data.train, net.whitening_images), spec))
     return ImageClassifier(
         net=net,
         loss=make(cfg.loss, "loss"),

@@ -1,10 +1,10 @@
 """AlexNet: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012,
 figure 2; and in one tower: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
 
-Differs from the paper: conv1 pads by 2, which makes the figure's 55x55 maps of 224 pixels (without it they need 227);
-weights start as He et al. 2015 and biases at 0, in place of deviation 0.01 and ones, with which learning takes epochs
-to begin; `stem="small"`, for images below 64 pixels, has a 5x5 convolution of stride 1 first and 1,024 units in fc6 and
-fc7.
+Differs from the paper: conv1 pads by 2, which gives the figure's 55x55 maps for 224 pixels (without padding, they need
+227); weights are initialized as in He et al. 2015 and biases with 0, as the paper's deviation of 0.01 and ones delay
+learning by epochs; `stem="small"`, for images below 64 pixels, has a 5x5 convolution of stride 1 first, and 1,024 units
+in fc6 and fc7.
 """
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.variants import variant
 from cnnlab.ops.size import out_size, size_through
 
 WIDTHS = {
@@ -30,19 +31,25 @@ class ResponseNorm(nn.LocalResponseNorm):
 class AlexNet(nn.Module):
     """Five convolutions, three overlapping poolings and three fully connected layers.
 
-    With two towers conv2, conv4 and conv5 see the maps of their own tower only.
+    Args:
+        response_norm: whether the local response normalization of 2012 follows conv1 and conv2.
+        dropout: the fraction of units of fc6 and fc7 that is dropped in training.
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+        widths: channels of the convolutions.
+        towers: 2 lets conv2, conv4 and conv5 see the maps of their own tower only.
     """
 
     def __init__(
         self,
-        in_channels: int,
-        num_classes: int,
-        image_size: int,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        response_norm: bool = False,
+        dropout: float = 0.5,
+        stem: str = "auto",
+        *,
         widths: tuple[int, ...],
         towers: int,
-        response_norm: bool,
-        dropout: float,
-        stem: str,
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size)
@@ -85,49 +92,7 @@ class AlexNet(nn.Module):
         return self.fc8(x)  # (N, 1000)
 
 
-def alexnet(
-    in_channels: int = 3,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    response_norm: bool = False,
-    dropout: float = 0.5,
-    stem: str = "auto",
-) -> AlexNet:
-    """AlexNet in one tower, the form that everyone uses: 61,100,840 parameters.
-
-    Args:
-        response_norm: whether the local response normalization of 2012 follows conv1 and conv2.
-        dropout: the share of units of fc6 and fc7 that is left out in training.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-    """
-    return AlexNet(
-        in_channels,
-        num_classes,
-        image_size,
-        widths=WIDTHS["alexnet"],
-        towers=1,
-        response_norm=response_norm,
-        dropout=dropout,
-        stem=stem,
-    )
-
-
-def alexnet_2012(
-    in_channels: int = 3,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    response_norm: bool = True,
-    dropout: float = 0.5,
-    stem: str = "auto",
-) -> AlexNet:
-    """AlexNet in two towers, as published: 60,965,224 parameters. The arguments are those of `alexnet`."""
-    return AlexNet(
-        in_channels,
-        num_classes,
-        image_size,
-        widths=WIDTHS["alexnet_2012"],
-        towers=2,
-        response_norm=response_norm,
-        dropout=dropout,
-        stem=stem,
-    )
+alexnet = variant("alexnet", AlexNet, "AlexNet in one tower, the form that everyone uses: 61,100,840 parameters.",
+                  widths=WIDTHS["alexnet"], towers=1)  # fmt: skip
+alexnet_2012 = variant("alexnet_2012", AlexNet, "AlexNet in two towers, as published: 60,965,224 parameters.",
+                       widths=WIDTHS["alexnet_2012"], towers=2, response_norm=True)  # fmt: skip

@@ -5,8 +5,8 @@ Differs from the paper: there is none; batch norm is an option, and the width do
 
 from torch import Tensor, nn
 
-from cnnlab.errors import UserError
 from cnnlab.models.stem import check_size
+from cnnlab.models.variants import variant
 from cnnlab.ops.size import size_through
 
 
@@ -25,12 +25,20 @@ class Block(nn.Module):
 
 
 class CNN(nn.Module):
+    """`blocks` blocks of `width`, 2 `width`, 4 `width`, ... channels."""
+
     def __init__(
-        self, in_channels: int, num_classes: int, image_size: int, blocks: int, width: int, batch_norm: bool
+        self,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        image_size: int = 32,
+        blocks: int = 3,
+        width: int = 32,
+        batch_norm: bool = True,
     ) -> None:
         super().__init__()
         if blocks < 1 or width < 1:
-            raise UserError(f"blocks and width must be at least 1, got blocks={blocks}, width={width}")
+            raise ValueError(f"blocks and width must be at least 1, got blocks={blocks}, width={width}")
         check_size(f"cnn with blocks={blocks}", image_size, smallest=2**blocks)
         side = size_through(image_size, *[(2, 2, 0)] * blocks)
         widths = [width * 2**i for i in range(blocks)]
@@ -45,13 +53,4 @@ class CNN(nn.Module):
         return self.classifier(x)  # (N, 10)
 
 
-def cnn(
-    in_channels: int = 3,
-    num_classes: int = 10,
-    image_size: int = 32,
-    blocks: int = 3,
-    width: int = 32,
-    batch_norm: bool = True,
-) -> CNN:
-    """`blocks` blocks of `width`, 2 `width`, 4 `width`, ... channels."""
-    return CNN(in_channels, num_classes, image_size, blocks=blocks, width=width, batch_norm=batch_norm)
+cnn = variant("cnn", CNN, "A plain convolutional network.")

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.variants import variant
 
 GROWTH = 32
 DEPTHS = {"densenet121": (6, 12, 24, 16)}
@@ -45,13 +46,27 @@ class Transition(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """Four dense blocks, in each of which every layer sees the maps of all layers before it."""
+    """Four dense blocks, in which every layer sees the maps of all layers before it.
+
+    Args:
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+        depths: layers in each block.
+        growth: channels that each layer adds.
+    """
 
     def __init__(
-        self, in_channels: int, num_classes: int, image_size: int, depths: tuple[int, ...], growth: int, stem: str
+        self,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        stem: str = "auto",
+        *,
+        depths: tuple[int, ...],
+        growth: int,
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size)
+        check_size(f"a DenseNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32)
         width = 2 * growth
         if self.stem == "small":
             self.conv0: nn.Module = nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False)
@@ -90,10 +105,5 @@ class DenseNet(nn.Module):
         return self.fc(x)  # (N, 1000)
 
 
-def densenet121(in_channels: int = 3, num_classes: int = 1000, image_size: int = 224, stem: str = "auto") -> DenseNet:
-    """DenseNet-121: 7,978,856 parameters.
-
-    Args:
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-    """
-    return DenseNet(in_channels, num_classes, image_size, depths=DEPTHS["densenet121"], growth=GROWTH, stem=stem)
+densenet121 = variant("densenet121", DenseNet, "DenseNet-121: 7,978,856 parameters.",
+                      depths=DEPTHS["densenet121"], growth=GROWTH)  # fmt: skip

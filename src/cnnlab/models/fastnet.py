@@ -1,8 +1,8 @@
-"""A network for the most accuracy a second: Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024
+"""A network for the highest accuracy per second: Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024
 (arXiv:2404.00498), section 3 and its listing.
 
-Differs from the paper: the last pooling is over the whole map, which for 32 pixels is the paper's 3x3, so that images
-of other sizes fit; the whitening's biases learn to the end, and not for the first epochs alone; the covariance is about
+Differs from the paper: the last pooling covers the whole map, which for 32 pixels is the paper's 3x3, so that images of
+other sizes fit; the whitening's biases are trained to the end, not only in the first epochs; the covariance is about
 the patches' mean.
 """
 
@@ -12,20 +12,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnnlab.errors import UserError
 from cnnlab.models.stem import check_size
+from cnnlab.models.variants import variant
 
-EPSILON = 5e-4  # added to the patches' variances, so that what hardly varies is not blown up
+EPSILON = 5e-4  # added to the patches' variances, so that directions with little variance are not amplified
 PATCH = 2  # pixels, the side of the first layer's filters
 AT_ONCE = 250  # images of which the patches are in memory together
 
 
 class ShiftNorm(nn.BatchNorm2d):
-    """Batch norm that learns a shift, its scale staying 1; its statistics forget faster than PyTorch's usual 0.1."""
+    """Batch norm with a trained shift and a scale of 1; its running statistics change faster than PyTorch's default."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=1e-12, momentum=0.4)
-        self.weight.requires_grad_(False)  # and there, as without a scale PyTorch's kernels for GPUs give no gradient
+        self.weight.requires_grad_(False)  # without a scale, PyTorch's GPU kernels compute no gradient of the shift
 
 
 class Block(nn.Module):
@@ -48,29 +48,33 @@ class Block(nn.Module):
 
 
 class FastNet(nn.Module):
-    """
-    Attributes:
-        whitening_images: how many training images `whiten` is to be given before training; 0 if the first layer learns.
+    """A whitening layer, three blocks and a linear head.
+
+    Args:
+        widths: channels of the three blocks.
+        whitening_images: the training images from whose patches the first layer is computed; 0: it is trained.
+        dirac: whether to initialize the first filters of each convolution as the identity.
+        scale: of the logits.
     """
 
     def __init__(
         self,
-        in_channels: int,
-        num_classes: int,
-        image_size: int,
-        widths: Sequence[int],
-        whitening_images: int,
-        dirac: bool,
-        scale: float,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        image_size: int = 32,
+        widths: Sequence[int] = (64, 256, 256),
+        whitening_images: int = 5000,
+        dirac: bool = True,
+        scale: float = 1 / 9,
     ) -> None:
         super().__init__()
         if len(widths) != 3 or min(widths) < 1:
-            raise UserError(f"widths must be three numbers of at least 1, got {list(widths)}")
+            raise ValueError(f"widths must be three numbers of at least 1, got {list(widths)}")
         if whitening_images < 0:
-            raise UserError(f"whitening_images must be at least 0, got {whitening_images}")
+            raise ValueError(f"whitening_images must be at least 0, got {whitening_images}")
         check_size("fastnet", image_size, smallest=9)
         self.whitening_images, self.scale = whitening_images, scale
-        first = 2 * in_channels * PATCH * PATCH  # each direction of a patch, and its opposite
+        first = 2 * in_channels * PATCH * PATCH  # each direction of a patch, and its negative
         self.whitening = nn.Conv2d(in_channels, first, kernel_size=PATCH)
         self.block1 = Block(first, widths[0])
         self.block2 = Block(widths[0], widths[1])
@@ -84,13 +88,13 @@ class FastNet(nn.Module):
 
     @torch.no_grad()
     def whiten(self, images: Tensor) -> None:
-        """Set the first layer's filters, and let them stay as they are, while the biases start at 0 and learn.
+        """Set the first layer's filters and freeze them; the biases start at 0 and are trained.
 
-        A filter is an eigenvector of the covariance of all patches of 2x2 pixels, over the patches' standard deviation
-        along it; the second half are the first with the other sign, as GELU keeps but one of the two.
+        A filter is an eigenvector of the covariance of all patches of 2x2 pixels, divided by the patches' standard
+        deviation along it. The second half of the filters are the negatives of the first, as GELU passes one sign only.
 
         Args:
-            images: (N, C, H, W), as the network gets them.
+            images: normalized, (N, C, H, W).
         """
         channels = images.shape[1]
         count, total, products = 0, torch.zeros(()), torch.zeros(())
@@ -114,22 +118,4 @@ class FastNet(nn.Module):
         return self.head(x) * self.scale  # (N, 10)
 
 
-def fastnet(
-    in_channels: int = 3,
-    num_classes: int = 10,
-    image_size: int = 32,
-    widths: Sequence[int] = (64, 256, 256),
-    whitening_images: int = 5000,
-    dirac: bool = True,
-    scale: float = 1 / 9,
-) -> FastNet:
-    """The paper's network of 94 %: 1,971,640 parameters, of which the 288 of the whitening do not learn;
-    the norms' scales, which stay 1, are not counted.
-
-    Args:
-        widths: channels of the three blocks.
-        whitening_images: training images from whose patches the first layer's filters are; 0: they learn.
-        dirac: whether a convolution starts by passing on its inputs in its first filters.
-        scale: of the scores.
-    """
-    return FastNet(in_channels, num_classes, image_size, widths, whitening_images, dirac, scale)
+fastnet = variant("fastnet", FastNet, "The paper's network of 94 %: 1,971,640 parameters, 288 of them fixed.")

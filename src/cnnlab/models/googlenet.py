@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from cnnlab.models.alexnet import ResponseNorm
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.variants import variant
 from cnnlab.ops.size import out_size
 
 # The columns of table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool proj.
@@ -30,7 +31,7 @@ INCEPTIONS = {
 AUXILIARY_WEIGHT = 0.3  # section 5
 
 
-class Scores(NamedTuple):
+class Logits(NamedTuple):
     """What the network gives in training: the logits, and those of the auxiliary heads, each (N, num_classes)."""
 
     logits: Tensor
@@ -112,22 +113,30 @@ class Stem(nn.Sequential):
 
 
 class GoogLeNet(nn.Module):
-    """Nine inceptions; in training also the logits of two auxiliary heads, which learn with `auxiliary_weight`."""
+    """Nine inceptions; in training, also the logits of two auxiliary heads, whose losses have `auxiliary_weight`.
+
+    Args:
+        batch_norm: whether batch norm follows each convolution.
+        auxiliary: whether to train two heads in the middle, which evaluation does not use.
+        dropout: the fraction of the last 1,024 values that is dropped in training.
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+    """
 
     auxiliary_weight = AUXILIARY_WEIGHT
 
     def __init__(
         self,
-        in_channels: int,
-        num_classes: int,
-        image_size: int,
-        batch_norm: bool,
-        auxiliary: bool,
-        dropout: float,
-        stem: str,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        batch_norm: bool = False,
+        auxiliary: bool = True,
+        dropout: float = 0.4,
+        stem: str = "auto",
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size)
+        check_size(f"googlenet with stem={self.stem}", image_size, smallest=4 if self.stem == "small" else 32)
         small = self.stem == "small"
         self.before: nn.Module = Conv(in_channels, 192, kernel_size=3, batch_norm=batch_norm)
         side = image_size // 2
@@ -157,7 +166,7 @@ class GoogLeNet(nn.Module):
         self.inception_5a = Inception(832, INCEPTIONS["5a"], batch_norm)
         self.inception_5b = Inception(832, INCEPTIONS["5b"], batch_norm)
 
-    def forward(self, x: Tensor) -> Tensor | Scores:  # (N, 3, 224, 224)
+    def forward(self, x: Tensor) -> Tensor | Logits:  # (N, 3, 224, 224)
         x = self.before(x)  # (N, 192, 28, 28)
         x = self.inception_3a(x)  # (N, 256, 28, 28)
         x = self.inception_3b(x)  # (N, 480, 28, 28)
@@ -173,33 +182,8 @@ class GoogLeNet(nn.Module):
         x = self.avgpool(x).flatten(1)  # (N, 1024)
         logits = self.fc(self.dropout(x))  # (N, 1000)
         if self.training and self.auxiliary:
-            return Scores(logits, self.auxiliary1(after_4a), self.auxiliary2(after_4d))
+            return Logits(logits, self.auxiliary1(after_4a), self.auxiliary2(after_4d))
         return logits
 
 
-def googlenet(
-    in_channels: int = 3,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    batch_norm: bool = False,
-    auxiliary: bool = True,
-    dropout: float = 0.4,
-    stem: str = "auto",
-) -> GoogLeNet:
-    """GoogLeNet: 6,998,552 parameters without its auxiliary heads, which have 6,379,728.
-
-    Args:
-        batch_norm: whether batch norm follows each convolution.
-        auxiliary: whether two heads in the middle learn too; they are not asked in evaluation.
-        dropout: the share of the last 1,024 values that is left out in training.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-    """
-    return GoogLeNet(
-        in_channels,
-        num_classes,
-        image_size,
-        batch_norm=batch_norm,
-        auxiliary=auxiliary,
-        dropout=dropout,
-        stem=stem,
-    )
+googlenet = variant("googlenet", GoogLeNet, "GoogLeNet: 6,998,552 parameters, and 6,379,728 in its auxiliary heads.")

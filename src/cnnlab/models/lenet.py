@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cnnlab.errors import one_of
 from cnnlab.models.initialization import initialize_sigmoid, initialize_squashed
 from cnnlab.models.stem import check_size
+from cnnlab.models.variants import variant
 from cnnlab.ops.size import size_through
 
 ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "relu": torch.relu}
@@ -34,7 +35,7 @@ def side_after_s4(image_size: int, padding: int) -> int:
     """Pixels to a side of S4's maps.
 
     Raises:
-        UserError: nothing is left of the image.
+        ValueError: nothing is left of the image.
     """
     check_size("lenet5", image_size, smallest=12)
     return size_through(image_size, (5, 1, padding), (2, 2, 0), (5, 1, 0), (2, 2, 0))  # c1, s2, c3, s4
@@ -44,14 +45,23 @@ class LeNet5(nn.Module):
     """Two convolutions, each with a subsampling, and three fully connected layers.
 
     The paper's input is 32 pixels wide. Smaller images are padded in C1, as the paper pads MNIST's 28 pixels to 32.
+
+    Args:
+        activation: `tanh`, or the variants `sigmoid` and `relu`.
+        pooling: `avg` or `max`.
     """
 
     def __init__(
-        self, in_channels: int, num_classes: int, image_size: int, activation: str = "tanh", pooling: str = "avg"
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        image_size: int = 28,
+        activation: str = "tanh",
+        pooling: str = "avg",
     ) -> None:
         super().__init__()
-        one_of("activation", activation, ACTIVATIONS)
-        one_of("pooling", pooling, POOLINGS)
+        one_of("activation", activation, ACTIVATIONS, ValueError)
+        one_of("pooling", pooling, POOLINGS, ValueError)
         padding = 2 if image_size < 32 else 0
         side = side_after_s4(image_size, padding)
         self.activation = ACTIVATIONS[activation]
@@ -128,11 +138,17 @@ class Radial(nn.Module):
 
 
 class LeNet5of1998(nn.Module):
-    """Figure 2 with the partial connections of table I and trainable subsampling."""
+    """Figure 2 with the partial connections of table I and trainable subsampling.
 
-    def __init__(self, in_channels: int, num_classes: int, image_size: int, output: str) -> None:
+    Args:
+        output: `linear`, or `radial`: the distances to fixed codes.
+    """
+
+    def __init__(
+        self, in_channels: int = 1, num_classes: int = 10, image_size: int = 32, output: str = "linear"
+    ) -> None:
         super().__init__()
-        one_of("output", output, OUTPUTS)
+        one_of("output", output, OUTPUTS, ValueError)
         padding = 2 if image_size < 32 else 0
         side = side_after_s4(image_size, padding)
         self.c1 = nn.Conv2d(in_channels, 6, kernel_size=5, padding=padding)
@@ -155,28 +171,5 @@ class LeNet5of1998(nn.Module):
         return self.output(x)  # (N, 10)
 
 
-def lenet5(
-    in_channels: int = 1,
-    num_classes: int = 10,
-    image_size: int = 28,
-    activation: str = "tanh",
-    pooling: str = "avg",
-) -> LeNet5:
-    """LeNet-5 in the form that everyone uses: 61,706 parameters at 28 pixels and 10 classes.
-
-    Args:
-        activation: `tanh`, or the variants `sigmoid` and `relu`.
-        pooling: `avg`, or `max`.
-    """
-    return LeNet5(in_channels, num_classes, image_size, activation=activation, pooling=pooling)
-
-
-def lenet5_1998(
-    in_channels: int = 1, num_classes: int = 10, image_size: int = 32, output: str = "linear"
-) -> LeNet5of1998:
-    """LeNet-5 as published: 60,850 parameters, of which the subsampling has 44; 60,000 with the radial output.
-
-    Args:
-        output: `linear`, or `radial`: the distances to fixed codes.
-    """
-    return LeNet5of1998(in_channels, num_classes, image_size, output=output)
+lenet5 = variant("lenet5", LeNet5, "LeNet-5 in the form that everyone uses: 61,706 parameters for MNIST.")
+lenet5_1998 = variant("lenet5_1998", LeNet5of1998, "LeNet-5 as published: 60,850 parameters, or 60,000 (radial).")

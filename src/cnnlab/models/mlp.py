@@ -8,12 +8,29 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from cnnlab.models.stem import check_size
+from cnnlab.models.variants import variant
+
 
 class MLP(nn.Module):
-    """Fully connected layers with ReLU between them, on the flattened image."""
+    """Fully connected layers with ReLU between them, on the flattened image.
 
-    def __init__(self, widths: Sequence[int], dropout: float) -> None:
+    Args:
+        hidden: widths of the hidden layers.
+        dropout: the fraction of hidden units that is dropped in training.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        image_size: int = 28,
+        hidden: Sequence[int] = (512, 256),
+        dropout: float = 0.2,
+    ) -> None:
         super().__init__()
+        check_size("mlp", image_size, smallest=1)
+        widths = [in_channels * image_size * image_size, *hidden, num_classes]
         self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths[:-1]))
         self.relu = nn.ReLU()
         self.dropout = nn.Dropout(dropout)
@@ -26,12 +43,4 @@ class MLP(nn.Module):
         return self.output(x)  # (N, 10)
 
 
-def mlp(
-    in_channels: int = 1,
-    num_classes: int = 10,
-    image_size: int = 28,
-    hidden: Sequence[int] = (512, 256),
-    dropout: float = 0.2,
-) -> MLP:
-    """A perceptron with `hidden` widths; `dropout` is the share of hidden units left out in training."""
-    return MLP([in_channels * image_size * image_size, *hidden, num_classes], dropout=dropout)
+mlp = variant("mlp", MLP, "A multilayer perceptron.")

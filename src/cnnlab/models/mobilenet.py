@@ -7,9 +7,9 @@ Differs from the paper: `stem="small"`, for images below 64 pixels, leaves out t
 import torch
 from torch import Tensor, nn
 
-from cnnlab.errors import UserError
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.variants import variant
 
 # Version 1, table 1: output channels and stride of each depthwise separable pair.
 SEPARABLE = (
@@ -40,7 +40,7 @@ def scale(channels: int, width: float) -> int:
 
 def _check_width(width: float) -> None:
     if width <= 0:
-        raise UserError(f"width must be above 0, got {width}")
+        raise ValueError(f"width must be above 0, got {width}")
 
 
 class Separable(nn.Module):
@@ -64,10 +64,25 @@ class Separable(nn.Module):
 
 
 class MobileNetV1(nn.Module):
-    def __init__(self, in_channels: int, num_classes: int, image_size: int, width: float, stem: str) -> None:
+    """MobileNet: depthwise separable convolutions.
+
+    Args:
+        width: the multiplier of all channel counts; the paper's alpha.
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        width: float = 1.0,
+        stem: str = "auto",
+    ) -> None:
         super().__init__()
         _check_width(width)
         self.stem = choose_stem(stem, image_size)
+        check_size(f"a MobileNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32)
         small = self.stem == "small"
         channels = scale(32, width)
         self.conv1 = nn.Conv2d(in_channels, channels, kernel_size=3, stride=1 if small else 2, padding=1, bias=False)
@@ -118,12 +133,27 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
+    """MobileNet v2: inverted residuals with linear bottlenecks.
+
+    Args:
+        width: the multiplier of all channel counts; the last 1,280 are never fewer.
+        dropout: the fraction of the last 1,280 values that is dropped in training.
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+    """
+
     def __init__(
-        self, in_channels: int, num_classes: int, image_size: int, width: float, dropout: float, stem: str
+        self,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        width: float = 1.0,
+        dropout: float = 0.2,
+        stem: str = "auto",
     ) -> None:
         super().__init__()
         _check_width(width)
         self.stem = choose_stem(stem, image_size)
+        check_size(f"a MobileNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32)
         small = self.stem == "small"
         channels = scale(32, width)
         last = scale(1280, max(1.0, width))
@@ -152,31 +182,5 @@ class MobileNetV2(nn.Module):
         return self.fc(self.dropout(x))  # (N, 1000)
 
 
-def mobilenet_v1(
-    in_channels: int = 3, num_classes: int = 1000, image_size: int = 224, width: float = 1.0, stem: str = "auto"
-) -> MobileNetV1:
-    """MobileNet: 4,231,976 parameters.
-
-    Args:
-        width: the multiplier of all channel counts; the paper's alpha.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-    """
-    return MobileNetV1(in_channels, num_classes, image_size, width=width, stem=stem)
-
-
-def mobilenet_v2(
-    in_channels: int = 3,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    width: float = 1.0,
-    dropout: float = 0.2,
-    stem: str = "auto",
-) -> MobileNetV2:
-    """MobileNet v2: 3,504,872 parameters.
-
-    Args:
-        width: the multiplier of all channel counts; the last 1,280 are never fewer.
-        dropout: the share of the last 1,280 values that is left out in training.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-    """
-    return MobileNetV2(in_channels, num_classes, image_size, width=width, dropout=dropout, stem=stem)
+mobilenet_v1 = variant("mobilenet_v1", MobileNetV1, "MobileNet: 4,231,976 parameters.")
+mobilenet_v2 = variant("mobilenet_v2", MobileNetV2, "MobileNet v2: 3,504,872 parameters.")

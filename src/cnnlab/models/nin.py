@@ -3,21 +3,21 @@
 The CIFAR form has the widths of the authors' published network. The 224-pixel form is that of Zhang et al., "Dive into
 deep learning", section 8.3: AlexNet's kernels, each with two 1x1 convolutions.
 
-Differs from the paper: no ReLU on the scores, which would leave a class without gradient where it has none yet; weights
-start as He et al. 2015.
+Differs from the paper: no ReLU on the logits, which would leave a class without a gradient; weights are initialized as
+in He et al. 2015.
 """
 
 import torch
 from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import check_size, choose_stem
 
 
 class MLPConv(nn.Module):
     """A convolution and two 1x1 convolutions, a small perceptron that slides over the image; ReLU after each.
 
-    (N, in_channels, H, W) to (N, widths[2], H/stride, W/stride). With `scores` the last ReLU is left out.
+    (N, in_channels, H, W) to (N, widths[2], H/stride, W/stride). With `logits` there is no last ReLU.
     """
 
     def __init__(
@@ -27,19 +27,19 @@ class MLPConv(nn.Module):
         kernel_size: int,
         stride: int = 1,
         padding: int = 0,
-        scores: bool = False,
+        logits: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, widths[0], kernel_size=kernel_size, stride=stride, padding=padding)
         self.cccp1 = nn.Conv2d(widths[0], widths[1], kernel_size=1)
         self.cccp2 = nn.Conv2d(widths[1], widths[2], kernel_size=1)
-        self.scores = scores
+        self.logits = logits
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.conv(x))
         x = torch.relu(self.cccp1(x))
         x = self.cccp2(x)
-        return x if self.scores else torch.relu(x)
+        return x if self.logits else torch.relu(x)
 
 
 class SmallNiN(nn.Module):
@@ -55,7 +55,7 @@ class SmallNiN(nn.Module):
         self.mlpconv2 = MLPConv(96, (192, 192, 192), kernel_size=5, padding=2)
         self.pool2 = nn.AvgPool2d(kernel_size=3, stride=2, ceil_mode=True)
         self.dropout2 = nn.Dropout(dropout)
-        self.mlpconv3 = MLPConv(192, (192, 192, num_classes), kernel_size=3, padding=1, scores=True)
+        self.mlpconv3 = MLPConv(192, (192, 192, num_classes), kernel_size=3, padding=1, logits=True)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         initialize_without_norm(self)
 
@@ -83,7 +83,7 @@ class ImageNetNiN(nn.Module):
         self.pool3 = nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True)
         self.dropout3 = nn.Dropout(dropout)
         classes = (num_classes, num_classes, num_classes)
-        self.mlpconv4 = MLPConv(384, classes, kernel_size=3, padding=1, scores=True)
+        self.mlpconv4 = MLPConv(384, classes, kernel_size=3, padding=1, logits=True)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         initialize_without_norm(self)
 
@@ -104,8 +104,11 @@ def nin(
     """Network in network: 966,986 parameters; in the 224-pixel form, with one channel and 10 classes, 1,992,166.
 
     Args:
-        dropout: the share of values left out in training, after the poolings.
+        dropout: the fraction of values that is dropped in training, after the poolings.
         stem: `small` (the CIFAR form), `imagenet`, or `auto`: small below 64 pixels.
     """
-    kind = SmallNiN if choose_stem(stem, image_size) == "small" else ImageNetNiN
-    return kind(in_channels, num_classes, dropout=dropout)
+    if choose_stem(stem, image_size) == "small":
+        check_size("nin with stem=small", image_size, smallest=4)
+        return SmallNiN(in_channels, num_classes, dropout=dropout)
+    check_size("nin with stem=imagenet", image_size, smallest=51)
+    return ImageNetNiN(in_channels, num_classes, dropout=dropout)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import DEPTHS, WIDTHS
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.variants import variant
 
 
 class PreActBlock(nn.Module):
@@ -38,9 +39,27 @@ class PreActBlock(nn.Module):
 
 
 class PreActResNet(nn.Module):
-    def __init__(self, in_channels: int, num_classes: int, image_size: int, depths: tuple[int, ...], stem: str) -> None:
+    """Four stages of blocks with batch norm and ReLU before each convolution.
+
+    Args:
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+        depths: blocks in each stage.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        image_size: int = 32,
+        stem: str = "auto",
+        *,
+        depths: tuple[int, ...],
+    ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size)
+        check_size(
+            f"a pre-activation ResNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32
+        )
         if self.stem == "small":
             self.conv1: nn.Module = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
         else:
@@ -75,12 +94,5 @@ class PreActResNet(nn.Module):
         return self.fc(x)  # (N, 10)
 
 
-def preact_resnet18(
-    in_channels: int = 3, num_classes: int = 10, image_size: int = 32, stem: str = "auto"
-) -> PreActResNet:
-    """PreAct-ResNet-18: 11,172,170 parameters for CIFAR-10.
-
-    Args:
-        stem: `small`, `imagenet`, or `auto`: small below 64 pixels.
-    """
-    return PreActResNet(in_channels, num_classes, image_size, depths=DEPTHS["resnet18"], stem=stem)
+preact_resnet18 = variant("preact_resnet18", PreActResNet, "PreAct-ResNet-18: 11,172,170 parameters for CIFAR-10.",
+                          depths=DEPTHS["resnet18"])  # fmt: skip

@@ -1,7 +1,7 @@
 """Residual networks: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2015, table 1 and section
 4.2 (the CIFAR family).
 
-Differs from the paper: a bottleneck strides in its 3x3 convolution, as later code does, in place of its first 1x1;
+Differs from the paper: a bottleneck strides in its 3x3 convolution, as later code does, and not in its first 1x1;
 `stem="small"` replaces the 7x7 convolution and the pooling, which reduce the side by 4, by one 3x3 convolution, for
 images below 64 pixels.
 """
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from cnnlab.errors import one_of
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.variants import variant
 
 WIDTHS = (64, 128, 256, 512)
 DEPTHS = {
@@ -26,7 +27,7 @@ SHORTCUTS = ("A", "B", "none")
 
 
 class ZeroPad(nn.Module):
-    """Option A: every `stride`-th pixel, and channels of zeros for those that are missing; no parameters."""
+    """Option A: every `stride`-th pixel, and zeros in the additional channels; no parameters."""
 
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
@@ -38,7 +39,7 @@ class ZeroPad(nn.Module):
 
 
 def make_shortcut(kind: str, in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
-    """What a block's result is added to: the input, made fit by option A or B (a 1x1 projection); None for none."""
+    """The shortcut of a block: the identity; option A or B (a 1x1 projection) if the shape changes; None for `none`."""
     if kind == "none":
         return None
     if stride == 1 and in_channels == out_channels:
@@ -74,7 +75,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 to `width` channels, 3x3, and 1x1 to four times as many, and the shortcut around them (figure 5).
+    """1x1 to `width` channels, 3x3, 1x1 to four times as many channels, and the shortcut around them (figure 5).
 
     (N, in_channels, H, W) to (N, 4 width, H/stride, W/stride).
     """
@@ -109,21 +110,31 @@ def make_stage(block: Block, in_channels: int, width: int, depth: int, stride: i
 
 
 class ResNet(nn.Module):
-    """The ImageNet family: four stages."""
+    """The ImageNet family: four stages.
+
+    Args:
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+        shortcut: where the shape changes, `A` (zeros, no parameters) or `B` (projection); `none` removes all shortcuts,
+            which gives the paper's plain network.
+        block: the kind of block.
+        depths: blocks in each stage.
+    """
 
     def __init__(
         self,
-        in_channels: int,
-        num_classes: int,
-        image_size: int,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        stem: str = "auto",
+        shortcut: str = "B",
+        *,
         block: Block,
         depths: tuple[int, ...],
-        stem: str,
-        shortcut: str,
     ) -> None:
         super().__init__()
-        one_of("shortcut", shortcut, SHORTCUTS)
+        one_of("shortcut", shortcut, SHORTCUTS, ValueError)
         self.stem = choose_stem(stem, image_size)
+        check_size(f"a ResNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
             self.pool1: nn.Module = nn.Identity()
@@ -152,11 +163,19 @@ class ResNet(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """The CIFAR family: three stages of `depth` blocks, 6 depth + 2 layers with weights; any image size."""
+    """The CIFAR family: three stages of `depth` blocks, 6 depth + 2 layers with weights.
 
-    def __init__(self, in_channels: int, num_classes: int, depth: int, shortcut: str) -> None:
+    Args:
+        shortcut: as for `ResNet`.
+        depth: blocks in each stage.
+    """
+
+    def __init__(
+        self, in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: str = "A", *, depth: int
+    ) -> None:
         super().__init__()
-        one_of("shortcut", shortcut, SHORTCUTS)
+        one_of("shortcut", shortcut, SHORTCUTS, ValueError)
+        check_size("a ResNet for CIFAR", image_size, smallest=4)
         widths = CIFAR_WIDTHS
         self.conv1 = nn.Conv2d(in_channels, 16, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
@@ -176,81 +195,13 @@ class CifarResNet(nn.Module):
         return self.fc(x)  # (N, 10)
 
 
-def resnet18(
-    in_channels: int = 3, num_classes: int = 1000, image_size: int = 224, stem: str = "auto", shortcut: str = "B"
-) -> ResNet:
-    """ResNet-18: 11,689,512 parameters; 11,173,962 with the small stem and 10 classes.
+resnet18 = variant("resnet18", ResNet, "ResNet-18: 11,689,512 parameters, 11,173,962 for CIFAR-10.",
+                   block=BasicBlock, depths=DEPTHS["resnet18"])  # fmt: skip
+resnet34 = variant("resnet34", ResNet, "ResNet-34: 21,797,672 parameters.", block=BasicBlock, depths=DEPTHS["resnet34"])
+resnet50 = variant("resnet50", ResNet, "ResNet-50: 25,557,032 parameters.", block=Bottleneck, depths=DEPTHS["resnet50"])
 
-    Args:
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-        shortcut: where the shape changes, `A` (zeros, no parameters) or `B` (projection); `none` leaves out all
-            shortcuts, which makes the paper's plain network.
-    """
-    return ResNet(
-        in_channels,
-        num_classes,
-        image_size,
-        block=BasicBlock,
-        depths=DEPTHS["resnet18"],
-        stem=stem,
-        shortcut=shortcut,
-    )
-
-
-def resnet34(
-    in_channels: int = 3, num_classes: int = 1000, image_size: int = 224, stem: str = "auto", shortcut: str = "B"
-) -> ResNet:
-    """ResNet-34: 21,797,672 parameters. The arguments are those of `resnet18`."""
-    return ResNet(
-        in_channels,
-        num_classes,
-        image_size,
-        block=BasicBlock,
-        depths=DEPTHS["resnet34"],
-        stem=stem,
-        shortcut=shortcut,
-    )
-
-
-def resnet50(
-    in_channels: int = 3, num_classes: int = 1000, image_size: int = 224, stem: str = "auto", shortcut: str = "B"
-) -> ResNet:
-    """ResNet-50: 25,557,032 parameters. The arguments are those of `resnet18`."""
-    return ResNet(
-        in_channels,
-        num_classes,
-        image_size,
-        block=Bottleneck,
-        depths=DEPTHS["resnet50"],
-        stem=stem,
-        shortcut=shortcut,
-    )
-
-
-def resnet20(in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: str = "A") -> CifarResNet:
-    """ResNet-20 for CIFAR: 269,722 parameters with option A.
-
-    Args:
-        shortcut: as for `resnet18`.
-    """
-    return CifarResNet(in_channels, num_classes, depth=CIFAR_DEPTHS["resnet20"], shortcut=shortcut)
-
-
-def resnet32(in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: str = "A") -> CifarResNet:
-    """ResNet-32 for CIFAR: 464,154 parameters with option A. The argument is that of `resnet20`."""
-    return CifarResNet(in_channels, num_classes, depth=CIFAR_DEPTHS["resnet32"], shortcut=shortcut)
-
-
-def resnet44(in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: str = "A") -> CifarResNet:
-    """ResNet-44 for CIFAR: 658,586 parameters with option A. The argument is that of `resnet20`."""
-    return CifarResNet(in_channels, num_classes, depth=CIFAR_DEPTHS["resnet44"], shortcut=shortcut)
-
-
-def resnet56(in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: str = "A") -> CifarResNet:
-    """ResNet-56 for CIFAR: 853,018 parameters with option A. The argument is that of `resnet20`."""
-    return CifarResNet(in_channels, num_classes, depth=CIFAR_DEPTHS["resnet56"], shortcut=shortcut)
-
-
-def resnet110(in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: str = "A") -> CifarResNet:
-    """ResNet-110 for CIFAR: 1,727,962 parameters with option A. The argument is that of `resnet20`."""
-    return CifarResNet(in_channels, num_classes, depth=CIFAR_DEPTHS["resnet110"], shortcut=shortcut)
+resnet20 = variant("resnet20", CifarResNet, "ResNet-20: 269,722 parameters.", depth=CIFAR_DEPTHS["resnet20"])
+resnet32 = variant("resnet32", CifarResNet, "ResNet-32: 464,154 parameters.", depth=CIFAR_DEPTHS["resnet32"])
+resnet44 = variant("resnet44", CifarResNet, "ResNet-44: 658,586 parameters.", depth=CIFAR_DEPTHS["resnet44"])
+resnet56 = variant("resnet56", CifarResNet, "ResNet-56: 853,018 parameters.", depth=CIFAR_DEPTHS["resnet56"])
+resnet110 = variant("resnet110", CifarResNet, "ResNet-110: 1,727,962 parameters.", depth=CIFAR_DEPTHS["resnet110"])

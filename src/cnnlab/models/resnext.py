@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import make_shortcut
+from cnnlab.models.stem import check_size
+from cnnlab.models.variants import variant
 
 WIDTHS = (256, 512, 1024)
 
@@ -38,10 +40,23 @@ class ResNeXtBlock(nn.Module):
 
 
 class ResNeXt(nn.Module):
-    """Three stages of three blocks, 29 layers with weights; groups double in width with the stage; any image size."""
+    """Three stages of three blocks, 29 layers with weights; the groups' width doubles with each stage.
 
-    def __init__(self, in_channels: int, num_classes: int, cardinality: int, width: int) -> None:
+    Args:
+        cardinality: the number of groups.
+        width: channels of a group in the first stage.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        image_size: int = 32,
+        cardinality: int = 32,
+        width: int = 4,
+    ) -> None:
         super().__init__()
+        check_size("a ResNeXt for CIFAR", image_size, smallest=4)
         self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.stage1 = self._stage(64, WIDTHS[0], stride=1, cardinality=cardinality, width=width)
@@ -68,13 +83,4 @@ class ResNeXt(nn.Module):
         return self.fc(x)  # (N, 10)
 
 
-def resnext29_32x4d(
-    in_channels: int = 3, num_classes: int = 10, image_size: int = 32, cardinality: int = 32, width: int = 4
-) -> ResNeXt:
-    """ResNeXt-29: 4,775,754 parameters as 32x4d, 34,426,698 as 8x64d.
-
-    Args:
-        cardinality: the number of groups.
-        width: channels of a group in the first stage.
-    """
-    return ResNeXt(in_channels, num_classes, cardinality=cardinality, width=width)
+resnext29_32x4d = variant("resnext29_32x4d", ResNeXt, "ResNeXt-29: 4,775,754 parameters as 32x4d, 34,426,698 as 8x64d.")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.resnet import DEPTHS, BasicBlock, ResNet
+from cnnlab.models.variants import variant
 
 REDUCTION = 16  # section 6.4
 
@@ -38,16 +39,5 @@ class SEBasicBlock(BasicBlock):
         return torch.relu(y if self.shortcut is None else y + self.shortcut(x))
 
 
-def se_resnet18(
-    in_channels: int = 3, num_classes: int = 1000, image_size: int = 224, stem: str = "auto", shortcut: str = "B"
-) -> ResNet:
-    """SE-ResNet-18: 11,778,592 parameters. The arguments are those of `resnet18`."""
-    return ResNet(
-        in_channels,
-        num_classes,
-        image_size,
-        block=SEBasicBlock,
-        depths=DEPTHS["resnet18"],
-        stem=stem,
-        shortcut=shortcut,
-    )
+se_resnet18 = variant("se_resnet18", ResNet, "SE-ResNet-18: 11,778,592 parameters.",
+                      block=SEBasicBlock, depths=DEPTHS["resnet18"])  # fmt: skip

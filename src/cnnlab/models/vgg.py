@@ -1,8 +1,8 @@
 """VGG: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014, table 1.
 
-Differs from the paper: batch norm is an option; weights start as He et al. 2015, where the paper first trained a
-shallower network; `stem="small"`, for images below 64 pixels, keeps the convolutions, rounds the poolings up and has
-512 units without dropout in fc6 and fc7, as is usual for CIFAR.
+Differs from the paper: batch norm is an option; weights are initialized as in He et al. 2015, where the paper first
+trained a shallower network; `stem="small"`, for images below 64 pixels, keeps the convolutions, rounds the poolings up
+and has 512 units without dropout in fc6 and fc7, as is usual for CIFAR.
 """
 
 from collections import OrderedDict
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.variants import variant
 from cnnlab.ops.size import out_size
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -24,17 +25,26 @@ DEPTHS = {
 
 
 class VGG(nn.Module):
-    """Five stages of 3x3 convolutions, each with a pooling, and three fully connected layers."""
+    """Five stages of 3x3 convolutions, each with a pooling, and three fully connected layers.
+
+    Args:
+        batch_norm: whether batch norm follows each convolution.
+        dropout: the fraction of units of fc6 and fc7 that is dropped in training. None is the paper's 0.5, and 0 for
+            the small form, whose 512 units would otherwise not start to learn.
+        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+        depths: convolutions in each stage.
+    """
 
     def __init__(
         self,
-        in_channels: int,
-        num_classes: int,
-        image_size: int,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        batch_norm: bool = False,
+        dropout: float | None = None,
+        stem: str = "auto",
+        *,
         depths: tuple[int, ...],
-        batch_norm: bool,
-        dropout: float | None,
-        stem: str,
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size)
@@ -91,88 +101,7 @@ class VGG(nn.Module):
         return self.fc8(x)  # (N, 1000)
 
 
-def vgg11(
-    in_channels: int = 3,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    batch_norm: bool = False,
-    dropout: float | None = None,
-    stem: str = "auto",
-) -> VGG:
-    """VGG-11: 132,863,336 parameters.
-
-    Args:
-        batch_norm: whether batch norm follows each convolution.
-        dropout: the share of units of fc6 and fc7 that is left out in training; None for the paper's 0.5 in its own
-            form, and 0 in the small one, whose 512 units it would keep from starting to learn.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-    """
-    return VGG(
-        in_channels,
-        num_classes,
-        image_size,
-        depths=DEPTHS["vgg11"],
-        batch_norm=batch_norm,
-        dropout=dropout,
-        stem=stem,
-    )
-
-
-def vgg13(
-    in_channels: int = 3,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    batch_norm: bool = False,
-    dropout: float | None = None,
-    stem: str = "auto",
-) -> VGG:
-    """VGG-13: 133,047,848 parameters. The arguments are those of `vgg11`."""
-    return VGG(
-        in_channels,
-        num_classes,
-        image_size,
-        depths=DEPTHS["vgg13"],
-        batch_norm=batch_norm,
-        dropout=dropout,
-        stem=stem,
-    )
-
-
-def vgg16(
-    in_channels: int = 3,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    batch_norm: bool = False,
-    dropout: float | None = None,
-    stem: str = "auto",
-) -> VGG:
-    """VGG-16: 138,357,544 parameters, 138,365,992 with batch norm. The arguments are those of `vgg11`."""
-    return VGG(
-        in_channels,
-        num_classes,
-        image_size,
-        depths=DEPTHS["vgg16"],
-        batch_norm=batch_norm,
-        dropout=dropout,
-        stem=stem,
-    )
-
-
-def vgg19(
-    in_channels: int = 3,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    batch_norm: bool = False,
-    dropout: float | None = None,
-    stem: str = "auto",
-) -> VGG:
-    """VGG-19: 143,667,240 parameters. The arguments are those of `vgg11`."""
-    return VGG(
-        in_channels,
-        num_classes,
-        image_size,
-        depths=DEPTHS["vgg19"],
-        batch_norm=batch_norm,
-        dropout=dropout,
-        stem=stem,
-    )
+vgg11 = variant("vgg11", VGG, "VGG-11: 132,863,336 parameters.", depths=DEPTHS["vgg11"])
+vgg13 = variant("vgg13", VGG, "VGG-13: 133,047,848 parameters.", depths=DEPTHS["vgg13"])
+vgg16 = variant("vgg16", VGG, "VGG-16: 138,357,544 parameters, 138,365,992 with batch norm.", depths=DEPTHS["vgg16"])
+vgg19 = variant("vgg19", VGG, "VGG-19: 143,667,240 parameters.", depths=DEPTHS["vgg19"])

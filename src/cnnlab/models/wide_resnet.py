@@ -6,8 +6,9 @@ Differs from the paper: nothing.
 import torch
 from torch import Tensor, nn
 
-from cnnlab.errors import UserError
 from cnnlab.models.initialization import initialize_convolutions
+from cnnlab.models.stem import check_size
+from cnnlab.models.variants import variant
 
 WIDTHS = (16, 32, 64)
 
@@ -38,14 +39,29 @@ class WideBlock(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """Three groups of (depth - 4) / 6 blocks, `width` times as wide as ResNet's for CIFAR; any image size."""
+    """Three groups of (depth - 4) / 6 blocks, `width` times as wide as ResNet's for CIFAR.
 
-    def __init__(self, in_channels: int, num_classes: int, depth: int, width: int, dropout: float) -> None:
+    Args:
+        depth: layers with weights, 6n + 4.
+        width: the multiple of ResNet's width; the paper's k.
+        dropout: the fraction dropped between a block's convolutions in training; 0.3 in the paper's section 3.4.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        image_size: int = 32,
+        depth: int = 28,
+        width: int = 10,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
+        check_size("a wide ResNet for CIFAR", image_size, smallest=4)
         if depth < 10 or depth % 6 != 4:
-            raise UserError(f"depth must be 10, 16, 22, 28, ... (6n + 4), got {depth}")
+            raise ValueError(f"depth must be 10, 16, 22, 28, ... (6n + 4), got {depth}")
         if width < 1:
-            raise UserError(f"width must be at least 1, got {width}")
+            raise ValueError(f"width must be at least 1, got {width}")
         blocks = (depth - 4) // 6
         widths = [width * each for each in WIDTHS]
         self.conv1 = nn.Conv2d(in_channels, 16, kernel_size=3, padding=1, bias=False)
@@ -73,19 +89,4 @@ class WideResNet(nn.Module):
         return self.fc(x)  # (N, 10)
 
 
-def wrn_28_10(
-    in_channels: int = 3,
-    num_classes: int = 10,
-    image_size: int = 32,
-    depth: int = 28,
-    width: int = 10,
-    dropout: float = 0.0,
-) -> WideResNet:
-    """WRN-28-10: 36,479,194 parameters for CIFAR-10.
-
-    Args:
-        depth: layers with weights, 6n + 4.
-        width: how many times as wide as ResNet's; the paper's k.
-        dropout: the share left out between a block's convolutions in training; 0.3 in the paper's section 3.4.
-    """
-    return WideResNet(in_channels, num_classes, depth=depth, width=width, dropout=dropout)
+wrn_28_10 = variant("wrn_28_10", WideResNet, "WRN-28-10: 36,479,194 parameters for CIFAR-10.")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cnnlab.models.alexnet import ResponseNorm
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.variants import variant
 from cnnlab.ops.size import size_through
 
 
@@ -17,7 +18,13 @@ class ZFNet(nn.Module):
     """AlexNet with a smaller kernel and stride in its first layer, and one tower."""
 
     def __init__(
-        self, in_channels: int, num_classes: int, image_size: int, response_norm: bool, dropout: float, stem: str
+        self,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        response_norm: bool = True,
+        dropout: float = 0.5,
+        stem: str = "auto",
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size)
@@ -61,19 +68,4 @@ class ZFNet(nn.Module):
         return self.fc8(x)  # (N, 1000)
 
 
-def zfnet(
-    in_channels: int = 3,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    response_norm: bool = True,
-    dropout: float = 0.5,
-    stem: str = "auto",
-) -> ZFNet:
-    """ZFNet: 62,357,608 parameters.
-
-    Args:
-        response_norm: whether each of the first two poolings is followed by the normalization across channels.
-        dropout: the share of units of fc6 and fc7 that is left out in training.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-    """
-    return ZFNet(in_channels, num_classes, image_size, response_norm=response_norm, dropout=dropout, stem=stem)
+zfnet = variant("zfnet", ZFNet, "ZFNet: 62,357,608 parameters.")

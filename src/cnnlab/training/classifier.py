@@ -18,6 +18,7 @@ from cnnlab.augment.views import logits_of_views
 from cnnlab.data.datamodule import IndexedBatch
 from cnnlab.data.splits import Stream, generator_for
 from cnnlab.errors import Diverged
+from cnnlab.models.protocols import HasAuxiliaryHeads
 from cnnlab.training.param_groups import param_groups
 from cnnlab.training.schedules import Plateau, Schedule
 
@@ -39,8 +40,8 @@ class ImageClassifier(L.LightningModule):
     """A network with its loss, optimizer, schedule, augmentation and metrics.
 
     Args:
-        net: (N, C, H, W) floats to logits (N, num_classes); in training it may give a tuple, the logits and those of
-            auxiliary heads, whose losses count `net.auxiliary_weight` times.
+        net: (N, C, H, W) floats to logits (N, num_classes); in training it may return a tuple; it is then one
+            with auxiliary heads (`models.protocols.HasAuxiliaryHeads`).
         loss: of logits and labels (N,) or targets (N, num_classes).
         optimizer: makes the optimizer of a list of parameter groups.
         schedule: the rate's factor over the run.
@@ -153,8 +154,10 @@ class ImageClassifier(L.LightningModule):
         output = (self._training_pass or self.net)(x)
         logits, *auxiliary = (scores.float() for scores in (output if isinstance(output, tuple) else (output,)))
         loss = self.loss(logits, targets)
-        for scores in auxiliary:
-            loss = loss + self.net.auxiliary_weight * self.loss(scores, targets)
+        if auxiliary:
+            assert isinstance(self.net, HasAuxiliaryHeads)
+            for scores in auxiliary:
+                loss = loss + self.net.auxiliary_weight * self.loss(scores, targets)
         return logits, loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:

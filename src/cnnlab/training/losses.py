@@ -3,8 +3,6 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnnlab.errors import UserError
-
 
 class ClassLoss(nn.Module):
     """A loss between logits and targets that are smoothed towards the uniform distribution.
@@ -16,7 +14,7 @@ class ClassLoss(nn.Module):
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
-            raise UserError(f"loss.label_smoothing must be at least 0 and below 1, got {label_smoothing}")
+            raise ValueError(f"label_smoothing must be at least 0 and below 1, got {label_smoothing}")
         self.label_smoothing = label_smoothing
 
     def targets(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -50,7 +48,7 @@ class Focal(ClassLoss):
     def __init__(self, gamma: float = 2.0, label_smoothing: float = 0.0) -> None:
         super().__init__(label_smoothing)
         if gamma < 0:
-            raise UserError(f"loss.gamma must be at least 0, got {gamma}")
+            raise ValueError(f"gamma must be at least 0, got {gamma}")
         self.gamma = gamma
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:

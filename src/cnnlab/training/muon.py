@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from cnnlab.errors import UserError
-
 # x -> a x + b x^3 + c x^5, over and over, brings every singular value from (0, 1] to between about 0.7 and 1.2.
 A, B, C = 3.4445, -4.7750, 2.0315
 TINY = 1e-7
@@ -44,12 +42,12 @@ class Muon(Optimizer):
         decays = {"weight_decay": weight_decay, "sgd_weight_decay": sgd_weight_decay}
         for name, value in {"lr": lr, "sgd_lr": sgd_lr, **decays}.items():
             if value < 0:
-                raise UserError(f"optimizer.{name} must be at least 0, got {value}")
+                raise ValueError(f"{name} must be at least 0, got {value}")
         for name, value in (("momentum", momentum), ("sgd_momentum", sgd_momentum)):
             if not 0 <= value < 1:
-                raise UserError(f"optimizer.{name} must be at least 0 and below 1, got {value}")
+                raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
         if not isinstance(steps, int) or steps < 1:
-            raise UserError(f"optimizer.steps must be a whole number of at least 1, got {steps}")
+            raise ValueError(f"steps must be a whole number of at least 1, got {steps}")
         filters = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps}
         others = {"lr": sgd_lr, "momentum": sgd_momentum, "weight_decay": sgd_weight_decay, "steps": 0}
         given = [group if isinstance(group, dict) else {"params": [group]} for group in params]

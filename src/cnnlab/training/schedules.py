@@ -7,12 +7,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from cnnlab.errors import UserError
-
 
 def _fraction(name: str, value: float) -> float:
     if not 0 <= value <= 1:
-        raise UserError(f"scheduler.{name} must be a share between 0 and 1, got {value}")
+        raise ValueError(f"{name} must be a fraction between 0 and 1, got {value}")
     return value
 
 
@@ -44,7 +42,7 @@ class Step(Schedule):
     def __init__(self, period: float, gamma: float = 0.1, warmup: float = 0.0) -> None:
         super().__init__(warmup)
         if not 0 < period <= 1:
-            raise UserError(f"scheduler.period must be a share above 0 and at most 1, got {period}")
+            raise ValueError(f"period must be a fraction above 0 and at most 1, got {period}")
         self.period, self.gamma = period, gamma
 
     def factor(self, fraction: float) -> float:
@@ -94,5 +92,5 @@ class Plateau:
 
     def __init__(self, factor: float = 0.1, patience: int = 3) -> None:
         if not 0 < factor < 1:
-            raise UserError(f"scheduler.factor must be above 0 and below 1, got {factor}")
+            raise ValueError(f"factor must be above 0 and below 1, got {factor}")
         self.factor, self.patience = factor, patience

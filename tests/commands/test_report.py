@@ -153,7 +153,7 @@ def test_thousands_of_records_are_read_in_seconds(command, tmp_path, count):
     assert time.monotonic() - began < 10
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2 + count // 5 + 5
-    assert "lenet5-mnist/7/result.json: result.json is not whole" in done.stdout
+    assert "lenet5-mnist/7/result.json: result.json is damaged" in done.stdout
 
 
 def test_a_model_is_called_as_it_was_chosen(tmp_path, capsys):

@@ -29,14 +29,14 @@ def test_what_cannot_be_read_is_named_and_skipped(tmp_path):
     write_run(tmp_path, "whole")
     write_run(tmp_path, "begun", record={"status": "running"})
     broken = {
-        "a_half": ("result.json", '{"status": "do', "result.json is not whole: Unterminated string"),
-        "b_list": ("result.json", "[1]", "result.json is not whole: it holds no mapping"),
+        "a_half": ("result.json", '{"status": "do', "result.json is damaged: Unterminated string"),
+        "b_list": ("result.json", "[1]", "result.json is damaged: it holds no mapping"),
         "c_foreign": ("result.json", '{"status": "done"}', "run_id must be a text, got None"),
         "d_status": ("result.json", '{"run_id": "d", "name": "n", "status": "ok"}', "status must be one of"),
         "e_text": ("result.json", json.dumps({"run_id": "e", "name": "n", "status": "done", "test/acc": "high"}),
                    "test/acc must be a number, got 'high'"),
-        "f_bytes": ("result.json", b"\xff\xfe", "result.json is not whole"),
-        "g_yaml": ("config.yaml", "a: [1", "config.yaml is not whole"),
+        "f_bytes": ("result.json", b"\xff\xfe", "result.json is damaged"),
+        "g_yaml": ("config.yaml", "a: [1", "config.yaml is damaged"),
         "h_empty": ("config.yaml", "", "config.yaml holds no mapping"),
     }  # fmt: skip
     for name, (file, content, _) in broken.items():

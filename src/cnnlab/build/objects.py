@@ -16,6 +16,7 @@ from cnnlab.augment import Augmentation
 from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import check_tta
 from cnnlab.build.targets import make, target_of
+from cnnlab.config.compose import to_dict
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.image_spec import ImageSpec
@@ -136,8 +137,7 @@ def evenly_spaced(subset: Subset, count: int) -> Tensor:
 def build_card(cfg: DictConfig, data: ImageDataModule) -> dict[str, Any]:
     """The card of a checkpoint, in plain values: enough to rebuild the network and to read its data again."""
     spec = data.spec
-    arguments = OmegaConf.to_container(cfg.model)
-    assert isinstance(arguments, dict)
+    arguments = to_dict(cfg.model)
     name = str(arguments.pop("_target_")).rpartition(".")[2]
     split = ("name", "val_size", "split_seed", "train_size", "limit")
     return {

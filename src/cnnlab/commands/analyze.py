@@ -62,9 +62,7 @@ def run(cfg: DictConfig) -> None:
 
 def described(cfg: DictConfig, name: str, node: DictConfig) -> Subject:
     """The network that the `conf/model` node describes, on the meta device."""
-    options = OmegaConf.to_container(node)
-    assert isinstance(options, dict)
-    target = str(options.pop("_target_")).rpartition(".")[2]
+    target = str(node._target_).rpartition(".")[2]
     one_of("model._target_", target, models.__all__)
     images, source = _images_of(cfg, target)
     with torch.device("meta"):

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, cast
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
@@ -51,6 +52,11 @@ def plain(cfg: DictConfig) -> DictConfig:
     """`cfg` with interpolations resolved, without Hydra's own part."""
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     return DictConfig(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))
+
+
+def to_dict(cfg: DictConfig) -> dict[str, Any]:
+    """`cfg` as plain dicts, lists and values."""
+    return cast("dict[str, Any]", OmegaConf.to_container(cfg))
 
 
 def keys_of(cfg: DictConfig | ListConfig, path: str) -> list[str]:

@@ -8,13 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 from cnnlab.config.compose import CONF, names, options
 from cnnlab.errors import UserError, one_of
 
-MONITORS = ("val/acc", "val/loss", "train/acc", "train/loss")
-ACCELERATORS = ("auto", "cpu", "gpu")
-ON_FAILURE = ("continue", "stop")
 CONVOLUTIONS = ("auto", "torch", "loop", "shifted", "im2col", "fft", "winograd")
 BENCHES = ("train", "data", "ops", "startup", "trainer")
-PRUNERS = ("median", "halving", "none")
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
 def is_int(minimum: int) -> Callable[[Any], bool]:
@@ -94,13 +89,13 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 CHOICES = {
     "data.name": (None, *names("data")),  # None where `analyze` shows a network by itself
-    "monitor": MONITORS,
+    "monitor": ("val/acc", "val/loss", "train/acc", "train/loss"),
     "conv": CONVOLUTIONS,
-    "on_failure": ON_FAILURE,
+    "on_failure": ("continue", "stop"),
     "bench": BENCHES,
-    "pruner": PRUNERS,
-    "trainer.accelerator": ACCELERATORS,
-    "trainer.precision": PRECISIONS,
+    "pruner": ("median", "halving", "none"),
+    "trainer.accelerator": ("auto", "cpu", "gpu"),
+    "trainer.precision": ("auto", "32-true", "bf16-mixed", "16-mixed"),
 }
 
 # These read the gradients before the step; a fused step removes float16's loss scale only within the step.

@@ -4,38 +4,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from torch import Tensor
 
-from cnnlab.figures.style import STYLE, figure, save
+from cnnlab.figures.style import figure, save, styled
 
 MOST_LABELED = 20  # with more classes than this, cells are too small for numbers
 
 
+@styled
 def draw_confusion(counts: Tensor, classes: Sequence[str], title: str, path: Path) -> Path:
     """Draw `counts` (true class, predicted class) as shares of each true class, with the counts in the cells."""
     n = len(classes)
     fractions = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
     side = 2.2 + 0.42 * min(n, MOST_LABELED)
     drawn = figure(side + 0.6, side)
-    with mpl.rc_context(STYLE):
-        axes = drawn.subplots()
-        axes.grid(visible=False)
-        image = axes.imshow(fractions.numpy(), cmap="Blues", vmin=0, vmax=1)
-        drawn.colorbar(image, ax=axes, fraction=0.046, label="share of the true class")
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
-        axes.set_title(title, fontsize=10)
-        if n <= MOST_LABELED:
-            turned: Any = (
-                {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, classes)) > 3 else {}
-            )
-            axes.set_xticks(range(n), classes, **turned)
-            axes.set_yticks(range(n), classes)
-            for row in range(n):
-                for column in range(n):
-                    if counts[row, column]:
-                        color = "white" if fractions[row, column] > 0.5 else "#333333"
-                        text = f"{int(counts[row, column])}"
-                        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=7)
+    axes = drawn.subplots()
+    axes.grid(visible=False)
+    image = axes.imshow(fractions.numpy(), cmap="Blues", vmin=0, vmax=1)
+    drawn.colorbar(image, ax=axes, fraction=0.046, label="share of the true class")
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title(title, fontsize=10)
+    if n <= MOST_LABELED:
+        turned: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, classes)) > 3 else {}
+        axes.set_xticks(range(n), classes, **turned)
+        axes.set_yticks(range(n), classes)
+        for row in range(n):
+            for column in range(n):
+                if counts[row, column]:
+                    color = "white" if fractions[row, column] > 0.5 else "#333333"
+                    text = f"{int(counts[row, column])}"
+                    axes.text(column, row, text, ha="center", va="center", color=color, fontsize=7)
     return save(drawn, path)

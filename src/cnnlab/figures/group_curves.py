@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from cnnlab.figures.style import PALETTE, STYLE, figure, save
+from cnnlab.figures.style import PALETTE, figure, save, styled
 
 COLORS = (*PALETTE, "#7a4fa3", "#555555")
 BOTH = 3  # groups up to which training and validation stand in one panel
@@ -22,6 +21,7 @@ Rows = Sequence[Mapping[str, float | None]]
 Curve = list[tuple[float, float, float]]  # epoch, mean over seeds, sample standard deviation
 
 
+@styled
 def draw_groups(groups: Mapping[str, Sequence[Rows]], path: Path) -> Path:
     """Draw each group's mean over its runs, which are rows of metrics.csv, in a band of ± one standard deviation.
 
@@ -32,17 +32,16 @@ def draw_groups(groups: Mapping[str, Sequence[Rows]], path: Path) -> Path:
     width = 12.6 if with_gradients else 9.0
     drawn = figure(width, 3.6)
     colors = dict(zip(groups, (COLORS[i % len(COLORS)] for i in range(len(groups))), strict=True))
-    with mpl.rc_context(STYLE):
-        loss, acc, *others = drawn.subplots(1, 3 if with_gradients else 2, gridspec_kw={"wspace": 0.06})
-        both = len(groups) <= BOTH
-        _draw_metric(loss, groups, colors, "loss", ("train", "val") if both else ("train",))
-        has_validation = any(curve_of(runs, "val/acc") for runs in groups.values())
-        _draw_metric(acc, groups, colors, "acc", ("train", "val") if both else ("val" if has_validation else "train",))
-        for axes in others:
-            _draw_gradients(axes, groups, colors)
-        handles = [Line2D([], [], color=color, linewidth=2, label=name) for name, color in colors.items()]
-        per_line = int(width * LEGEND) // (max(map(len, groups)) + 6)
-        drawn.legend(handles=handles, loc="outside lower center", ncols=max(1, min(len(handles), per_line)), fontsize=9)
+    loss, acc, *others = drawn.subplots(1, 3 if with_gradients else 2, gridspec_kw={"wspace": 0.06})
+    both = len(groups) <= BOTH
+    _draw_metric(loss, groups, colors, "loss", ("train", "val") if both else ("train",))
+    has_validation = any(curve_of(runs, "val/acc") for runs in groups.values())
+    _draw_metric(acc, groups, colors, "acc", ("train", "val") if both else ("val" if has_validation else "train",))
+    for axes in others:
+        _draw_gradients(axes, groups, colors)
+    handles = [Line2D([], [], color=color, linewidth=2, label=name) for name, color in colors.items()]
+    per_line = int(width * LEGEND) // (max(map(len, groups)) + 6)
+    drawn.legend(handles=handles, loc="outside lower center", ncols=max(1, min(len(handles), per_line)), fontsize=9)
     return save(drawn, path)
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 
 NUMBERED_UP_TO = 12  # pixels of the longer side
 CELL = 0.34  # inches of a pixel that holds a number
@@ -19,6 +18,7 @@ GAP = 0.26  # inches between maps
 BRIGHT = 0.985  # of a large map's numbers are within its colors; the few beyond would leave the rest pale
 
 
+@styled
 def draw_maps(maps: Mapping[str, Tensor], per_row: int = 5) -> Figure:
     """Draw each map (H, W), or picture (H, W, 3) from 0 to 1, under its name.
 
@@ -35,13 +35,12 @@ def draw_maps(maps: Mapping[str, Tensor], per_row: int = 5) -> Figure:
     height = sum(heights) + TITLE * len(heights) + GAP * len(heights)
     drawn = figure(width, height)
     drawn.set_layout_engine("none")
-    with mpl.rc_context(STYLE):
-        for number, ((name, value), (tall, wide)) in enumerate(zip(items, boxes, strict=True)):
-            row, column = divmod(number, columns)
-            left = GAP * (column + 1) + sum(widths[:column]) + (widths[column] - wide) / 2
-            top = (GAP + TITLE) * (row + 1) - GAP / 2 + sum(heights[:row]) + (heights[row] - tall) / 2
-            place = (left / width, 1 - (top + tall) / height, wide / width, tall / height)
-            draw_map(drawn.add_axes(place), value, name)
+    for number, ((name, value), (tall, wide)) in enumerate(zip(items, boxes, strict=True)):
+        row, column = divmod(number, columns)
+        left = GAP * (column + 1) + sum(widths[:column]) + (widths[column] - wide) / 2
+        top = (GAP + TITLE) * (row + 1) - GAP / 2 + sum(heights[:row]) + (heights[row] - tall) / 2
+        place = (left / width, 1 - (top + tall) / height, wide / width, tall / height)
+        draw_map(drawn.add_axes(place), value, name)
     return drawn
 
 
@@ -52,8 +51,7 @@ def draw_map(axes: Axes, values: Tensor, name: str, letters: float = 8) -> None:
         letters: points of its numbers.
     """
     axes.set_title(name, fontsize=9)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set(visible=True, color="#999999", linewidth=0.6)

@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.ticker import EngFormatter, FuncFormatter
 
 from cnnlab.analysis.trace import Trace
 from cnnlab.figures.labels import place_labels
-from cnnlab.figures.style import PALETTE, STYLE, figure, save
+from cnnlab.figures.style import PALETTE, figure, save, styled
 
 ALONE = "#555555"  # networks without relatives
 
@@ -24,50 +23,48 @@ def _colors(names: list[str]) -> dict[str, str]:
     return {name: color.get(family, ALONE) for name, family in families.items()}
 
 
+@styled
 def draw_costs(traces: Mapping[str, Trace], path: Path) -> Path:
     """Draw each network's parameters against its multiply-accumulates, both logarithmic."""
     names, colors = list(traces), _colors(list(traces))
     points = [(trace.total("macs"), trace.parameters - trace.unused) for trace in traces.values()]
     drawn = figure(9.0, 6.0)
-    with mpl.rc_context(STYLE):
-        axes = drawn.subplots()
-        for (macs, parameters), name in zip(points, names, strict=True):
-            axes.plot(macs, parameters, color=colors[name], marker="o", markersize=5, zorder=3)
-        axes.set(xscale="log", yscale="log")
-        axes.margins(0.08)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(EngFormatter(places=0))
-        axes.set_xlabel("multiply-accumulates for one image")
-        axes.set_ylabel("parameters")
-        axes.set_title("What the networks cost, each at its own input", fontsize=11)
-        place_labels(drawn, axes, points, names, [colors[name] for name in names])
+    axes = drawn.subplots()
+    for (macs, parameters), name in zip(points, names, strict=True):
+        axes.plot(macs, parameters, color=colors[name], marker="o", markersize=5, zorder=3)
+    axes.set(xscale="log", yscale="log")
+    axes.margins(0.08)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(EngFormatter(places=0))
+    axes.set(xlabel="multiply-accumulates for one image", ylabel="parameters")
+    axes.set_title("What the networks cost, each at its own input", fontsize=11)
+    place_labels(drawn, axes, points, names, [colors[name] for name in names])
     return save(drawn, path)
 
 
+@styled
 def draw_fields(traces: Mapping[str, Trace], path: Path) -> Path:
     """Draw the receptive field's side after each layer of the longest way; networks that have no map are left out."""
     colors = _colors(list(traces))
     drawn = figure(9.0, 6.0)
-    with mpl.rc_context(STYLE):
-        axes = drawn.subplots()
-        ends, names = [], []
-        for name, trace in traces.items():
-            line = field_by_depth(trace)
-            if len(line) > 1:
-                depths, sizes = zip(*line.items(), strict=True)
-                axes.plot(depths, sizes, color=colors[name], linewidth=1.2, alpha=0.75)
-                axes.plot(depths[-1], sizes[-1], color=colors[name], marker="o", markersize=4)
-                ends.append((float(depths[-1]), float(sizes[-1])))
-                names.append(name)
-        axes.set(xscale="log", yscale="log")
-        axes.margins(0.1)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axes.set_xlabel("layers on the longest way")
-        axes.set_ylabel("receptive field's side, pixels")
-        axes.set_title("How far a unit sees, layer by layer, as long as it is not the whole image", fontsize=11)
-        if ends:
-            place_labels(drawn, axes, ends, names, [colors[name] for name in names])
+    axes = drawn.subplots()
+    ends, names = [], []
+    for name, trace in traces.items():
+        line = field_by_depth(trace)
+        if len(line) > 1:
+            depths, sizes = zip(*line.items(), strict=True)
+            axes.plot(depths, sizes, color=colors[name], linewidth=1.2, alpha=0.75)
+            axes.plot(depths[-1], sizes[-1], color=colors[name], marker="o", markersize=4)
+            ends.append((float(depths[-1]), float(sizes[-1])))
+            names.append(name)
+    axes.set(xscale="log", yscale="log")
+    axes.margins(0.1)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set(xlabel="layers on the longest way", ylabel="receptive field's side, pixels")
+    axes.set_title("How far a unit sees, layer by layer, as long as it is not the whole image", fontsize=11)
+    if ends:
+        place_labels(drawn, axes, ends, names, [colors[name] for name in names])
     return save(drawn, path)
 
 

@@ -15,7 +15,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Curve
 from matplotlib.ticker import FuncFormatter
 
-from cnnlab.figures.style import PALETTE, STYLE, figure, save
+from cnnlab.figures.style import PALETTE, figure, save, styled
 
 GRAY = "#d5d5d5"
 
@@ -61,6 +61,7 @@ def choice_axis(choices: Sequence[str], values: Sequence[str | None]) -> Coordin
     return Coordinate({y: choice for choice, y in places.items()}, [places.get(str(value)) for value in values])
 
 
+@styled
 def draw_parallel(
     coordinates: Mapping[str, Coordinate],
     values: Sequence[float | None],
@@ -85,24 +86,23 @@ def draw_parallel(
     palette = ListedColormap(shades[::-1] if rises else shades)
     colors = ScalarMappable(scale, palette)
     order = sorted(range(len(values)), key=lambda i: _goodness(values[i], rises))
-    with mpl.rc_context(STYLE):
-        axes = drawn.subplots()
-        for i in order:
-            heights = [coordinate.heights[i] for coordinate in coordinates.values()]
-            value, is_best = values[i], i == order[-1]
-            color = GRAY if value is None else PALETTE[1] if is_best else palette(scale(value))
-            _draw_line(axes, heights, color, 2.6 if is_best else 1.2)
-        for x, (key, coordinate) in enumerate(coordinates.items()):
-            _draw_axis(axes, x, key, coordinate)
-        axes.set_xlim(-0.25, len(coordinates) - 0.75)
-        axes.set_ylim(-0.04, 1.12)
-        axes.axis("off")
-        form = FuncFormatter(lambda value, _: f"{100 * value:.4g} %" if percent else f"{value:.3g}")
-        bar = drawn.colorbar(colors, ax=axes, format=form, shrink=0.85, pad=0.05, extend="min" if rises else "max")
-        bar.outline.set_visible(False)
-        pruned = ", pruned ones gray" if len(known) < len(values) else ""
-        bar.set_label(f"{name}; the best trial thick{pruned}", fontsize=9)
-        bar.ax.tick_params(labelsize=8)
+    axes = drawn.subplots()
+    for i in order:
+        heights = [coordinate.heights[i] for coordinate in coordinates.values()]
+        value, is_best = values[i], i == order[-1]
+        color = GRAY if value is None else PALETTE[1] if is_best else palette(scale(value))
+        _draw_line(axes, heights, color, 2.6 if is_best else 1.2)
+    for x, (key, coordinate) in enumerate(coordinates.items()):
+        _draw_axis(axes, x, key, coordinate)
+    axes.set_xlim(-0.25, len(coordinates) - 0.75)
+    axes.set_ylim(-0.04, 1.12)
+    axes.axis("off")
+    form = FuncFormatter(lambda value, _: f"{100 * value:.4g} %" if percent else f"{value:.3g}")
+    bar = drawn.colorbar(colors, ax=axes, format=form, shrink=0.85, pad=0.05, extend="min" if rises else "max")
+    bar.outline.set_visible(False)
+    pruned = ", pruned ones gray" if len(known) < len(values) else ""
+    bar.set_label(f"{name}; the best trial thick{pruned}", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
     return save(drawn, path)
 
 

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from cnnlab.figures.style import PALETTE, STYLE, figure, save
+from cnnlab.figures.style import PALETTE, figure, save, styled
 
 PALE = "#888888"
 MARGIN = 0.12  # of the height, above and below
@@ -17,6 +16,7 @@ MARGIN = 0.12  # of the height, above and below
 Point = tuple[int, float]  # number, value
 
 
+@styled
 def draw_search_history(
     done: Sequence[Point],
     pruned: Sequence[Point],
@@ -34,27 +34,25 @@ def draw_search_history(
         name: of the value.
     """
     drawn = figure(7.5, 3.8)
-    with mpl.rc_context(STYLE):
-        axes = drawn.subplots()
-        if done:
-            values = [value for _, value in done]
-            better = sorted(values, reverse=rises)[: (3 * len(values) + 3) // 4]  # the axis is for three of four
-            _set_limits(axes, better if default is None else [*better, default])
-            best = list(accumulate(values, max if rises else min))
-            steps = [number for number, _ in done]
-            last = max([*steps, *(number for number, _ in pruned), *failed])
-            axes.step([*steps, last], [*best, best[-1]], "-", where="post", color=PALETTE[1], label="best so far")
-        for points, color, filled, label in ((done, PALETTE[0], True, "done"), (pruned, PALE, False, "pruned")):
-            _scatter(axes, points, color, filled, label)
-        if default is not None:
-            axes.axhline(default, color=PALETTE[2], linewidth=1.2, linestyle=(0, (4, 2)), label="default recipe")
-        for i, number in enumerate(failed):
-            axes.axvline(number, color="#e3e3e3", linewidth=6, zorder=0, label="" if i else "failed")
-        axes.set_xlabel("trial")
-        axes.set_ylabel(f"{name}; triangles lie beyond" if _beyond(axes, [*done, *pruned]) else name)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.margins(x=0.02)
-        drawn.legend(loc="outside upper center", ncols=5, fontsize=9)
+    axes = drawn.subplots()
+    if done:
+        values = [value for _, value in done]
+        better = sorted(values, reverse=rises)[: (3 * len(values) + 3) // 4]  # the axis is for three of four
+        _set_limits(axes, better if default is None else [*better, default])
+        best = list(accumulate(values, max if rises else min))
+        steps = [number for number, _ in done]
+        last = max([*steps, *(number for number, _ in pruned), *failed])
+        axes.step([*steps, last], [*best, best[-1]], "-", where="post", color=PALETTE[1], label="best so far")
+    for points, color, filled, label in ((done, PALETTE[0], True, "done"), (pruned, PALE, False, "pruned")):
+        _scatter(axes, points, color, filled, label)
+    if default is not None:
+        axes.axhline(default, color=PALETTE[2], linewidth=1.2, linestyle=(0, (4, 2)), label="default recipe")
+    for i, number in enumerate(failed):
+        axes.axvline(number, color="#e3e3e3", linewidth=6, zorder=0, label="" if i else "failed")
+    axes.set(xlabel="trial", ylabel=f"{name}; triangles lie beyond" if _beyond(axes, [*done, *pruned]) else name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.margins(x=0.02)
+    drawn.legend(loc="outside upper center", ncols=5, fontsize=9)
     return save(drawn, path)
 
 

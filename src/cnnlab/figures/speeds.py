@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 
 Point = tuple[float, float]
 
 
+@styled
 def draw_speeds(
     times: Mapping[str, Sequence[Point]], shapes: Mapping[str, Mapping[str, float]], rates: Mapping[str, float]
 ) -> Figure:
@@ -24,26 +24,28 @@ def draw_speeds(
     """
     colors = dict(zip(times, (*PALETTE, "#555555"), strict=False))
     drawn = figure(13.0, 4.2)
-    with mpl.rc_context(STYLE):
-        left, middle, right = drawn.subplots(1, 3, width_ratios=(3, 3, 2))
-        for method, points in times.items():
-            macs, seconds = zip(*sorted(points), strict=True)
-            left.plot(macs, seconds, marker="o", markersize=4, color=colors[method], label=method)
-        left.set(xscale="log", yscale="log")
-        left.set_xlabel("multiply-accumulates of the forward pass")
-        left.set_ylabel("seconds, forward and backward")
-        left.set_title("3x3 convolutions, time", fontsize=10)
-        left.legend(loc="upper left", fontsize=8)
-        _draw_shapes(middle, shapes, colors)
-        names = list(rates)
-        bars = right.barh(names, list(rates.values()), color=[colors[name] for name in names], height=0.65)
-        right.bar_label(bars, [f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" for rate in rates.values()], padding=3)
-        right.set(xscale="log")
-        right.margins(x=0.25)
-        right.invert_yaxis()
-        right.grid(visible=False, axis="y")
-        right.set_xlabel("images a second")
-        right.set_title("training LeNet-5", fontsize=10)
+    left, middle, right = drawn.subplots(1, 3, width_ratios=(3, 3, 2))
+    for method, points in times.items():
+        macs, seconds = zip(*sorted(points), strict=True)
+        left.plot(macs, seconds, marker="o", markersize=4, color=colors[method], label=method)
+    left.set(
+        xscale="log",
+        yscale="log",
+        xlabel="multiply-accumulates of the forward pass",
+        ylabel="seconds, forward and backward",
+    )
+    left.set_title("3x3 convolutions, time", fontsize=10)
+    left.legend(loc="upper left", fontsize=8)
+    _draw_shapes(middle, shapes, colors)
+    names = list(rates)
+    bars = right.barh(names, list(rates.values()), color=[colors[name] for name in names], height=0.65)
+    right.bar_label(bars, [f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" for rate in rates.values()], padding=3)
+    right.set(xscale="log")
+    right.margins(x=0.25)
+    right.invert_yaxis()
+    right.grid(visible=False, axis="y")
+    right.set_xlabel("images a second")
+    right.set_title("training LeNet-5", fontsize=10)
     return drawn
 
 

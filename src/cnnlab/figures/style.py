@@ -23,15 +23,18 @@ STYLE: Any = {
 }
 
 
+styled = mpl.rc_context(STYLE)  # as a decorator: what the function draws has this style
+
+
+@styled
 def figure(width: float, height: float) -> Figure:
     """An empty figure of `width` x `height` inches."""
-    with mpl.rc_context(STYLE):
-        return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
 
 
+@styled
 def save(drawn: Figure, path: Path) -> Path:
     """Write a PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        drawn.savefig(path, dpi=DPI)
+    drawn.savefig(path, dpi=DPI)
     return path

@@ -13,7 +13,7 @@ from matplotlib.patches import Polygon
 
 from cnnlab.analysis.trace import Trace
 from cnnlab.analysis.worked import EXAMPLES
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.rendering.tables import aligned
 
@@ -54,17 +54,17 @@ def _costs(multiplications: int, weights: int) -> str:
     return f"{multiplications:>11,} multiplications {weights:>9,} weights"
 
 
+@styled
 def draw(ways: Mapping[str, Trace]) -> Figure:
     """Each way a row of maps, as long as they have channels, above a bar of its multiplications."""
     drawn = figure(8.5, 6.6)
-    with mpl.rc_context(STYLE):
-        axes = drawn.subplots()
-        axes.set_axis_off()
-        axes.set_aspect("equal")
-        most = max(taken.total("multiplications") for taken in ways.values())
-        for bottom, taken in zip((ROW, 0), ways.values(), strict=True):
-            _draw_maps(axes, taken, bottom)
-            _draw_costs(axes, taken, bottom - 17, most)
+    axes = drawn.subplots()
+    axes.set_axis_off()
+    axes.set_aspect("equal")
+    most = max(taken.total("multiplications") for taken in ways.values())
+    for bottom, taken in zip((ROW, 0), ways.values(), strict=True):
+        _draw_maps(axes, taken, bottom)
+        _draw_costs(axes, taken, bottom - 17, most)
     return drawn
 
 

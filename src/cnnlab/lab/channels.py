@@ -3,14 +3,13 @@
 A 1x1 kernel looks at one pixel: it is a fully connected layer over that pixel's channels, the same at every pixel.
 """
 
-import matplotlib as mpl
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from cnnlab import ops
 from cnnlab.figures.maps import CELL, draw_map, mark
-from cnnlab.figures.style import STYLE, figure
+from cnnlab.figures.style import figure, styled
 from cnnlab.lab.finding import Finding, Settings
 
 
@@ -82,22 +81,22 @@ def experiment(settings: Settings) -> Finding:
     return Finding(title, text, values, draw(x, weight, code))
 
 
+@styled
 def draw(x: Tensor, weight: Tensor, y: Tensor) -> Figure:
     """A row an output channel, read as an equation: input 1 with its kernel, plus input 2 with its own."""
     widths = (3, 2, 3, 2, 2)
     drawn = figure(CELL * (sum(widths) + 6.5) * 1.35, CELL * (3 * len(y) + 4) * 1.35)
     drawn.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
-    with mpl.rc_context(STYLE):
-        grid = drawn.subplots(len(y), len(widths), width_ratios=widths)
-        for o, row in enumerate(grid):
-            panels = (x[0], weight[o, 0], x[1], weight[o, 1], y[o])
-            names = ("input 1", f"kernel 1 → {o + 1}", "input 2", f"kernel 2 → {o + 1}", f"output {o + 1}")
-            for axes, values, name, sign in zip(row, panels, names, ("∗", "+", "∗", "=", ""), strict=True):
-                draw_map(axes, values, name, letters=10)
-                axes.text(1.16, 0.5, sign, transform=axes.transAxes, ha="center", va="center", fontsize=16)
-        for axes in (grid[0][0], grid[0][2]):
-            mark(axes, 0, 0, (2, 2))
-        mark(grid[0][4], 0, 0, (1, 1))
+    grid = drawn.subplots(len(y), len(widths), width_ratios=widths)
+    for o, row in enumerate(grid):
+        panels = (x[0], weight[o, 0], x[1], weight[o, 1], y[o])
+        names = ("input 1", f"kernel 1 → {o + 1}", "input 2", f"kernel 2 → {o + 1}", f"output {o + 1}")
+        for axes, values, name, sign in zip(row, panels, names, ("∗", "+", "∗", "=", ""), strict=True):
+            draw_map(axes, values, name, letters=10)
+            axes.text(1.16, 0.5, sign, transform=axes.transAxes, ha="center", va="center", fontsize=16)
+    for axes in (grid[0][0], grid[0][2]):
+        mark(axes, 0, 0, (2, 2))
+    mark(grid[0][4], 0, 0, (1, 1))
     return drawn
 
 

@@ -18,7 +18,7 @@ from cnnlab import models
 from cnnlab.analysis.cost import count_parameters
 from cnnlab.analysis.trace import trace
 from cnnlab.analysis.worked import EXAMPLES
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.digits import Images, digits, scores, trained
 from cnnlab.lab.finding import Finding, Settings
 
@@ -167,6 +167,7 @@ def text(
     return "\n".join(lines)
 
 
+@styled
 def draw(
     weights: Mapping[str, int],
     parameters: Mapping[str, int],
@@ -175,28 +176,27 @@ def draw(
 ) -> Figure:
     """Above how the layers are wired, below the digits and the accuracies."""
     drawn = figure(10.0, 6.4)
-    with mpl.rc_context(STYLE):
-        above, below = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.7)).ravel()
-        for axes, (name, count) in zip(above.subplots(1, 3), weights.items(), strict=True):
-            draw_wiring(axes, name)
-            axes.set_title(f"{name}\n32x32 to 30x30: {count:,} weights", fontsize=10)
-        left, right = below.subfigures(1, 2, squeeze=False, width_ratios=(1, 3.6)).ravel()
-        image = framed(digits(TRAIN_SIZE, 0)[1])
-        for axes, shift in zip(left.subplots(3, 1), SHIFTS, strict=True):
-            axes.imshow(moved(image, shift)[-1][0][3, 0].numpy(), cmap="gray_r")
-            axes.set(xticks=[], yticks=[])
-            axes.grid(visible=False)
-            axes.spines[:].set(visible=True, color="#999999", linewidth=0.6)
-            axes.set_title(f"moved by {shift}", fontsize=9)
-        axes = right.subplots()
-        for i, (name, mean) in enumerate(means.items()):
-            label = f"{name}: {parameters[name]:,} parameters"
-            place = [shift + 0.015 * (i - 1.5) for shift in SHIFTS]
-            axes.errorbar(place, mean, spreads[name], label=label, marker="o", capsize=3, color=PALETTE[i])
-        axes.axhline(10, color="#888888", linestyle=":", linewidth=1, zorder=1)
-        axes.text(1.5, 9, "guessing", color="#666666", ha="center", va="top", fontsize=9)
-        axes.set(xticks=SHIFTS, ylim=(0, 103), xlabel="test digits moved by, pixels", ylabel="test accuracy, %")
-        axes.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="none", fontsize=9)
+    above, below = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.7)).ravel()
+    for axes, (name, count) in zip(above.subplots(1, 3), weights.items(), strict=True):
+        draw_wiring(axes, name)
+        axes.set_title(f"{name}\n32x32 to 30x30: {count:,} weights", fontsize=10)
+    left, right = below.subfigures(1, 2, squeeze=False, width_ratios=(1, 3.6)).ravel()
+    image = framed(digits(TRAIN_SIZE, 0)[1])
+    for axes, shift in zip(left.subplots(3, 1), SHIFTS, strict=True):
+        axes.imshow(moved(image, shift)[-1][0][3, 0].numpy(), cmap="gray_r")
+        axes.set(xticks=[], yticks=[])
+        axes.grid(visible=False)
+        axes.spines[:].set(visible=True, color="#999999", linewidth=0.6)
+        axes.set_title(f"moved by {shift}", fontsize=9)
+    axes = right.subplots()
+    for i, (name, mean) in enumerate(means.items()):
+        label = f"{name}: {parameters[name]:,} parameters"
+        place = [shift + 0.015 * (i - 1.5) for shift in SHIFTS]
+        axes.errorbar(place, mean, spreads[name], label=label, marker="o", capsize=3, color=PALETTE[i])
+    axes.axhline(10, color="#888888", linestyle=":", linewidth=1, zorder=1)
+    axes.text(1.5, 9, "guessing", color="#666666", ha="center", va="top", fontsize=9)
+    axes.set(xticks=SHIFTS, ylim=(0, 103), xlabel="test digits moved by, pixels", ylabel="test accuracy, %")
+    axes.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="none", fontsize=9)
     return drawn
 
 

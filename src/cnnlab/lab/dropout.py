@@ -6,7 +6,6 @@ kept and a test needs no dropout and no correction. An mlp learns 200 digits by 
 
 from collections.abc import Mapping
 
-import matplotlib as mpl
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from cnnlab import models, ops
 from cnnlab.figures.maps import draw_map
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.digits import Images, digits, scores, trained
 from cnnlab.lab.finding import Finding, Settings
 
@@ -101,22 +100,22 @@ def spread(values: Tensor, decimals: int) -> str:
     return f"{values.mean():.{decimals}f} ± {values.std():.{decimals}f}"
 
 
+@styled
 def draw(maps: Mapping[str, Tensor], stacked: Mapping[str, Mapping[str, Tensor]]) -> Figure:
     """Above what the layer does, below the losses by epoch."""
     drawn = figure(10.0, 6.2)
-    with mpl.rc_context(STYLE):
-        above, below = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.6)).ravel()
-        for axes, (name, values) in zip(above.subplots(1, len(maps)), maps.items(), strict=True):
-            draw_map(axes, values.round(decimals=1), name)
-        losses, accuracies = below.subplots(1, 2)
-        for color, (name, found) in zip(PALETTE, stacked.items(), strict=False):
-            draw_band(losses, found["train/loss"], color, f"{name}, training", "--")
-            draw_band(losses, found["val/loss"], color, f"{name}, validation", "-")
-            draw_band(accuracies, found["val/acc"], color, name, "-")
-        losses.set(ylim=(0, 1), ylabel="loss", xlabel="epoch")
-        accuracies.set(ylim=(80, 96), ylabel="validation accuracy, %", xlabel="epoch")
-        losses.legend()
-        accuracies.legend(loc="lower right")
+    above, below = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.6)).ravel()
+    for axes, (name, values) in zip(above.subplots(1, len(maps)), maps.items(), strict=True):
+        draw_map(axes, values.round(decimals=1), name)
+    losses, accuracies = below.subplots(1, 2)
+    for color, (name, found) in zip(PALETTE, stacked.items(), strict=False):
+        draw_band(losses, found["train/loss"], color, f"{name}, training", "--")
+        draw_band(losses, found["val/loss"], color, f"{name}, validation", "-")
+        draw_band(accuracies, found["val/acc"], color, name, "-")
+    losses.set(ylim=(0, 1), ylabel="loss", xlabel="epoch")
+    accuracies.set(ylim=(80, 96), ylabel="validation accuracy, %", xlabel="epoch")
+    losses.legend()
+    accuracies.legend(loc="lower right")
     return drawn
 
 

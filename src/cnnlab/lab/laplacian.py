@@ -4,14 +4,13 @@ A kernel whose numbers sum to 0 gives 0 wherever the picture is even, so that ed
 1 keeps the picture's brightness.
 """
 
-import matplotlib as mpl
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from cnnlab import ops
 from cnnlab.figures.maps import draw_map, mark
-from cnnlab.figures.style import STYLE, figure
+from cnnlab.figures.style import figure, styled
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.lab.photograph import photograph
 
@@ -81,6 +80,7 @@ def experiment(settings: Settings) -> Finding:
     return Finding(title, text, values, draw(picture, results, gradient))
 
 
+@styled
 def draw(picture: Tensor, results: dict[str, Tensor], gradient: Tensor) -> Figure:
     """Edges of the whole photograph above, a detail blurred and sharpened below; each with its kernel."""
     top, left = liveliest(gradient, DETAIL)
@@ -98,16 +98,15 @@ def draw(picture: Tensor, results: dict[str, Tensor], gradient: Tensor) -> Figur
     across = 2.9
     tall = across * (picture.shape[0] / picture.shape[1] + (height - 4) / (width - 4))
     drawn = figure(4 * across, tall + 0.6)
-    with mpl.rc_context(STYLE):
-        ratios = (picture.shape[0] / picture.shape[1], (height - 4) / (width - 4))
-        for axes, (name, values) in zip(drawn.subplots(2, 4, height_ratios=ratios).ravel(), panels, strict=True):
-            divisor = DIVISORS.get(name, 1)
-            draw_map(axes, values, f"{name}, times 1/{divisor}" if divisor > 1 else name)
-            if name in KERNELS:
-                wide = 0.058 * len(KERNELS[name])
-                inset = axes.inset_axes((0.015, 0.02, wide, wide * values.shape[1] / values.shape[0]))
-                draw_map(inset, KERNELS[name] * divisor, "", letters=5.5)
-        mark(drawn.axes[0], top, left, DETAIL)
+    ratios = (picture.shape[0] / picture.shape[1], (height - 4) / (width - 4))
+    for axes, (name, values) in zip(drawn.subplots(2, 4, height_ratios=ratios).ravel(), panels, strict=True):
+        divisor = DIVISORS.get(name, 1)
+        draw_map(axes, values, f"{name}, times 1/{divisor}" if divisor > 1 else name)
+        if name in KERNELS:
+            wide = 0.058 * len(KERNELS[name])
+            inset = axes.inset_axes((0.015, 0.02, wide, wide * values.shape[1] / values.shape[0]))
+            draw_map(inset, KERNELS[name] * divisor, "", letters=5.5)
+    mark(drawn.axes[0], top, left, DETAIL)
     return drawn
 
 

@@ -6,7 +6,6 @@ pixels are nearly equal, so that a plain step is short in most directions; L-BFG
 there in a few.
 """
 
-import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from cnnlab import ops
 from cnnlab.figures.maps import draw_map
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.edges import textbook_image
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.lab.laplacian import LAPLACIAN, apply_kernel, gradient_of, liveliest
@@ -149,16 +148,16 @@ def experiment(settings: Settings) -> Finding:
     return Finding(title, text, values, draw(kernels, runs["mean"][0], errors, learned))
 
 
+@styled
 def draw(kernels: Tensor, of_mean: Tensor, errors: dict[str, Tensor], learned: dict[str, Tensor]) -> Figure:
     """A kernel's path, the errors by round, and the two learned Laplacians."""
     drawn = figure(12.5, 4.2)
-    with mpl.rc_context(STYLE):
-        grid = drawn.add_gridspec(2, 3, width_ratios=(1.1, 1.25, 0.55))
-        draw_path(drawn.add_subplot(grid[:, 0]), kernels[:, SHOWN_START], of_mean[:, SHOWN_START])
-        draw_errors(drawn.add_subplot(grid[:, 1]), errors)
-        for row, (name, steps) in enumerate((("gradient descent", DESCENTS), ("L-BFGS", CURVED))):
-            rounded = (learned[name] * 100).round() / 100 + 0.0
-            draw_map(drawn.add_subplot(grid[row, 2]), rounded, f"Laplacian learned by\n{name}, {steps} steps")
+    grid = drawn.add_gridspec(2, 3, width_ratios=(1.1, 1.25, 0.55))
+    draw_path(drawn.add_subplot(grid[:, 0]), kernels[:, SHOWN_START], of_mean[:, SHOWN_START])
+    draw_errors(drawn.add_subplot(grid[:, 1]), errors)
+    for row, (name, steps) in enumerate((("gradient descent", DESCENTS), ("L-BFGS", CURVED))):
+        rounded = (learned[name] * 100).round() / 100 + 0.0
+        draw_map(drawn.add_subplot(grid[row, 2]), rounded, f"Laplacian learned by\n{name}, {steps} steps")
     return drawn
 
 

@@ -1,6 +1,5 @@
 """Padding and stride: where the windows of a kernel lie, and how large the result is for it."""
 
-import matplotlib as mpl
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from cnnlab import ops
 from cnnlab.figures.maps import draw_map, mark
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.ops.layout import pad
 
@@ -95,26 +94,26 @@ def describe(sizes: dict[tuple[int, int, int], int], words: dict[str, int], agre
     )
 
 
+@styled
 def draw(sizes: dict[tuple[int, int, int], int], words: dict[str, int], uneven: dict[str, Tensor]) -> Figure:
     """The windows of four layouts above; below, the uneven stride in numbers and the table of sizes."""
     drawn = figure(12, 7.5)
-    with mpl.rc_context(STYLE):
-        upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.9), hspace=0.04).ravel()
-        layouts = [(word, 1, padding) for word, padding in zip(WORDS, (0, 1, 2), strict=True)]
-        for axes, (word, stride, padding) in zip(upper.subplots(1, 4), [*layouts, ("stride 2", 2, 1)], strict=True):
-            size = per_side(3, stride, padding)
-            assert word not in words or words[word] == size
-            draw_windows(axes, stride, padding, size)
-            axes.set_title(f"{word}: {SIZE} x {SIZE} to {size} x {size}\nkernel 3, padding {padding}", fontsize=10)
-        left, right = lower.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15)).ravel()
-        before, between, after = left.subplots(1, 3, width_ratios=(5, 2, 2))
-        draw_map(before, uneven["padded"], f"stride {STEPS[0]} down, {STEPS[1]} across, padding 1")
-        draw_map(between, uneven["kernel"], "kernel")
-        draw_map(after, uneven["result"], "result")
-        for number, (i, j) in enumerate((i, j) for i in range(2) for j in range(2)):
-            mark(before, STEPS[0] * i, STEPS[1] * j, (2, 2), PALETTE[number + 1])
-            mark(after, i, j, (1, 1), PALETTE[number + 1])
-        draw_table(right.subplots(), sizes)
+    upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.9), hspace=0.04).ravel()
+    layouts = [(word, 1, padding) for word, padding in zip(WORDS, (0, 1, 2), strict=True)]
+    for axes, (word, stride, padding) in zip(upper.subplots(1, 4), [*layouts, ("stride 2", 2, 1)], strict=True):
+        size = per_side(3, stride, padding)
+        assert word not in words or words[word] == size
+        draw_windows(axes, stride, padding, size)
+        axes.set_title(f"{word}: {SIZE} x {SIZE} to {size} x {size}\nkernel 3, padding {padding}", fontsize=10)
+    left, right = lower.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.15)).ravel()
+    before, between, after = left.subplots(1, 3, width_ratios=(5, 2, 2))
+    draw_map(before, uneven["padded"], f"stride {STEPS[0]} down, {STEPS[1]} across, padding 1")
+    draw_map(between, uneven["kernel"], "kernel")
+    draw_map(after, uneven["result"], "result")
+    for number, (i, j) in enumerate((i, j) for i in range(2) for j in range(2)):
+        mark(before, STEPS[0] * i, STEPS[1] * j, (2, 2), PALETTE[number + 1])
+        mark(after, i, j, (1, 1), PALETTE[number + 1])
+    draw_table(right.subplots(), sizes)
     return drawn
 
 

@@ -6,7 +6,6 @@ change is the root mean square of the difference over the standard deviation of 
 
 from collections.abc import Callable
 
-import matplotlib as mpl
 import torch
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from cnnlab import ops
 from cnnlab.analysis.trace import trace
 from cnnlab.figures.maps import draw_map, mark
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.lab.laplacian import gradient_of
 from cnnlab.lab.photograph import photograph
@@ -102,23 +101,23 @@ def describe(
     )
 
 
+@styled
 def draw(picture: Tensor, small: dict[str, Tensor], bare: float, shifts: dict[str, dict[int, float]]) -> Figure:
     """The small map and the photograph, pooled by each function; below, what the shift changes."""
     drawn = figure(12.5, 7.4)
     drawn.set_layout_engine("constrained", h_pad=0.08)
-    with mpl.rc_context(STYLE):
-        upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.75)).ravel()
-        shape = picture.shape[1] / picture.shape[0]
-        grid = upper.subplots(2, 5, height_ratios=(1, 0.9), width_ratios=[shape] * 5)
-        for axes, (name, values) in zip(grid[0], {"4 x 4": SMALL, **small}.items(), strict=True):
-            draw_map(axes, values, name)
-            side = 2 if name == "4 x 4" else 1
-            for number in range(4):
-                mark(axes, side * (number // 2), side * (number % 2), (side, side), PALETTE[number])
-        draw_map(grid[1][0], picture, "photograph")
-        for axes, name in zip(grid[1][1:], POOLINGS, strict=True):
-            draw_map(axes, pool(picture, name, SHOWN), f"{name} of {SHOWN} x {SHOWN}")
-        draw_shift(lower, gradient_of(picture), bare, shifts)
+    upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.75)).ravel()
+    shape = picture.shape[1] / picture.shape[0]
+    grid = upper.subplots(2, 5, height_ratios=(1, 0.9), width_ratios=[shape] * 5)
+    for axes, (name, values) in zip(grid[0], {"4 x 4": SMALL, **small}.items(), strict=True):
+        draw_map(axes, values, name)
+        side = 2 if name == "4 x 4" else 1
+        for number in range(4):
+            mark(axes, side * (number // 2), side * (number % 2), (side, side), PALETTE[number])
+    draw_map(grid[1][0], picture, "photograph")
+    for axes, name in zip(grid[1][1:], POOLINGS, strict=True):
+        draw_map(axes, pool(picture, name, SHOWN), f"{name} of {SHOWN} x {SHOWN}")
+    draw_shift(lower, gradient_of(picture), bare, shifts)
     return drawn
 
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,7 +20,7 @@ from cnnlab import models, ops
 from cnnlab.analysis.measured_field import measured_field
 from cnnlab.analysis.trace import trace
 from cnnlab.figures.maps import draw_map
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.models.resnet import CifarResNet
 
@@ -134,16 +133,16 @@ def experiment(settings: Settings) -> Finding:
     return Finding(title, text, values, draw(five, growth, found))
 
 
+@styled
 def draw(five: Tensor, growth: Mapping[int, Mapping[str, float]], found: Mapping[str, Seen]) -> Figure:
     """The ways through 5x5, the growth with depth, and the gradient's pictures with their fields."""
     drawn = figure(12, 6.6)
-    with mpl.rc_context(STYLE):
-        upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.12)).ravel()
-        left, right = upper.subplots(1, 2, width_ratios=(1, 1.6))
-        draw_map(left, five, "ways from each pixel through two 3x3 convolutions", letters=11)
-        draw_growth(right, growth)
-        for axes, (name, seen) in zip(lower.subplots(1, len(found)), found.items(), strict=True):
-            draw_gradient(axes, name, seen)
+    upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.12)).ravel()
+    left, right = upper.subplots(1, 2, width_ratios=(1, 1.6))
+    draw_map(left, five, "ways from each pixel through two 3x3 convolutions", letters=11)
+    draw_growth(right, growth)
+    for axes, (name, seen) in zip(lower.subplots(1, len(found)), found.items(), strict=True):
+        draw_gradient(axes, name, seen)
     return drawn
 
 

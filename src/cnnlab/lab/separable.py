@@ -8,7 +8,6 @@ has the whole network with standard convolutions: 4,866 M multiply-accumulates i
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
@@ -17,7 +16,7 @@ from torch import nn
 from cnnlab import models
 from cnnlab.analysis.trace import Trace, trace
 from cnnlab.analysis.worked import conv
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.models.mobilenet import Separable
 from cnnlab.rendering.numbers import rounded
@@ -122,31 +121,37 @@ def experiment(settings: Settings) -> Finding:
     return Finding(title, "\n".join(lines), values, draw(fractions, pairs))
 
 
+@styled
 def draw(fractions: Mapping[int, Sequence[float]], pairs: Sequence[Mapping[str, Any]]) -> Figure:
     """Left the formula with the traced counts on it, right MobileNet's layers."""
     drawn = figure(11.5, 4.2)
-    with mpl.rc_context(STYLE):
-        curves, bars = drawn.subplots(1, 2, width_ratios=(1, 1.4))
-        wide = torch.logspace(3, 10, 100, base=2).tolist()
-        for color, (k, traced) in zip(PALETTE, fractions.items(), strict=False):
-            curves.plot(wide, [formula(n, k) for n in wide], color=color, linewidth=1.4)
-            curves.plot(WIDTHS, traced, "o", color=color, markersize=5)
-            curves.axhline(1 / k**2, color=color, linestyle=":", linewidth=1)
-            curves.text(1200, formula(1024, k) + 0.001, f"{k}x{k}", color=color, va="bottom")
-        curves.set(xscale="log", xlim=(7, 2000), xticks=WIDTHS, xlabel="output channels N", ylim=(0, 0.25))
-        curves.set_ylabel("share of the multiplications")
-        curves.minorticks_off()
-        curves.xaxis.set_major_formatter(ScalarFormatter())
-        curves.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        curves.set_title("$1/N + 1/D_K^2$ (lines), counted (points)", fontsize=11)
-        places = [p["pair"] for p in pairs]
-        bars.bar(places, [p["standard"] / 1e6 for p in pairs], color="#cccccc", label="standard 3x3")
-        bars.bar(places, [p["separable"] / 1e6 for p in pairs], color=PALETTE[0], label="depthwise 3x3, then 1x1")
-        for p in pairs:
-            bars.text(p["pair"], p["standard"] / 1e6, f"{p['fraction']:.1%}", ha="center", va="bottom", fontsize=7.5)
-        bars.set(xticks=places, xlabel="MobileNet's pair", ylabel="multiply-accumulates, M", ylim=(0, 560))
-        bars.set_axisbelow(True)
-        bars.grid(visible=False, axis="x")
-        bars.set_title("MobileNet at 224 pixels, layer by layer", fontsize=11)
-        bars.legend(loc="upper right", ncols=2)
+    curves, bars = drawn.subplots(1, 2, width_ratios=(1, 1.4))
+    wide = torch.logspace(3, 10, 100, base=2).tolist()
+    for color, (k, traced) in zip(PALETTE, fractions.items(), strict=False):
+        curves.plot(wide, [formula(n, k) for n in wide], color=color, linewidth=1.4)
+        curves.plot(WIDTHS, traced, "o", color=color, markersize=5)
+        curves.axhline(1 / k**2, color=color, linestyle=":", linewidth=1)
+        curves.text(1200, formula(1024, k) + 0.001, f"{k}x{k}", color=color, va="bottom")
+    curves.set(
+        xscale="log",
+        xlim=(7, 2000),
+        xticks=WIDTHS,
+        xlabel="output channels N",
+        ylim=(0, 0.25),
+        ylabel="share of the multiplications",
+    )
+    curves.minorticks_off()
+    curves.xaxis.set_major_formatter(ScalarFormatter())
+    curves.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    curves.set_title("$1/N + 1/D_K^2$ (lines), counted (points)", fontsize=11)
+    places = [p["pair"] for p in pairs]
+    bars.bar(places, [p["standard"] / 1e6 for p in pairs], color="#cccccc", label="standard 3x3")
+    bars.bar(places, [p["separable"] / 1e6 for p in pairs], color=PALETTE[0], label="depthwise 3x3, then 1x1")
+    for p in pairs:
+        bars.text(p["pair"], p["standard"] / 1e6, f"{p['fraction']:.1%}", ha="center", va="bottom", fontsize=7.5)
+    bars.set(xticks=places, xlabel="MobileNet's pair", ylabel="multiply-accumulates, M", ylim=(0, 560))
+    bars.set_axisbelow(True)
+    bars.grid(visible=False, axis="x")
+    bars.set_title("MobileNet at 224 pixels, layer by layer", fontsize=11)
+    bars.legend(loc="upper right", ncols=2)
     return drawn

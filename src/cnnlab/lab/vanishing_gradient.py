@@ -7,14 +7,13 @@ grow from layer to layer (Yang et al., "A mean field theory of batch normalizati
 
 from collections.abc import Callable, Mapping
 
-import matplotlib as mpl
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from cnnlab import models
-from cnnlab.figures.style import PALETTE, STYLE, figure
+from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.digits import Images, digits
 from cnnlab.lab.finding import Finding, Settings
 
@@ -144,20 +143,20 @@ def experiment(settings: Settings) -> Finding:
     return Finding(title, "\n".join(lines), values | {"first_to_last": ratios}, draw(norms))
 
 
+@styled
 def draw(norms: Mapping[str, Mapping[str, Tensor]]) -> Figure:
     """One panel for each group; the line is the geometric mean over seeds, the band reaches from least to most."""
     drawn = figure(11.0, 4.0)
-    with mpl.rc_context(STYLE):
-        first, second, third = drawn.subplots(1, len(norms))
-        second.sharey(first)
-        for axes, (panel, networks) in zip((first, second, third), norms.items(), strict=True):
-            for color, (name, found) in zip(PALETTE, networks.items(), strict=False):
-                layers = range(1, found.shape[1] + 1)
-                axes.fill_between(layers, found.amin(0), found.amax(0), color=color, alpha=0.2, linewidth=0)
-                axes.plot(layers, found.log().mean(0).exp(), color=color, label=name, linewidth=1.6)
-            axes.set(yscale="log", xlabel="layer, from the image")
-            axes.set_title(panel, fontsize=11)
-            axes.legend(loc="lower right")
-        third.legend(loc="center", bbox_to_anchor=(0.55, 0.36))
-        first.set_ylabel("norm of the gradient")
+    first, second, third = drawn.subplots(1, len(norms))
+    second.sharey(first)
+    for axes, (panel, networks) in zip((first, second, third), norms.items(), strict=True):
+        for color, (name, found) in zip(PALETTE, networks.items(), strict=False):
+            layers = range(1, found.shape[1] + 1)
+            axes.fill_between(layers, found.amin(0), found.amax(0), color=color, alpha=0.2, linewidth=0)
+            axes.plot(layers, found.log().mean(0).exp(), color=color, label=name, linewidth=1.6)
+        axes.set(yscale="log", xlabel="layer, from the image")
+        axes.set_title(panel, fontsize=11)
+        axes.legend(loc="lower right")
+    third.legend(loc="center", bbox_to_anchor=(0.55, 0.36))
+    first.set_ylabel("norm of the gradient")
     return drawn

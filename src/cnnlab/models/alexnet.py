@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.models.variants import variant
 from cnnlab.ops.size import out_size, size_through
 
@@ -52,8 +52,7 @@ class AlexNet(nn.Module):
         towers: int,
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"alexnet with stem={self.stem}", image_size, smallest=15 if self.stem == "small" else 63)
+        self.stem = choose_stem(stem, image_size, "alexnet", small=15, imagenet=63)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, widths[0], kernel_size=5, padding=2)
             side, hidden = image_size, 1024

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.models.variants import variant
 
 GROWTH = 32
@@ -65,8 +65,7 @@ class DenseNet(nn.Module):
         growth: int,
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"a DenseNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32)
+        self.stem = choose_stem(stem, image_size, "a DenseNet", small=8, imagenet=32)
         width = 2 * growth
         if self.stem == "small":
             self.conv0: nn.Module = nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False)

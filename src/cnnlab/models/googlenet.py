@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.alexnet import ResponseNorm
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.models.variants import variant
 from cnnlab.ops.size import out_size
 
@@ -135,8 +135,7 @@ class GoogLeNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"googlenet with stem={self.stem}", image_size, smallest=4 if self.stem == "small" else 32)
+        self.stem = choose_stem(stem, image_size, "googlenet", small=4, imagenet=32)
         small = self.stem == "small"
         self.before: nn.Module = Conv(in_channels, 192, kernel_size=3, batch_norm=batch_norm)
         side = image_size // 2

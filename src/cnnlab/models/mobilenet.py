@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.models.variants import variant
 
 # Version 1, table 1: output channels and stride of each depthwise separable pair.
@@ -81,8 +81,7 @@ class MobileNetV1(nn.Module):
     ) -> None:
         super().__init__()
         _check_width(width)
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"a MobileNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32)
+        self.stem = choose_stem(stem, image_size, "a MobileNet", small=8, imagenet=32)
         small = self.stem == "small"
         channels = scale(32, width)
         self.conv1 = nn.Conv2d(in_channels, channels, kernel_size=3, stride=1 if small else 2, padding=1, bias=False)
@@ -152,8 +151,7 @@ class MobileNetV2(nn.Module):
     ) -> None:
         super().__init__()
         _check_width(width)
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"a MobileNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32)
+        self.stem = choose_stem(stem, image_size, "a MobileNet", small=8, imagenet=32)
         small = self.stem == "small"
         channels = scale(32, width)
         last = scale(1280, max(1.0, width))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 
 
 class MLPConv(nn.Module):
@@ -107,8 +107,5 @@ def nin(
         dropout: the fraction of values that is dropped in training, after the poolings.
         stem: `small` (the CIFAR form), `imagenet`, or `auto`: small below 64 pixels.
     """
-    if choose_stem(stem, image_size) == "small":
-        check_size("nin with stem=small", image_size, smallest=4)
-        return SmallNiN(in_channels, num_classes, dropout=dropout)
-    check_size("nin with stem=imagenet", image_size, smallest=51)
-    return ImageNetNiN(in_channels, num_classes, dropout=dropout)
+    form = choose_stem(stem, image_size, "nin", small=4, imagenet=51)
+    return (SmallNiN if form == "small" else ImageNetNiN)(in_channels, num_classes, dropout=dropout)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import DEPTHS, WIDTHS
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.models.variants import variant
 
 
@@ -56,10 +56,7 @@ class PreActResNet(nn.Module):
         depths: tuple[int, ...],
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
-        check_size(
-            f"a pre-activation ResNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32
-        )
+        self.stem = choose_stem(stem, image_size, "a pre-activation ResNet", small=8, imagenet=32)
         if self.stem == "small":
             self.conv1: nn.Module = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
         else:

@@ -133,8 +133,7 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         one_of("shortcut", shortcut, SHORTCUTS, ValueError)
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"a ResNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 32)
+        self.stem = choose_stem(stem, image_size, "a ResNet", small=8, imagenet=32)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
             self.pool1: nn.Module = nn.Identity()

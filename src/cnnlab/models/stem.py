@@ -6,15 +6,20 @@ STEMS = ("auto", "imagenet", "small")
 SMALL_BELOW = 64  # pixels
 
 
-def choose_stem(stem: str, image_size: int) -> str:
+def choose_stem(stem: str, image_size: int, what: str, small: int, imagenet: int) -> str:
     """`imagenet` or `small`; `auto` is small below 64 pixels.
 
+    Args:
+        what: the network, for the error.
+        small, imagenet: the smallest image of each form.
+
     Raises:
-        ValueError: `stem` is none of the three.
+        ValueError: `stem` is none of the three, or the image is too small for its form.
     """
     one_of("stem", stem, STEMS, ValueError)
     if stem == "auto":
-        return "small" if image_size < SMALL_BELOW else "imagenet"
+        stem = "small" if image_size < SMALL_BELOW else "imagenet"
+    check_size(f"{what} with stem={stem}", image_size, small if stem == "small" else imagenet)
     return stem
 
 

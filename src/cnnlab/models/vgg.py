@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.models.variants import variant
 from cnnlab.ops.size import out_size
 
@@ -47,9 +47,9 @@ class VGG(nn.Module):
         depths: tuple[int, ...],
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
+        self.stem = choose_stem(stem, image_size, "vgg", small=1, imagenet=32)
         small = self.stem == "small"
-        check_size(f"vgg with stem={self.stem}", image_size, smallest=1 if small else 32)
+
         side = image_size
         for _ in range(5):
             side = out_size(side, 2, stride=2, ceil_mode=small)

@@ -1,4 +1,4 @@
-"""The runs below a folder: their records, configurations and epochs, read without torch."""
+"""The runs in a folder: their records, configurations and epochs, read without torch."""
 
 import csv
 from collections.abc import Callable, Mapping
@@ -10,24 +10,23 @@ import yaml
 
 from cnnlab.errors import UserError
 from cnnlab.runs.folder import Record, RunFolder, parse_record
-from cnnlab.runs.run_id import NOT_HASHED, multi_process_keys
+from cnnlab.runs.run_id import Value, flatten, is_hashed, multi_process_keys
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast, where PyYAML has it
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast, if PyYAML has it
 STATUSES = ("running", "done", "failed", "interrupted", "pruned")
 MEASURED = ("val/acc", "test/acc", "test/acc_last")
 NUMBERS = (*MEASURED, "epochs", "best_epoch", "train_seconds", "images_per_second")
 
-Value = str | int | float | bool | tuple[Any, ...] | None
 Rows = list[dict[str, float | None]]
 
 
 @dataclass(frozen=True)
 class KnownRun:
-    """A run that was read.
+    """A run as read from its folder.
 
     Args:
-        identity: what can change its weights, by dotted key, without the seed; null counts as not there.
-        values: all that its record and its configuration say, by dotted key.
+        identity: what can change its weights, by dotted key, without the seed; null counts as absent.
+        values: everything in its record and its configuration, by dotted key.
     """
 
     folder: RunFolder
@@ -41,7 +40,7 @@ class KnownRun:
 
 
 def collect(folder: Path) -> tuple[list[KnownRun], list[str]]:
-    """The runs below `folder`, by path, and a line for each that cannot be read or was read already.
+    """The runs in `folder`, by path, and a line for each that cannot be read or was already read.
 
     Raises:
         UserError: there is no such folder.
@@ -69,7 +68,7 @@ def read_run(folder: Path) -> KnownRun:
     """The run in `folder`.
 
     Raises:
-        ValueError: its record or its configuration cannot be read, or is none.
+        ValueError: its record or its configuration cannot be read.
     """
     record = _parse(folder / "result.json", parse_record)
     if problem := _problem(record):
@@ -79,9 +78,9 @@ def read_run(folder: Path) -> KnownRun:
     resolved = {f"trainer.{key}": record[key] for key in ("precision", "threads") if record.get(key) is not None}
     resolved |= {f"trainer.{key}": value for key, value in multi_process_keys(config.get("trainer") or {}).items()}
     pictures = {"data.fingerprint": values.get("data.fingerprint")}
-    # A model's file says more than its network does: plain18 is resnet18 without shortcuts.
+    # The choice says more than the network: plain18 is resnet18 without shortcuts.
     model = {"model": values["choices.model"]} if "choices.model" in values else {}
-    identity = {key: value for key, value in flatten(config).items() if is_identity(key)} | resolved | pictures | model
+    identity = {key: value for key, value in flatten(config).items() if is_hashed(key)} | resolved | pictures | model
     return KnownRun(
         folder=RunFolder(folder),
         record=record,
@@ -90,26 +89,21 @@ def read_run(folder: Path) -> KnownRun:
     )
 
 
-def is_identity(key: str) -> bool:
-    """Whether a dotted key of the configuration can change the weights, beside the seed."""
-    return key != "seed" and not f"{key}.".startswith(tuple(f"{other}." for other in NOT_HASHED))
-
-
 def _parse(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
-    """The mapping that a file holds; whatever is wrong with it is a ValueError of one line."""
+    """The mapping in a file; whatever is wrong with it is a ValueError of one line."""
     try:
         content = parse(path.read_text())
     except OSError as error:
         raise ValueError(f"{path.name} cannot be read: {error.strerror}") from error
     except (ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{path.name} is not whole: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{path.name} is damaged: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} holds no mapping")
     return content
 
 
 def _problem(record: Record) -> str | None:
-    """What makes a mapping no record; numbers may be missing, as in older ones, but not be something else."""
+    """Why a mapping is not a record; numbers may be missing, as in older records, but not of another type."""
     for key in ("run_id", "name"):
         if not isinstance(record.get(key), str):
             return f"{key} must be a text, got {record.get(key)!r}"
@@ -122,33 +116,11 @@ def _problem(record: Record) -> str | None:
     return None
 
 
-def flatten(content: Mapping[Any, Any], prefix: str = "") -> dict[str, Value]:
-    """Nested mappings by dotted key.
-
-    A part of the configuration is called by what it builds: `model._target_: cnnlab.models.lenet5` becomes
-    `model: lenet5`, `data.name` becomes `data`, and `augment` names its steps.
-    """
-    flat: dict[str, Value] = {}
-    for key, value in content.items():
-        path = f"{prefix}{key}"
-        if key == "_target_":
-            flat[prefix.removesuffix(".")] = str(value).rpartition(".")[2]
-        elif path == "data.name":
-            flat["data"] = value
-        elif isinstance(value, Mapping):
-            flat |= flatten(value, f"{path}.")
-        else:
-            flat[path] = tuple(map(str, value)) if isinstance(value, list) else value
-    if not prefix and isinstance(content.get("augment"), Mapping):
-        flat["augment"] = "+".join(str(flat.get(f"augment.{step}")) for step in content["augment"]) or "none"
-    return flat
-
-
 def read_rows(run: KnownRun) -> Rows:
-    """The rows of metrics.csv; a number that is not there is None.
+    """The rows of metrics.csv; a missing number is None.
 
     Raises:
-        ValueError: the file cannot be read, or is none of this kind.
+        ValueError: the file cannot be read, or has other content.
     """
     try:
         with run.folder.metrics.open(newline="") as file:
@@ -158,7 +130,7 @@ def read_rows(run: KnownRun) -> Rows:
     except OSError as error:
         raise ValueError(f"metrics.csv cannot be read: {error.strerror}") from error
     except (ValueError, TypeError, csv.Error) as error:
-        raise ValueError(f"metrics.csv is not whole: {error}") from error
+        raise ValueError(f"metrics.csv is damaged: {error}") from error
     if any(row.get("epoch") is None for row in rows):
         raise ValueError("metrics.csv has rows without an epoch")
     return rows

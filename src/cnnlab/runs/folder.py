@@ -1,7 +1,6 @@
 """A run's folder: its files, its lock and its record."""
 
 import json
-import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,7 +75,7 @@ class RunFolder:
 
     def write(self, record: Record) -> None:
         """Replace the record; numbers that are not finite become null, as JSON has no other way to write them."""
-        content = _finite(record)
+        content = json.loads(json.dumps(record), parse_constant=lambda _: None)
         content["checksum"] = _checksum_of(content)
         write_atomically(self.result, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
@@ -98,11 +97,3 @@ def parse_record(text: str) -> Record:
 
 def _checksum_of(record: Record) -> str:
     return checksum_of(json.dumps(record, sort_keys=True))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

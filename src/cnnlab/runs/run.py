@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cnnlab.build.objects import Parts, build_parts
 from cnnlab.build.trainer import build_trainer, without_lightnings_advice
-from cnnlab.config.compose import CONF
+from cnnlab.config.compose import CONF, to_dict
 from cnnlab.errors import Diverged, Lost, Terminated, UserError
 from cnnlab.figures.curves import draw_curves
 from cnnlab.machine.probes import peak_memory
@@ -175,9 +175,7 @@ class Run:
 
     def _work(self) -> dict[str, Any]:
         """What each of several processes needs, as plain values; `auto` means the same in all of them."""
-        cfg = OmegaConf.to_container(self.cfg)
-        assert isinstance(cfg, dict)
-        machine = self.parts.machine
+        cfg, machine = to_dict(self.cfg), self.parts.machine
         cfg["trainer"] |= {
             "accelerator": machine.accelerator, "precision": machine.precision, "threads": machine.threads,
         }  # fmt: skip

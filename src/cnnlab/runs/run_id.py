@@ -5,7 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
+
+from cnnlab.config.compose import to_dict
 
 Value = str | int | float | bool | tuple[Any, ...] | None
 
@@ -41,8 +43,7 @@ def run_id(cfg: DictConfig, fingerprint: str) -> str:
     Args:
         fingerprint: of the images, wherever they are stored.
     """
-    content = OmegaConf.to_container(cfg)
-    assert isinstance(content, dict)
+    content = to_dict(cfg)
     for key in NOT_HASHED:
         group, _, name = key.partition(".")
         if name:

@@ -78,7 +78,7 @@ class Linear(Schedule):
 class Cosine(Linear):
     """Half a cosine from the end of the warm-up down to `final`: Loshchilov and Hutter, "SGDR", 2016, without restarts.
 
-    With a long warm-up it is the one-cycle schedule of Smith and Topin, "Super-convergence", 2017, for the learning rate.
+    With a long warm-up it is the one-cycle schedule of Smith and Topin, "Super-convergence", 2017.
     """
 
     def factor(self, progress: float) -> float:

@@ -157,7 +157,7 @@ def test_a_trained_networks_logits_are_drawn_over_an_image(shown, checkpoint, tm
         (["data=image_folder"], "the folders of data=image_folder name its classes: num_classes=N must be given"),
         (["image_size=0"], "image_size must be null or a number of pixels, got 0"),
         (["measure=1"], "measure must be true or false, got 1"),
-        (["image_size=8"], "lenet5 needs images of at least 12 pixels, got 8"),
+        (["image_size=8"], "image_size must be at least 12 for LeNet-5, got 8"),
         (["checkpoint=none.ckpt"], "checkpoint must be a file, and there is none at none.ckpt"),
         (["output=/dev/null/table"], "output=/dev/null/table cannot be written: .*"),
         (["models=[lenet5,cnn]", "figures=/dev/null/costs"], "figures=/dev/null/costs cannot be written: .*"),

@@ -1,4 +1,4 @@
-"""Comments such as `# (N, 6, 28, 28)` on the right of a forward's lines, read from the source, held against a run."""
+"""Read shape comments such as `# (N, 6, 28, 28)` from `forward` methods and compare them with a real run."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ COMMENT = re.compile(r"# \(N((?:, \d+)+)\)$")
 
 @dataclass(frozen=True)
 class Claim:
-    """That `name`, or what is returned if it is None, has this shape (without N) after the lines `first` to `last`."""
+    """`name`, or the returned value if it is None, has this shape (without N) after lines `first` to `last`."""
 
     file: str
     first: int
@@ -26,11 +26,11 @@ class Claim:
     def check(self, value: Any, batch: int) -> None:
         found = tuple(value.shape)
         wanted = (batch, *self.shape)
-        assert found == wanted, f"{Path(self.file).name}:{self.last} says {wanted}, and the result is {found}"
+        assert found == wanted, f"{Path(self.file).name}:{self.last} says {wanted}, got {found}"
 
 
 def claims_of(file: str) -> list[Claim]:
-    """The claims in the `forward` methods of a source file."""
+    """Return the claims in the `forward` methods of a source file."""
     text = Path(file).read_text()
     shapes = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -54,7 +54,7 @@ def claims_of(file: str) -> list[Claim]:
 
 
 class Checker:
-    """Runs networks and holds the claims of `files` against what each line gives."""
+    """Runs networks and compares the claims in `files` with the result of each line."""
 
     def __init__(self, files: list[str]) -> None:
         self.claims = {file: claims_of(file) for file in files}
@@ -64,21 +64,21 @@ class Checker:
         return {claim for claims in self.claims.values() for claim in claims}
 
     def run(self, net: nn.Module, x: Tensor) -> set[Claim]:
-        """The claims that one call of `net` met.
+        """Call `net` and return the claims that the call executed.
 
         Raises:
-            AssertionError: a result has another shape than its line says.
+            AssertionError: a result's shape differs from the comment.
         """
-        before, met = sys.gettrace(), set()
-        sys.settrace(lambda frame, event, _: self._enter(frame, len(x), met))
+        before, executed = sys.gettrace(), set()
+        sys.settrace(lambda frame, event, _: self._enter(frame, len(x), executed))
         try:
             net(x)
         finally:
             sys.settrace(before)
-        self.checked |= met
-        return met
+        self.checked |= executed
+        return executed
 
-    def _enter(self, frame: FrameType, batch: int, met: set[Claim]) -> Any:
+    def _enter(self, frame: FrameType, batch: int, executed: set[Claim]) -> Any:
         code = frame.f_code
         if code.co_name != "forward" or code.co_filename not in self.claims:
             return None
@@ -87,7 +87,7 @@ class Checker:
 
         def verify(claim: Claim, value: Any) -> None:
             claim.check(value, batch)
-            met.add(claim)
+            executed.add(claim)
 
         def step(frame: FrameType, event: str, result: Any) -> Any:
             nonlocal current

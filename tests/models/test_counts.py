@@ -1,4 +1,4 @@
-"""Exact parameter counts: a network of conf/model/ without a row here fails."""
+"""Exact parameter counts. Every network of conf/model/ needs a row here."""
 
 import pytest
 import torch
@@ -6,26 +6,29 @@ import torch
 from cnnlab.analysis.cost import count_parameters
 from tests.models.networks import MODELS, make
 
-# At the paper's input and class count. Recomputed from the papers' tables; torchvision's and pytorchcv's own networks,
-# with which test_independent.py compares the logits, have the same numbers.
+# For the paper's input and number of classes, computed from the papers' tables. The networks of torchvision and
+# pytorchcv, whose logits test_independent.py compares, have the same counts.
 PARAMETERS = {
     "alexnet": 61_100_840,
     "alexnet_2012": 60_965_224,  # the paper says 60 million
     "cnn": 32 * 27 + 64 * 288 + 128 * 576 + 2 * (32 + 64 + 128) + 2048 * 10 + 10,
     "densenet121": 7_978_856,
-    # The whitening; the blocks' convolutions, and a shift for each of their channels; the head.
+    # The whitening layer; the blocks' convolutions and one shift per channel; the head.
     "fastnet": (24 * 12 + 24) + 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256) + 2 * (64 + 256 + 256) + 2560,
-    "googlenet": 6_998_552 + 6_379_728,  # the network, its auxiliary heads
-    "googlenet_bn": 6_998_552 + 6_379_728 + 7_280 + 2 * 128,  # for each channel two of a norm in place of one bias
+    "googlenet": 6_998_552 + 6_379_728,  # the network and its auxiliary heads
+    "googlenet_bn": 6_998_552
+    + 6_379_728
+    + 7_280
+    + 2 * 128,  # per channel, two parameters of a norm instead of one bias
     "lenet5": 61_706,
-    "lenet5_1998": 60_806 + 44,  # with table I; the subsampling's weights and biases
+    "lenet5_1998": 60_806 + 44,  # with table I; weights and biases of the subsampling
     "mlp": 784 * 512 + 512 + 512 * 256 + 256 + 2560 + 10,
     "mobilenet_v1": 4_231_976,
     "mobilenet_v2": 3_504_872,
     "nin": 966_986,
     "plain18": 11_515_688,
-    "plain20": 269_722,  # option A has no parameters, so these two are those of ResNet
-    "plain34": 21_797_672 - 173_824,  # the projections of ResNet-18, which are those of ResNet-34
+    "plain20": 269_722,  # as ResNet-20, because option A has no parameters
+    "plain34": 21_797_672 - 173_824,  # without the projections, which are those of ResNet-18
     "plain56": 853_018,
     "preact_resnet18": 11_172_170,
     "resnet110": 1_727_962,
@@ -70,15 +73,15 @@ def parameters_of(model: str, **more) -> int:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_network_has_exactly_its_papers_parameters(model):
-    assert model in PARAMETERS, f"{model} has no row of expected counts"
+def test_parameter_count_of_a_network(model):
+    assert model in PARAMETERS, f"{model} has no row in PARAMETERS"
     assert parameters_of(model) == PARAMETERS[model]
 
 
-def test_every_expected_count_belongs_to_a_network():
+def test_every_row_belongs_to_a_network():
     assert set(PARAMETERS) == set(MODELS)
 
 
 @pytest.mark.parametrize(("model", "more", "expected"), VARIANTS)
-def test_a_variant_has_exactly_its_parameters(model, more, expected):
+def test_parameter_count_of_a_variant(model, more, expected):
     assert parameters_of(model, **more) == expected

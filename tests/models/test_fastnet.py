@@ -1,4 +1,4 @@
-"""FastNet's whitening and its first convolutions; that it learns in bfloat16."""
+"""FastNet's whitening layer, its identity initialization, and training in bfloat16."""
 
 import pytest
 import torch
@@ -8,13 +8,13 @@ from cnnlab import models
 
 
 def smooth_images(channels: int, side: int) -> torch.Tensor:
-    """Neighboring pixels and channels are alike, as in pictures."""
+    """Return noise with correlated neighboring pixels and channels, as in natural images."""
     noise = torch.randn(40, channels, side, side, generator=torch.Generator().manual_seed(0))
     return nn.functional.avg_pool2d(noise + noise.mean(1, keepdim=True), 3, stride=1, padding=1) * 3 + 0.5
 
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32)])
-def test_whitened_patches_are_uncorrelated_and_of_variance_one(channels, side):
+def test_whitened_patches_are_uncorrelated_with_unit_variance(channels, side):
     net, images = models.fastnet(channels, 10, side), smooth_images(channels, side)
     net.whiten(images)
     with torch.no_grad():
@@ -25,7 +25,7 @@ def test_whitened_patches_are_uncorrelated_and_of_variance_one(channels, side):
     torch.testing.assert_close(out[half:], -out[:half])
 
 
-def test_whitening_and_the_norms_scales_stay_while_all_else_learns():
+def test_only_the_whitening_filters_and_the_norms_scales_are_frozen():
     net = models.fastnet(widths=(8, 8, 8))
     net.whiten(smooth_images(3, 32))
     scales = [f"block{block}.norm{norm}.weight" for block in (1, 2, 3) for norm in (1, 2)]
@@ -35,20 +35,20 @@ def test_whitening_and_the_norms_scales_stay_while_all_else_learns():
     assert torch.equal(net.whitening.bias, torch.zeros(24))
 
 
-def test_a_dirac_convolution_passes_its_inputs_on_in_its_first_filters():
+def test_the_first_filters_of_a_dirac_convolution_are_the_identity():
     x = torch.randn(2, 24, 9, 9)
     block = models.fastnet(dirac=True).block1
     torch.testing.assert_close(block.conv1(x)[:, :24], x)
-    assert not torch.equal(block.conv1(x)[:, 24:48], x)  # the others are drawn
+    assert not torch.equal(block.conv1(x)[:, 24:48], x)  # the other filters are random
     assert not torch.allclose(models.fastnet(dirac=False).block1.conv1(x)[:, :24], x)
 
 
-def test_dirac_takes_as_many_inputs_as_a_narrow_block_has_filters():
+def test_dirac_with_fewer_filters_than_inputs():
     x = torch.randn(2, 24, 9, 9)
     torch.testing.assert_close(models.fastnet(widths=(8, 8, 8)).block1.conv1(x), x[:, :8])
 
 
-def test_it_learns_in_mixed_precision():
+def test_training_in_mixed_precision_reduces_the_loss():
     torch.manual_seed(0)
     net = models.fastnet(widths=(8, 16, 16))
     x, labels = smooth_images(3, 32)[:8], torch.arange(8)

@@ -1,5 +1,6 @@
-"""What each network does with images: shapes, finite numbers, gradients, independence, learning, complaints."""
+"""Each network on images: shapes, finite logits, gradients, independence of images, learning, errors."""
 
+import inspect
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from cnnlab import models
 from cnnlab.models.fastnet import ShiftNorm
 from tests.models.networks import FAST, MODELS, REDUCED, make, make_for, marked, paper_input, without_dropout
 
-SIZES = [(1, 28), (3, 32), (3, 64)]  # channels and pixels of the datasets; from 64 on the paper's form
+SIZES = [(1, 28), (3, 32), (3, 64)]  # channels and pixels; from 64 pixels on, `auto` is the paper's form
 SMALL = [(1, 28), (3, 32)]
 
 
@@ -19,16 +20,16 @@ def logits_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:
 
 
 @pytest.mark.parametrize("model", marked())
-def test_the_papers_input_gives_a_score_for_each_class(model):
+def test_output_shape_for_the_papers_input(model):
     with torch.device("meta"):
         x = paper_input(model)
-        scores = make(model).eval()(x)
-    assert scores.shape == (2, 1000 if x.shape[-1] == 224 else 10)
+        logits = make(model).eval()(x)
+    assert logits.shape == (2, 1000 if x.shape[-1] == 224 else 10)
 
 
 @pytest.mark.parametrize(("channels", "side"), SIZES)
 @pytest.mark.parametrize("model", marked())
-def test_every_datasets_images_give_a_score_for_each_class(model, channels, side):
+def test_output_shape_for_the_images_of_each_dataset(model, channels, side):
     with torch.device("meta"):
         net = make_for(model, channels, side, num_classes=7)
         assert net.eval()(torch.empty(3, channels, side, side)).shape == (3, 7)
@@ -39,30 +40,30 @@ def test_every_datasets_images_give_a_score_for_each_class(model, channels, side
 
 @pytest.mark.parametrize(("channels", "side"), SMALL)
 @pytest.mark.parametrize("model", marked())
-def test_scores_are_finite_and_images_do_not_see_each_other(model, channels, side):
+def test_logits_are_finite_and_independent_of_the_rest_of_the_batch(model, channels, side):
     torch.manual_seed(0)
     net = make_for(model, channels, side).eval()
     x = torch.randn(3, channels, side, side)
     with torch.no_grad():
-        scores = net(x)
+        logits = net(x)
         alone = net(x[:1])
-    assert scores.isfinite().all()
-    assert scores.std(0).max() > 0  # images differ, and so do their scores
-    torch.testing.assert_close(scores[:1], alone, rtol=1e-3, atol=1e-4 * float(scores.abs().max()))
+    assert logits.isfinite().all()
+    assert logits.std(0).max() > 0  # different images have different logits
+    torch.testing.assert_close(logits[:1], alone, rtol=1e-3, atol=1e-4 * float(logits.abs().max()))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
-def test_the_papers_input_gives_finite_scores(model):
+def test_logits_are_finite_for_the_papers_input(model):
     with torch.no_grad():
         assert make(model).eval()(paper_input(model, batch=1)).isfinite().all()
 
 
 def check_gradients(net: nn.Module, x: Tensor) -> None:
     output = without_dropout(net).train()(x)
-    scores = output if isinstance(output, tuple) else (output,)
+    heads = output if isinstance(output, tuple) else (output,)
     labels = torch.arange(len(x)) % 10
-    sum(nn.functional.cross_entropy(each, labels) for each in scores).backward()
+    sum(nn.functional.cross_entropy(logits, labels) for logits in heads).backward()
     fixed = {f"{name}.weight" for name, module in net.named_modules() if isinstance(module, ShiftNorm)}
     for name, parameter in net.named_parameters():
         if name in fixed:
@@ -94,7 +95,7 @@ def test_every_parameter_of_a_lenet_variant_gets_a_gradient(model):
 
 
 def overfit(net: nn.Module, side: int = 32, steps: int = 60, lr: float = 1e-3) -> float:
-    """The largest probability that is missing from an image's own class, after learning four images by heart."""
+    """Train on four images and return 1 minus the lowest probability of an image's true class."""
     torch.manual_seed(0)
     x, labels = torch.randn(4, 3, side, side), torch.tensor([3, 1, 4, 9])
     optimizer = torch.optim.Adam(net.parameters(), lr=lr)
@@ -110,8 +111,8 @@ def overfit(net: nn.Module, side: int = 32, steps: int = 60, lr: float = 1e-3) -
     return missing
 
 
-@pytest.mark.parametrize("model", marked(fast=FAST - {"zfnet", "vgg11", "nin"}))  # whose steps take longest
-def test_one_batch_is_learned_by_heart(model):
+@pytest.mark.parametrize("model", marked(fast=FAST - {"zfnet", "vgg11", "nin"}))  # the slowest steps
+def test_a_network_overfits_one_batch(model):
     torch.manual_seed(0)
     net = without_dropout(make_for(model, 3, 32)).train()
     has_norm = any(isinstance(module, nn.BatchNorm2d) for module in net.modules())
@@ -120,12 +121,12 @@ def test_one_batch_is_learned_by_heart(model):
 
 
 @pytest.mark.parametrize("model", sorted(REDUCED))
-def test_one_batch_is_learned_by_heart_in_a_reduced_form(model):
+def test_a_reduced_form_overfits_one_batch(model):
     torch.manual_seed(0)
     assert overfit(without_dropout(make_for(model, 3, 32, **REDUCED[model])).train()) < 0.2
 
 
-def test_the_small_stem_can_be_asked_for_and_refused():
+def test_the_stem_is_an_option_and_auto_depends_on_the_image_size():
     assert models.resnet18(image_size=224, stem="small").conv1.kernel_size == (3, 3)
     assert models.resnet18(image_size=32, stem="imagenet").conv1.kernel_size == (7, 7)
     assert models.resnet18(image_size=63).stem == "small"
@@ -139,24 +140,24 @@ ERRORS = [
     (models.se_resnet18, {"shortcut": "a"}, "shortcut must be one of ['A', 'B', 'none'], got 'a'"),
     (models.lenet5, {"activation": "gelu"}, "activation must be one of ['tanh', 'sigmoid', 'relu'], got 'gelu'"),
     (models.lenet5, {"pooling": "min"}, "pooling must be one of ['avg', 'max'], got 'min'"),
-    (models.lenet5, {"image_size": 8}, "lenet5 needs images of at least 12 pixels, got 8"),
+    (models.lenet5, {"image_size": 8}, "image_size must be at least 12 for LeNet-5, got 8"),
     (models.lenet5_1998, {"output": "softmax"}, "output must be one of ['linear', 'radial'], got 'softmax'"),
-    (models.alexnet, {"image_size": 14}, "alexnet with stem=small needs images of at least 15 pixels, got 14"),
+    (models.alexnet, {"image_size": 14}, "image_size must be at least 15 for AlexNet with stem=small, got 14"),
     (
         models.alexnet_2012,
         {"image_size": 62, "stem": "imagenet"},
-        "alexnet with stem=imagenet needs images of at least 63 pixels, got 62",
+        "image_size must be at least 63 for AlexNet with stem=imagenet, got 62",
     ),
-    (models.zfnet, {"image_size": 8}, "zfnet with stem=small needs images of at least 9 pixels, got 8"),
+    (models.zfnet, {"image_size": 8}, "image_size must be at least 9 for ZFNet with stem=small, got 8"),
     (
         models.zfnet,
         {"image_size": 48, "stem": "imagenet"},
-        "zfnet with stem=imagenet needs images of at least 53 pixels, got 48",
+        "image_size must be at least 53 for ZFNet with stem=imagenet, got 48",
     ),
     (
         models.vgg11,
         {"image_size": 31, "stem": "imagenet"},
-        "vgg with stem=imagenet needs images of at least 32 pixels, got 31",
+        "image_size must be at least 32 for VGG with stem=imagenet, got 31",
     ),
     (models.wrn_28_10, {"depth": 20}, "depth must be 10, 16, 22, 28, ... (6n + 4), got 20"),
     (models.wrn_28_10, {"width": 0}, "width must be at least 1, got 0"),
@@ -164,29 +165,46 @@ ERRORS = [
     (models.mobilenet_v2, {"width": -1.0}, "width must be above 0, got -1.0"),
     (models.fastnet, {"widths": [64, 256]}, "widths must be three numbers of at least 1, got [64, 256]"),
     (models.fastnet, {"whitening_images": -1}, "whitening_images must be at least 0, got -1"),
-    (models.fastnet, {"image_size": 8}, "fastnet needs images of at least 9 pixels, got 8"),
+    (models.fastnet, {"image_size": 8}, "image_size must be at least 9 for FastNet, got 8"),
     (models.cnn, {"blocks": 0}, "blocks and width must be at least 1, got blocks=0, width=32"),
-    (models.cnn, {"image_size": 4}, "cnn with blocks=3 needs images of at least 8 pixels, got 4"),
+    (models.cnn, {"image_size": 4}, "image_size must be at least 8 for CNN with blocks=3, got 4"),
 ]
 
 
 @pytest.mark.parametrize(("builder", "arguments", "message"), ERRORS)
-def test_an_error_names_the_thing_what_is_allowed_and_what_came(builder, arguments, message):
+def test_error_messages(builder, arguments, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         builder(**arguments)
 
 
-@pytest.mark.parametrize(
-    ("builder", "smallest", "stem"),
-    [
-        (models.lenet5, 12, None), (models.lenet5_1998, 12, None), (models.alexnet, 15, "small"),
-        (models.alexnet, 63, "imagenet"), (models.zfnet, 9, "small"), (models.zfnet, 53, "imagenet"),
-        (models.vgg11, 32, "imagenet"), (models.cnn, 8, None), (models.fastnet, 9, None),
-    ],
-)  # fmt: skip
-def test_the_smallest_image_that_an_error_names_is_really_the_smallest(builder, smallest, stem):
-    more = {"stem": stem} if stem else {}
-    with torch.device("meta"):
-        builder(image_size=smallest, in_channels=1, **more)(torch.empty(2, 1, smallest, smallest))
-        with pytest.raises(ValueError, match=f"at least {smallest} pixels"):
-            builder(image_size=smallest - 1, in_channels=1, **more)
+SMALLEST = {
+    "alexnet": {"small": 15, "imagenet": 63},
+    "alexnet_2012": {"small": 15, "imagenet": 63},
+    "cnn": {None: 8},
+    "densenet121": {"small": 8, "imagenet": 29},
+    "fastnet": {None: 9},
+    "googlenet": {"small": 4, "imagenet": 31},
+    "lenet5": {None: 12},
+    "lenet5_1998": {None: 12},
+    "nin": {"small": 4, "imagenet": 39},
+    "vgg11": {"small": 1, "imagenet": 32},
+    "vgg13": {"small": 1, "imagenet": 32},
+    "vgg16": {"small": 1, "imagenet": 32},
+    "vgg19": {"small": 1, "imagenet": 32},
+    "zfnet": {"small": 9, "imagenet": 53},
+}  # all others work with 1 pixel
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_every_image_size_works_or_is_refused(name):
+    builder = getattr(models, name)
+    with_stem = {"small": 1, "imagenet": 1} if "stem" in inspect.signature(builder).parameters else {None: 1}
+    for stem, smallest in SMALLEST.get(name, with_stem).items():
+        options = {"stem": stem} if stem else {}
+        with torch.device("meta"):
+            for size in (smallest, smallest + 1, smallest + 2):
+                builder(image_size=size, in_channels=1, **options)(torch.empty(2, 1, size, size))
+            with pytest.raises(
+                ValueError, match=f"^image_size must be at least {smallest} for .*, got {smallest - 1}$"
+            ):
+                builder(image_size=smallest - 1, in_channels=1, **options)

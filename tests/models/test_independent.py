@@ -1,4 +1,4 @@
-"""Logits equal to those of independent implementations, given the same weights: torchvision's and pytorchcv's."""
+"""With the same weights, the logits equal those of the implementations in torchvision and pytorchcv."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from cnnlab import models
 
 pytorchcv = pytest.importorskip("pytorchcv.models")
 
-# Their builder, and ours with the arguments that make the same network.
+# Their builder, our builder, and our arguments for the same network.
 TORCHVISION = {
     "alexnet": (tv.alexnet, models.alexnet, {}),
     "densenet121": (tv.densenet121, models.densenet121, {}),
@@ -35,7 +35,7 @@ def theirs_of(module: str, name: str):
     return getattr(importlib.import_module(f"pytorchcv.models.{module}"), name)
 
 
-# The module and function there, ours, its arguments, pixels.
+# Their module and function, our builder, our arguments, image size.
 PYTORCHCV = {
     "mobilenet_v1": ("mobilenet", "mobilenet_w1", models.mobilenet_v1, {}, 224),
     "mobilenet_v1_half": ("mobilenet", "mobilenet_wd2", models.mobilenet_v1, {"width": 0.5}, 224),
@@ -51,7 +51,7 @@ PYTORCHCV = {
 
 
 def fill(net: nn.Module) -> None:
-    """Values for which every parameter and every statistic counts, and the signal keeps its size."""
+    """Set random values that preserve the signal's variance and make every parameter and statistic matter."""
     generator = torch.Generator().manual_seed(0)
     for name, value in net.state_dict().items():
         if value.ndim > 1:
@@ -65,7 +65,7 @@ def fill(net: nn.Module) -> None:
 
 
 def assert_same_logits(theirs: nn.Module, ours: nn.Module, side: int) -> None:
-    """`theirs` and `ours`, both on the meta device, get the same values in the order of their state."""
+    """Give both networks, which are on the meta device, the same values in state-dict order, and compare the logits."""
     theirs = theirs.to_empty(device="cpu").eval()
     fill(theirs)
     values = theirs.state_dict()
@@ -83,14 +83,14 @@ def assert_same_logits(theirs: nn.Module, ours: nn.Module, side: int) -> None:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in TORCHVISION]
 )
-def test_torchvision_has_the_same_logits(name):
+def test_logits_equal_torchvision(name):
     theirs, ours, arguments = TORCHVISION[name]
     with torch.device("meta"):
         pair = theirs(), ours(**arguments)
     assert_same_logits(*pair, side=224)
 
 
-def test_torchvision_has_googlenets_logits_but_for_its_own_kernel_and_pooling():
+def test_googlenets_logits_equal_torchvision_after_changing_kernel_and_pooling():
     with torch.device("meta"):
         theirs = tv.googlenet(aux_logits=False, init_weights=False, transform_input=False)
         ours = models.googlenet(batch_norm=True, auxiliary=False)
@@ -105,23 +105,23 @@ def test_torchvision_has_googlenets_logits_but_for_its_own_kernel_and_pooling():
 
 
 @pytest.mark.parametrize("name", PYTORCHCV)
-def test_pytorchcv_has_the_same_logits(name):
+def test_logits_equal_pytorchcv(name):
     module, function, ours, arguments, side = PYTORCHCV[name]
     with torch.device("meta"):
         pair = theirs_of(module, function)(), ours(**arguments)
     assert_same_logits(*pair, side=side)
 
 
-def test_pytorchcv_has_se_resnets_logits():
+def test_se_resnets_logits_equal_pytorchcv():
     with torch.device("meta"):
         theirs, ours = theirs_of("seresnet", "seresnet18")(), models.se_resnet18()
     for block in ours.modules():
         if hasattr(block, "se"):
-            block.shortcut = block._modules.pop("shortcut")  # theirs come after the excitation
+            block.shortcut = block._modules.pop("shortcut")  # pytorchcv registers the shortcut after the excitation
     assert_same_logits(theirs, ours, side=224)
 
 
-def test_pytorchcv_has_nins_logits_but_for_its_padding_and_last_relu():
+def test_nins_logits_equal_pytorchcv_after_changing_padding_and_last_relu():
     with torch.device("meta"):
         theirs, ours = theirs_of("nin_cifar", "nin_cifar10")(), models.nin()
     theirs.features.stage2.pool2, theirs.features.stage3.pool3 = ours.pool1, ours.pool2

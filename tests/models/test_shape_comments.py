@@ -1,4 +1,4 @@
-"""What a forward's comments say is what its lines give."""
+"""The shape comments of all `forward` methods are true."""
 
 import importlib.util
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.models.networks import make, paper_input
 from tests.models.shape_comments import Checker
 
 FILES = [str(path) for path in sorted(Path(models.__file__).parent.glob("*.py"))]
-# One network for each class with comments: they are those of its default input.
+# One network for each class with comments, which hold for its default input.
 COMMENTED = [
     "alexnet", "cnn", "densenet121", "fastnet", "googlenet", "lenet5", "lenet5_1998", "mlp", "mobilenet_v1",
     "mobilenet_v2", "nin", "preact_resnet18", "resnet18", "resnet20", "resnext29_32x4d", "vgg16", "wrn_28_10", "zfnet",
@@ -51,7 +51,7 @@ class Net(nn.Module):
     ("right", "wrong", "line"),
     [("(N, 3, 4, 4)", "(N, 3, 5, 4)", 7), ("(N, 6, 4, 4)", "(N, 5, 4, 4)", 11), ("(N, 96)", "(N, 97)", 12)],
 )
-def test_a_false_comment_is_found(tmp_path, right, wrong, line):
+def test_a_false_comment_is_detected(tmp_path, right, wrong, line):
     for name, source, true in (("true", SOURCE, True), ("false", SOURCE.replace(right, wrong), False)):
         file = tmp_path / f"{name}.py"
         file.write_text(source)

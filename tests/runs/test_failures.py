@@ -165,8 +165,8 @@ def test_missing_data_leaves_nothing_behind(configure, tmp_path):
 
 IMPOSSIBLE = {
     "tta=flip": "tta must be none or shift for pictures whose reflection is another thing, got 'flip'",
-    "data.image_size=8": "lenet5 needs images of at least 12 pixels, got 8",
-    "model=cnn model.blocks=6": "cnn with blocks=6 needs images of at least 64 pixels, got 28",
+    "data.image_size=8": "image_size must be at least 12 for LeNet-5, got 8",
+    "model=cnn model.blocks=6": "image_size must be at least 64 for CNN with blocks=6, got 28",
     "model=cnn model.blocks=two": "model cannot be made with blocks='two', .*not supported between",
     "model=resnet18 model.stem=tiny": r"stem must be one of \['auto', 'imagenet', 'small'\], got 'tiny'",
     "model.activation=gelu": r"activation must be one of \['tanh', 'sigmoid', 'relu'\], got 'gelu'",

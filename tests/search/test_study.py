@@ -186,7 +186,7 @@ def test_a_trial_that_was_taken_for_lost_while_it_slept_does_not_end_the_study(s
 
 
 def test_what_no_trial_could_use_is_told_before_the_first(search, tmp_path):
-    with pytest.raises(UserError, match="lenet5 needs images of at least 12 pixels, got 8"):
+    with pytest.raises(UserError, match="image_size must be at least 12 for LeNet-5, got 8"):
         search(*QUICK, "data.image_size=8")
     with pytest.raises(UserError, match="fresh=true would train a study's runs again"):
         search(*QUICK, "fresh=true")

@@ -21,7 +21,7 @@ from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.image_spec import ImageSpec
 from cnnlab.machine.setup import Machine, prepare
-from cnnlab.models.protocols import HasStem, Whitened
+from cnnlab.models.protocols import HasStem, HasWhitening
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.training.classifier import ImageClassifier
 
@@ -109,7 +109,7 @@ def build_classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
     make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])  # reports wrong values before anything is built
     torch.manual_seed(cfg.seed)
     net = build_network(cfg.model, spec)
-    if isinstance(net, Whitened) and net.whitening_images:
+    if isinstance(net, HasWhitening) and net.whitening_images:
         net.whiten(normalize(evenly_spaced(data.train, net.whitening_images), spec))
     return ImageClassifier(
         net=net,

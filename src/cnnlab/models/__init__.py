@@ -1,4 +1,7 @@
-"""The networks. A name exported here is what `model=` and a checkpoint call it."""
+"""The networks. Each name exported here is a builder, which configurations and checkpoints refer to by this name.
+
+A builder takes `in_channels`, `num_classes`, `image_size` and the options of its network.
+"""
 
 from cnnlab.models.alexnet import alexnet, alexnet_2012
 from cnnlab.models.cnn import cnn

@@ -1,28 +1,30 @@
 """AlexNet: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012,
-figure 2; and in one tower: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
+figure 2. The form with one tower is from Krizhevsky, "One weird trick for parallelizing convolutional neural networks",
+2014.
 
-Differs from the paper: conv1 pads by 2, which gives the figure's 55x55 maps for 224 pixels (without padding, they need
-227); weights are initialized as in He et al. 2015 and biases with 0, as the paper's deviation of 0.01 and ones delay
-learning by epochs; `stem="small"`, for images below 64 pixels, has a 5x5 convolution of stride 1 first, and 1,024 units
-in fc6 and fc7.
+Differs from the paper: conv1 has padding 2, which gives the figure's 55x55 maps for 224 pixels (without padding they
+need 227); weights are initialized as in He et al., 2015, and biases with 0, because training takes epochs to start with
+the paper's standard deviation 0.01 and biases of 1; `stem="small"` begins with a 5x5 convolution of stride 1 and has
+1,024 units in fc6 and fc7.
 """
 
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import choose_stem
-from cnnlab.models.variants import variant
 from cnnlab.ops.size import out_size, size_through
 
-WIDTHS = {
-    "alexnet": (64, 192, 384, 256, 256),
-    "alexnet_2012": (96, 256, 384, 384, 256),
+# Output channels of conv1 to conv5, and the number of towers.
+VARIANTS = {
+    "alexnet": ((64, 192, 384, 256, 256), 1),
+    "alexnet_2012": ((96, 256, 384, 384, 256), 2),
 }
 
 
 class ResponseNorm(nn.LocalResponseNorm):
-    """Section 3.3: x / (k + alpha * sum of the squares of 5 channels)^beta; (N, C, H, W) to the same."""
+    """Section 3.3: x / (k + alpha * sum of the squares of 5 neighboring channels)^beta, with the same shape."""
 
     def __init__(self) -> None:
         super().__init__(size=5, alpha=5 * 1e-4, beta=0.75, k=2.0)  # PyTorch divides alpha by the size
@@ -31,28 +33,30 @@ class ResponseNorm(nn.LocalResponseNorm):
 class AlexNet(nn.Module):
     """Five convolutions, three overlapping poolings and three fully connected layers.
 
+    With two towers, conv2, conv4 and conv5 only see the maps of their own tower.
+
     Args:
-        response_norm: whether the local response normalization of 2012 follows conv1 and conv2.
-        dropout: the fraction of units of fc6 and fc7 that is dropped in training.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-        widths: channels of the convolutions.
-        towers: 2 lets conv2, conv4 and conv5 see the maps of their own tower only.
+        response_norm: apply local response normalization after conv1 and conv2.
+        dropout: fraction of the units of fc6 and fc7 to drop in training.
+        stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
+
+    Raises:
+        ValueError: `image_size` is below 63, or below 15 with the small stem.
     """
 
     def __init__(
         self,
+        widths: tuple[int, ...],
+        towers: int,
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
         response_norm: bool = False,
         dropout: float = 0.5,
         stem: str = "auto",
-        *,
-        widths: tuple[int, ...],
-        towers: int,
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size, "alexnet", small=15, imagenet=63)
+        self.stem = choose_stem("AlexNet", stem, image_size, small=15, imagenet=63)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, widths[0], kernel_size=5, padding=2)
             side, hidden = image_size, 1024
@@ -91,7 +95,11 @@ class AlexNet(nn.Module):
         return self.fc8(x)  # (N, 1000)
 
 
-alexnet = variant("alexnet", AlexNet, "AlexNet in one tower, the form that everyone uses: 61,100,840 parameters.",
-                  widths=WIDTHS["alexnet"], towers=1)  # fmt: skip
-alexnet_2012 = variant("alexnet_2012", AlexNet, "AlexNet in two towers, as published: 60,965,224 parameters.",
-                       widths=WIDTHS["alexnet_2012"], towers=2, response_norm=True)  # fmt: skip
+alexnet = builder(AlexNet, "alexnet", "AlexNet with one tower: 61,100,840 parameters.", *VARIANTS["alexnet"])
+alexnet_2012 = builder(
+    AlexNet,
+    "alexnet_2012",
+    "AlexNet as published, with two towers: 60,965,224 parameters.",
+    *VARIANTS["alexnet_2012"],
+    response_norm=True,
+)

@@ -1,12 +1,12 @@
-"""The study notes' network for CIFAR-10: blocks of convolution and pooling, then a fully connected layer.
+"""A small network for CIFAR-10: blocks of convolution and pooling, then a fully connected layer.
 
-Differs from the paper: there is none; batch norm is an option, and the width doubles from block to block.
+Differs from the paper: nothing, as no paper describes it.
 """
 
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.stem import check_size
-from cnnlab.models.variants import variant
 from cnnlab.ops.size import size_through
 
 
@@ -25,7 +25,14 @@ class Block(nn.Module):
 
 
 class CNN(nn.Module):
-    """`blocks` blocks of `width`, 2 `width`, 4 `width`, ... channels."""
+    """`blocks` blocks with `width`, 2 `width`, 4 `width`, ... channels.
+
+    Args:
+        batch_norm: apply batch norm after each convolution.
+
+    Raises:
+        ValueError: `blocks` or `width` is below 1, or `image_size` is below 2 to the power of `blocks`.
+    """
 
     def __init__(
         self,
@@ -39,7 +46,7 @@ class CNN(nn.Module):
         super().__init__()
         if blocks < 1 or width < 1:
             raise ValueError(f"blocks and width must be at least 1, got blocks={blocks}, width={width}")
-        check_size(f"cnn with blocks={blocks}", image_size, smallest=2**blocks)
+        check_size(f"CNN with blocks={blocks}", image_size, smallest=2**blocks)
         side = size_through(image_size, *[(2, 2, 0)] * blocks)
         widths = [width * 2**i for i in range(blocks)]
         self.blocks = nn.Sequential(
@@ -53,4 +60,4 @@ class CNN(nn.Module):
         return self.classifier(x)  # (N, 10)
 
 
-cnn = variant("cnn", CNN, "A plain convolutional network.")
+cnn = builder(CNN, "cnn", "A small convolutional network for CIFAR-10: 113,962 parameters.")

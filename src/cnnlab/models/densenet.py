@@ -1,30 +1,29 @@
 """DenseNet: Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", 2016, table 1
 (DenseNet-BC).
 
-Differs from the paper: `stem="small"`, for images below 64 pixels, begins with the 3x3 convolution of the paper's CIFAR
-networks.
+Differs from the paper: `stem="small"` begins with one 3x3 convolution, as the paper's networks for CIFAR do.
 """
 
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.stem import choose_stem
-from cnnlab.models.variants import variant
 
-GROWTH = 32
+GROWTH = 32  # the paper's k
 DEPTHS = {"densenet121": (6, 12, 24, 16)}
 
 
 class DenseLayer(nn.Module):
-    """1x1 to 4 `growth` channels and 3x3 to `growth`, appended to the input: (N, C, H, W) to (N, C + growth, H, W)."""
+    """1x1 convolution to 4k channels, 3x3 convolution to k, appended to the input: (N, C, H, W) to (N, C+k, H, W)."""
 
-    def __init__(self, in_channels: int, growth: int) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.bn1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, 4 * growth, kernel_size=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(4 * growth)
-        self.conv2 = nn.Conv2d(4 * growth, growth, kernel_size=3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, 4 * GROWTH, kernel_size=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(4 * GROWTH)
+        self.conv2 = nn.Conv2d(4 * GROWTH, GROWTH, kernel_size=3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(torch.relu(self.bn1(x)))
@@ -33,7 +32,7 @@ class DenseLayer(nn.Module):
 
 
 class Transition(nn.Module):
-    """Half the channels and half the side: (N, C, H, W) to (N, C/2, H/2, W/2)."""
+    """1x1 convolution to half the channels, 2x2 average pooling: (N, C, H, W) to (N, C/2, H/2, W/2)."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -46,27 +45,26 @@ class Transition(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """Four dense blocks, in which every layer sees the maps of all layers before it.
+    """Four dense blocks. Each layer of a block sees the maps of all layers before it.
 
     Args:
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-        depths: layers in each block.
-        growth: channels that each layer adds.
+        stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
+
+    Raises:
+        ValueError: `image_size` is below 29, or below 8 with the small stem.
     """
 
     def __init__(
         self,
+        depths: tuple[int, ...],
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
         stem: str = "auto",
-        *,
-        depths: tuple[int, ...],
-        growth: int,
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size, "a DenseNet", small=8, imagenet=32)
-        width = 2 * growth
+        self.stem = choose_stem("DenseNet", stem, image_size, small=8, imagenet=29)
+        width = 2 * GROWTH
         if self.stem == "small":
             self.conv0: nn.Module = nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False)
         else:
@@ -76,23 +74,23 @@ class DenseNet(nn.Module):
                 nn.ReLU(),
                 nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
             )
-        self.block1, width = self._block(width, depths[0], growth)
+        self.block1, width = self._block(width, depths[0])
         self.transition1, width = Transition(width), width // 2
-        self.block2, width = self._block(width, depths[1], growth)
+        self.block2, width = self._block(width, depths[1])
         self.transition2, width = Transition(width), width // 2
-        self.block3, width = self._block(width, depths[2], growth)
+        self.block3, width = self._block(width, depths[2])
         self.transition3, width = Transition(width), width // 2
-        self.block4, width = self._block(width, depths[3], growth)
+        self.block4, width = self._block(width, depths[3])
         self.bn = nn.BatchNorm2d(width)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(width, num_classes)
         initialize_convolutions(self)
 
     @staticmethod
-    def _block(in_channels: int, depth: int, growth: int) -> tuple[nn.Sequential, int]:
-        """The layers, and the channels that the last one gives."""
-        layers = [DenseLayer(in_channels + i * growth, growth) for i in range(depth)]
-        return nn.Sequential(*layers), in_channels + depth * growth
+    def _block(in_channels: int, depth: int) -> tuple[nn.Sequential, int]:
+        """Return a dense block and its number of output channels."""
+        layers = [DenseLayer(in_channels + i * GROWTH) for i in range(depth)]
+        return nn.Sequential(*layers), in_channels + depth * GROWTH
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 224, 224)
         x = self.conv0(x)  # (N, 64, 56, 56)
@@ -104,5 +102,4 @@ class DenseNet(nn.Module):
         return self.fc(x)  # (N, 1000)
 
 
-densenet121 = variant("densenet121", DenseNet, "DenseNet-121: 7,978,856 parameters.",
-                      depths=DEPTHS["densenet121"], growth=GROWTH)  # fmt: skip
+densenet121 = builder(DenseNet, "densenet121", "DenseNet-121: 7,978,856 parameters.", DEPTHS["densenet121"])

@@ -1,8 +1,8 @@
 """GoogLeNet: Szegedy et al., "Going deeper with convolutions", 2014, table 1 and figure 3.
 
-Differs from the paper: batch norm is an option, and takes the place of the local response normalization; weights start
-as He et al. 2015; the auxiliary heads can be left out; `stem="small"`, for images below 64 pixels, replaces all before
-inception (3a), which reduces the side by 8, by one 3x3 convolution.
+Differs from the paper: batch norm is an option that replaces the local response normalization; weights are initialized
+as in He et al., 2015; the auxiliary heads are optional; `stem="small"` replaces all layers before inception (3a), which
+reduce the side by 8, with one 3x3 convolution.
 """
 
 from typing import NamedTuple
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.alexnet import ResponseNorm
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import choose_stem
-from cnnlab.models.variants import variant
 from cnnlab.ops.size import out_size
 
 # The columns of table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool proj.
@@ -31,8 +31,8 @@ INCEPTIONS = {
 AUXILIARY_WEIGHT = 0.3  # section 5
 
 
-class Logits(NamedTuple):
-    """What the network gives in training: the logits, and those of the auxiliary heads, each (N, num_classes)."""
+class GoogLeNetOutput(NamedTuple):
+    """The output in training mode: logits of the network and of its auxiliary heads, each (N, num_classes)."""
 
     logits: Tensor
     auxiliary1: Tensor
@@ -40,7 +40,7 @@ class Logits(NamedTuple):
 
 
 class Conv(nn.Module):
-    """Convolution that keeps the side (divided by the stride), optional batch norm, ReLU."""
+    """Padded convolution, optional batch norm, ReLU: (N, C, H, W) to (N, out_channels, H/stride, W/stride)."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, batch_norm: bool, stride: int = 1
@@ -56,7 +56,7 @@ class Conv(nn.Module):
 
 
 class Inception(nn.Module):
-    """Figure 2b: four branches side by side; (N, in_channels, H, W) to (N, widths[0, 2, 4, 5] together, H, W)."""
+    """Figure 2b: four parallel branches, concatenated: (N, in_channels, H, W) to (N, self.out_channels, H, W)."""
 
     def __init__(self, in_channels: int, widths: tuple[int, ...], batch_norm: bool) -> None:
         super().__init__()
@@ -81,11 +81,11 @@ class Inception(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """Section 5: a classifier beside the network, that brings gradient to its middle; (N, in_channels, side, side)."""
+    """Section 5: a classifier that adds gradient in the middle: (N, in_channels, side, side) to (N, num_classes)."""
 
     def __init__(self, in_channels: int, num_classes: int, side: int, batch_norm: bool) -> None:
         super().__init__()
-        window = min(5, side)  # 5 in the paper, where the side is 14
+        window = min(5, side)  # the paper pools 5x5 of 14x14
         pooled = out_size(side, window, stride=3)
         self.pool = nn.AvgPool2d(kernel_size=window, stride=3)
         self.conv = Conv(in_channels, 128, kernel_size=1, batch_norm=batch_norm)
@@ -113,13 +113,19 @@ class Stem(nn.Sequential):
 
 
 class GoogLeNet(nn.Module):
-    """Nine inceptions; in training, also the logits of two auxiliary heads, whose losses have `auxiliary_weight`.
+    """Nine inceptions and, in training, two auxiliary heads.
 
     Args:
-        batch_norm: whether batch norm follows each convolution.
-        auxiliary: whether to train two heads in the middle, which evaluation does not use.
-        dropout: the fraction of the last 1,024 values that is dropped in training.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+        batch_norm: apply batch norm after each convolution.
+        auxiliary: add the auxiliary heads, which are computed in training mode only.
+        dropout: fraction of the last 1,024 features to drop in training.
+        stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
+
+    Attributes:
+        auxiliary_weight: factor of the loss of each auxiliary head.
+
+    Raises:
+        ValueError: `image_size` is below 31, or below 4 with the small stem.
     """
 
     auxiliary_weight = AUXILIARY_WEIGHT
@@ -135,7 +141,7 @@ class GoogLeNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size, "googlenet", small=4, imagenet=32)
+        self.stem = choose_stem("GoogLeNet", stem, image_size, small=4, imagenet=31)
         small = self.stem == "small"
         self.before: nn.Module = Conv(in_channels, 192, kernel_size=3, batch_norm=batch_norm)
         side = image_size // 2
@@ -165,7 +171,7 @@ class GoogLeNet(nn.Module):
         self.inception_5a = Inception(832, INCEPTIONS["5a"], batch_norm)
         self.inception_5b = Inception(832, INCEPTIONS["5b"], batch_norm)
 
-    def forward(self, x: Tensor) -> Tensor | Logits:  # (N, 3, 224, 224)
+    def forward(self, x: Tensor) -> Tensor | GoogLeNetOutput:  # (N, 3, 224, 224)
         x = self.before(x)  # (N, 192, 28, 28)
         x = self.inception_3a(x)  # (N, 256, 28, 28)
         x = self.inception_3b(x)  # (N, 480, 28, 28)
@@ -181,8 +187,8 @@ class GoogLeNet(nn.Module):
         x = self.avgpool(x).flatten(1)  # (N, 1024)
         logits = self.fc(self.dropout(x))  # (N, 1000)
         if self.training and self.auxiliary:
-            return Logits(logits, self.auxiliary1(after_4a), self.auxiliary2(after_4d))
+            return GoogLeNetOutput(logits, self.auxiliary1(after_4a), self.auxiliary2(after_4d))
         return logits
 
 
-googlenet = variant("googlenet", GoogLeNet, "GoogLeNet: 6,998,552 parameters, and 6,379,728 in its auxiliary heads.")
+googlenet = builder(GoogLeNet, "googlenet", "GoogLeNet: 6,998,552 parameters, and 6,379,728 in its auxiliary heads.")

@@ -1,12 +1,13 @@
 """LeNet-5: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", 1998, fig. 2.
 
-`lenet5` differs from the paper: every C3 map sees all S2 maps, the subsampling has no weights, and the output is linear
-(with softmax in the loss) in place of radial units; tanh is not scaled.
+Differs from the paper:
 
-`lenet5_1998` differs from the paper: weights start with the variance 1/inputs of LeCun et al., "Efficient backprop",
-1998, which keeps the signal's size to the end, and a subsampling starts as the mean; the radial output is an option,
-its codes are random signs (a choice that the paper names beside drawn digits), and it learns by cross-entropy on the
-negative distances.
+- `lenet5`: each C3 map sees all S2 maps, the subsampling has no weights, the output is linear (with softmax in the
+  loss) instead of radial, and tanh is not scaled.
+- `lenet5_1998`: weights are initialized with variance 1/fan_in (LeCun et al., "Efficient backprop", 1998), which
+  preserves the signal's variance, and the subsampling as the mean; the radial output is an option, its codes are random
+  signs (which the paper mentions as an alternative to drawn digits), and the loss is the cross-entropy of the negative
+  distances.
 """
 
 import torch
@@ -14,15 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlab.errors import one_of
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_sigmoid, initialize_squashed
 from cnnlab.models.stem import check_size
-from cnnlab.models.variants import variant
 from cnnlab.ops.size import size_through
 
 ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "relu": torch.relu}
 POOLINGS = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d}
 OUTPUTS = ("linear", "radial")
-# Table I: the S2 maps that each of the 16 C3 maps sees.
+# Table I: the S2 maps that each of the 16 C3 maps is connected to.
 C3_INPUTS = (
     (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
     (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
@@ -32,23 +33,26 @@ C3_INPUTS = (
 
 
 def side_after_s4(image_size: int, padding: int) -> int:
-    """Pixels to a side of S4's maps.
+    """Return height and width of S4's maps, in pixels.
 
     Raises:
-        ValueError: nothing is left of the image.
+        ValueError: the image is below 12 pixels.
     """
-    check_size("lenet5", image_size, smallest=12)
+    check_size("LeNet-5", image_size, smallest=12)
     return size_through(image_size, (5, 1, padding), (2, 2, 0), (5, 1, 0), (2, 2, 0))  # c1, s2, c3, s4
 
 
 class LeNet5(nn.Module):
-    """Two convolutions, each with a subsampling, and three fully connected layers.
+    """Two convolutions, each followed by subsampling, and three fully connected layers.
 
-    The paper's input is 32 pixels wide. Smaller images are padded in C1, as the paper pads MNIST's 28 pixels to 32.
+    C1 pads images below the paper's 32 pixels by 2 on each side, as the paper pads MNIST's 28 pixels to 32.
 
     Args:
-        activation: `tanh`, or the variants `sigmoid` and `relu`.
+        activation: `tanh`, `sigmoid` or `relu`.
         pooling: `avg` or `max`.
+
+    Raises:
+        ValueError: `image_size` is below 12.
     """
 
     def __init__(
@@ -92,7 +96,7 @@ def squash(x: Tensor) -> Tensor:
 
 
 class Subsampling(nn.Module):
-    """The sum of each 2x2 window times a weight, plus a bias: (N, C, H, W) to (N, C, H/2, W/2)."""
+    """Sum of each 2x2 window, times a weight, plus a bias: (N, C, H, W) to (N, C, H/2, W/2)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -105,7 +109,7 @@ class Subsampling(nn.Module):
 
 
 class PartialConv(nn.Module):
-    """A 5x5 convolution in which map i sees the maps `inputs[i]` only: (N, C, H, W) to (N, len(inputs), H-4, W-4)."""
+    """5x5 convolution whose output map i sees only the maps `inputs[i]`: (N, C, H, W) to (N, len(inputs), H-4, W-4)."""
 
     def __init__(self, in_channels: int, inputs: tuple[tuple[int, ...], ...]) -> None:
         super().__init__()
@@ -115,7 +119,7 @@ class PartialConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(inputs)))
         self.shape = (len(inputs), in_channels, 5, 5)
         self.kernel_size = (5, 5)
-        self.correlate = F.conv2d  # which an exchange of convolutions replaces
+        self.correlate = F.conv2d  # an attribute, so that cnnlab.ops can replace the convolution
         self.register_buffer("pairs", torch.tensor(pairs).T.contiguous(), persistent=False)
         self.pairs: Tensor
 
@@ -125,7 +129,7 @@ class PartialConv(nn.Module):
 
 
 class Radial(nn.Module):
-    """Minus the squared distance to each class's code of signs (equation 7): (N, features) to (N, num_classes)."""
+    """Negative squared distance to a code of signs per class (equation 7): (N, features) to (N, num_classes)."""
 
     def __init__(self, features: int, num_classes: int) -> None:
         super().__init__()
@@ -141,7 +145,10 @@ class LeNet5of1998(nn.Module):
     """Figure 2 with the partial connections of table I and trainable subsampling.
 
     Args:
-        output: `linear`, or `radial`: the distances to fixed codes.
+        output: `linear`, or `radial` for the distances to fixed codes.
+
+    Raises:
+        ValueError: `image_size` is below 12.
     """
 
     def __init__(
@@ -171,5 +178,7 @@ class LeNet5of1998(nn.Module):
         return self.output(x)  # (N, 10)
 
 
-lenet5 = variant("lenet5", LeNet5, "LeNet-5 in the form that everyone uses: 61,706 parameters for MNIST.")
-lenet5_1998 = variant("lenet5_1998", LeNet5of1998, "LeNet-5 as published: 60,850 parameters, or 60,000 (radial).")
+lenet5 = builder(LeNet5, "lenet5", "LeNet-5 in the form in common use: 61,706 parameters.")
+lenet5_1998 = builder(
+    LeNet5of1998, "lenet5_1998", "LeNet-5 as published: 60,850 parameters, or 60,000 with the radial output."
+)

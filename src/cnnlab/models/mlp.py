@@ -1,6 +1,6 @@
-"""A multilayer perceptron: the fully connected contrast to the convolutional networks.
+"""A multilayer perceptron, to compare fully connected with convolutional networks.
 
-Differs from the paper: there is none.
+Differs from the paper: nothing, as no paper describes it.
 """
 
 from collections.abc import Sequence
@@ -8,16 +8,19 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.stem import check_size
-from cnnlab.models.variants import variant
 
 
 class MLP(nn.Module):
-    """Fully connected layers with ReLU between them, on the flattened image.
+    """Fully connected layers with ReLU, on the flattened image.
 
     Args:
-        hidden: widths of the hidden layers.
-        dropout: the fraction of hidden units that is dropped in training.
+        hidden: units of each hidden layer.
+        dropout: fraction of the hidden units to drop in training.
+
+    Raises:
+        ValueError: `image_size` is below 1.
     """
 
     def __init__(
@@ -29,12 +32,12 @@ class MLP(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        check_size("mlp", image_size, smallest=1)
-        widths = [in_channels * image_size * image_size, *hidden, num_classes]
-        self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths[:-1]))
+        check_size("MLP", image_size, smallest=1)
+        widths = [in_channels * image_size * image_size, *hidden]
+        self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.relu = nn.ReLU()
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(widths[-2], widths[-1])
+        self.output = nn.Linear(widths[-1], num_classes)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 1, 28, 28)
         x = x.flatten(1)  # (N, 784)
@@ -43,4 +46,4 @@ class MLP(nn.Module):
         return self.output(x)  # (N, 10)
 
 
-mlp = variant("mlp", MLP, "A multilayer perceptron.")
+mlp = builder(MLP, "mlp", "Multilayer perceptron with two hidden layers: 535,818 parameters.")

@@ -1,17 +1,17 @@
 """MobileNets: Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications",
 2017, table 1; Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018, table 2.
 
-Differs from the paper: `stem="small"`, for images below 64 pixels, leaves out the first two of the five strides.
+Differs from the paper: `stem="small"` replaces the first two of the five strides by 1.
 """
 
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.stem import choose_stem
-from cnnlab.models.variants import variant
 
-# Version 1, table 1: output channels and stride of each depthwise separable pair.
+# Version 1, table 1: output channels and stride of each depthwise separable convolution.
 SEPARABLE = (
     (64, 1),
     (128, 2), (128, 1),
@@ -19,7 +19,7 @@ SEPARABLE = (
     (512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1),
     (1024, 2), (1024, 1),
 )  # fmt: skip
-# Version 2, table 2: expansion t, output channels c, repetitions n, stride s of the first.
+# Version 2, table 2: expansion t, output channels c, repetitions n, stride s of the first repetition.
 INVERTED = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -32,7 +32,7 @@ INVERTED = (
 
 
 def scale(channels: int, width: float) -> int:
-    """`width` times `channels` as the nearest multiple of 8, but never more than a tenth below it."""
+    """Return `width` times `channels`, rounded to a multiple of 8 that is at most 10 % lower."""
     wanted = channels * width
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * wanted else rounded + 8
@@ -44,7 +44,7 @@ def _check_width(width: float) -> None:
 
 
 class Separable(nn.Module):
-    """A 3x3 convolution within each channel, then a 1x1 across them; batch norm and ReLU after each (figure 3, v1).
+    """Depthwise 3x3 convolution, then 1x1 convolution; batch norm and ReLU after each (figure 3, v1).
 
     (N, in_channels, H, W) to (N, out_channels, H/stride, W/stride).
     """
@@ -64,11 +64,14 @@ class Separable(nn.Module):
 
 
 class MobileNetV1(nn.Module):
-    """MobileNet: depthwise separable convolutions.
+    """A 3x3 convolution and 13 depthwise separable convolutions.
 
     Args:
-        width: the multiplier of all channel counts; the paper's alpha.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+        width: multiplier of all channel counts; the paper's alpha.
+        stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
+
+    Raises:
+        ValueError: `width` is not positive, or `image_size` is below 1.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class MobileNetV1(nn.Module):
     ) -> None:
         super().__init__()
         _check_width(width)
-        self.stem = choose_stem(stem, image_size, "a MobileNet", small=8, imagenet=32)
+        self.stem = choose_stem("MobileNet", stem, image_size)
         small = self.stem == "small"
         channels = scale(32, width)
         self.conv1 = nn.Conv2d(in_channels, channels, kernel_size=3, stride=1 if small else 2, padding=1, bias=False)
@@ -103,7 +106,7 @@ class MobileNetV1(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 to t times the channels, 3x3 within each channel, 1x1 back without activation; a shortcut where shapes agree.
+    """1x1 to t times the channels, depthwise 3x3, linear 1x1; a shortcut where the shape stays the same.
 
     (N, in_channels, H, W) to (N, out_channels, H/stride, W/stride) (table 1, v2).
     """
@@ -132,12 +135,15 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """MobileNet v2: inverted residuals with linear bottlenecks.
+    """A 3x3 convolution, 17 inverted residuals and a 1x1 convolution.
 
     Args:
-        width: the multiplier of all channel counts; the last 1,280 are never fewer.
-        dropout: the fraction of the last 1,280 values that is dropped in training.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
+        width: multiplier of all channel counts, except that the last is at least 1,280.
+        dropout: fraction of the last features to drop in training.
+        stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
+
+    Raises:
+        ValueError: `width` is not positive, or `image_size` is below 1.
     """
 
     def __init__(
@@ -151,7 +157,7 @@ class MobileNetV2(nn.Module):
     ) -> None:
         super().__init__()
         _check_width(width)
-        self.stem = choose_stem(stem, image_size, "a MobileNet", small=8, imagenet=32)
+        self.stem = choose_stem("MobileNetV2", stem, image_size)
         small = self.stem == "small"
         channels = scale(32, width)
         last = scale(1280, max(1.0, width))
@@ -180,5 +186,5 @@ class MobileNetV2(nn.Module):
         return self.fc(self.dropout(x))  # (N, 1000)
 
 
-mobilenet_v1 = variant("mobilenet_v1", MobileNetV1, "MobileNet: 4,231,976 parameters.")
-mobilenet_v2 = variant("mobilenet_v2", MobileNetV2, "MobileNet v2: 3,504,872 parameters.")
+mobilenet_v1 = builder(MobileNetV1, "mobilenet_v1", "MobileNet: 4,231,976 parameters.")
+mobilenet_v2 = builder(MobileNetV2, "mobilenet_v2", "MobileNetV2: 3,504,872 parameters.")

@@ -1,10 +1,10 @@
 """Network in network: Lin, Chen and Yan, "Network in network", 2013, figure 2.
 
-The CIFAR form has the widths of the authors' published network. The 224-pixel form is that of Zhang et al., "Dive into
-deep learning", section 8.3: AlexNet's kernels, each with two 1x1 convolutions.
+The CIFAR form has the widths of the authors' published network. The 224-pixel form is from Zhang et al., "Dive into
+deep learning", section 8.3: AlexNet's kernels, each followed by two 1x1 convolutions.
 
-Differs from the paper: no ReLU on the logits, which would leave a class without a gradient; weights are initialized as
-in He et al. 2015.
+Differs from the paper: no ReLU on the logits, because a class whose logit is 0 for all images would get no gradient;
+weights are initialized as in He et al., 2015.
 """
 
 import torch
@@ -15,9 +15,9 @@ from cnnlab.models.stem import choose_stem
 
 
 class MLPConv(nn.Module):
-    """A convolution and two 1x1 convolutions, a small perceptron that slides over the image; ReLU after each.
+    """A convolution and two 1x1 convolutions, which are a small perceptron at each position; ReLU after each.
 
-    (N, in_channels, H, W) to (N, widths[2], H/stride, W/stride). With `logits` there is no last ReLU.
+    (N, in_channels, H, W) to (N, widths[2], H/stride, W/stride). With `logits` there is no ReLU after the last.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SmallNiN(nn.Module):
 
 
 class ImageNetNiN(nn.Module):
-    """The form for 224 pixels; its poolings round up, as those of the CIFAR form do."""
+    """The form for 224 pixels. Its poolings round up, as in the CIFAR form."""
 
     stem = "imagenet"
 
@@ -104,8 +104,12 @@ def nin(
     """Network in network: 966,986 parameters; in the 224-pixel form, with one channel and 10 classes, 1,992,166.
 
     Args:
-        dropout: the fraction of values that is dropped in training, after the poolings.
-        stem: `small` (the CIFAR form), `imagenet`, or `auto`: small below 64 pixels.
+        dropout: fraction of the values to drop after each pooling (the last one in the 224-pixel form), in training.
+        stem: `small` for the CIFAR form, `imagenet`, or `auto` for `small` below 64 pixels.
+
+    Raises:
+        ValueError: `image_size` is below 39, or below 4 with the small stem.
     """
-    form = choose_stem(stem, image_size, "nin", small=4, imagenet=51)
-    return (SmallNiN if form == "small" else ImageNetNiN)(in_channels, num_classes, dropout=dropout)
+    chosen = choose_stem("NiN", stem, image_size, small=4, imagenet=39)
+    form = SmallNiN if chosen == "small" else ImageNetNiN
+    return form(in_channels, num_classes, dropout=dropout)

@@ -1,21 +1,21 @@
-"""Residual networks with pre-activation: He, Zhang, Ren and Sun, "Identity mappings in deep residual networks", 2016,
+"""Pre-activation residual networks: He, Zhang, Ren and Sun, "Identity mappings in deep residual networks", 2016,
 figure 1b, with the depths and widths of ResNet-18.
 
-Differs from the paper: the first block's shortcut starts before its activation, as every other block's does that keeps
-the shape; `stem="imagenet"` is ResNet's 7x7 convolution, batch norm and pooling.
+Differs from the paper: the first block's shortcut starts before its activation, as in all other blocks that keep the
+shape; `stem="imagenet"` is ResNet's 7x7 convolution, batch norm and pooling.
 """
 
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import DEPTHS, WIDTHS
 from cnnlab.models.stem import choose_stem
-from cnnlab.models.variants import variant
 
 
 class PreActBlock(nn.Module):
-    """Batch norm and ReLU before each of two 3x3 convolutions, and nothing after the addition.
+    """Batch norm and ReLU before each of two 3x3 convolutions, and no activation after the addition.
 
     (N, in_channels, H, W) to (N, out_channels, H/stride, W/stride). A projection starts from the activated input.
     """
@@ -39,24 +39,25 @@ class PreActBlock(nn.Module):
 
 
 class PreActResNet(nn.Module):
-    """Four stages of blocks with batch norm and ReLU before each convolution.
+    """Four stages of pre-activation blocks.
 
     Args:
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-        depths: blocks in each stage.
+        stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
+
+    Raises:
+        ValueError: `image_size` is below 1.
     """
 
     def __init__(
         self,
+        depths: tuple[int, ...],
         in_channels: int = 3,
         num_classes: int = 10,
         image_size: int = 32,
         stem: str = "auto",
-        *,
-        depths: tuple[int, ...],
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size, "a pre-activation ResNet", small=8, imagenet=32)
+        self.stem = choose_stem("PreActResNet", stem, image_size)
         if self.stem == "small":
             self.conv1: nn.Module = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
         else:
@@ -91,5 +92,6 @@ class PreActResNet(nn.Module):
         return self.fc(x)  # (N, 10)
 
 
-preact_resnet18 = variant("preact_resnet18", PreActResNet, "PreAct-ResNet-18: 11,172,170 parameters for CIFAR-10.",
-                          depths=DEPTHS["resnet18"])  # fmt: skip
+preact_resnet18 = builder(
+    PreActResNet, "preact_resnet18", "PreAct-ResNet-18: 11,172,170 parameters.", DEPTHS["resnet18"]
+)

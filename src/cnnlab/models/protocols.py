@@ -1,4 +1,4 @@
-"""What other packages may expect of a network beyond being a module."""
+"""What other packages expect of a network beyond `nn.Module`. Each is optional: test with `isinstance`."""
 
 from typing import Protocol, runtime_checkable
 
@@ -7,35 +7,39 @@ from torch import Tensor
 
 @runtime_checkable
 class HasStem(Protocol):
-    """A network with a form for small images.
+    """A network with one form for large and one for small images.
 
     Attributes:
-        stem: `imagenet` or `small`, the form that was built.
+        stem: the form that was built, `imagenet` or `small`.
     """
 
     stem: str
 
 
 @runtime_checkable
-class HasAuxiliaryHeads(Protocol):
-    """A network that returns a tuple in training: the logits, then those of its auxiliary heads.
-
-    Attributes:
-        auxiliary_weight: the weight of each auxiliary head's loss.
-    """
-
-    auxiliary_weight: float
-
-
-@runtime_checkable
-class Whitened(Protocol):
+class HasWhitening(Protocol):
     """A network whose first layer is computed from training images before training.
 
     Attributes:
-        whitening_images: how many images `whiten` takes; 0 if the first layer is trained instead.
+        whitening_images: number of training images that `whiten` needs; 0 if the first layer is trained instead.
     """
 
     whitening_images: int
 
     def whiten(self, images: Tensor) -> None:
-        """Set the first layer from normalized images (N, C, H, W)."""
+        """Set and freeze the first layer's filters.
+
+        Args:
+            images: (N, C, H, W), normalized as for training.
+        """
+
+
+@runtime_checkable
+class HasAuxiliaryHeads(Protocol):
+    """A network that may return a tuple in training mode: its logits, then the logits of each auxiliary head.
+
+    Attributes:
+        auxiliary_weight: factor of each auxiliary head's loss in the training loss.
+    """
+
+    auxiliary_weight: float

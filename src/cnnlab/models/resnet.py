@@ -1,9 +1,8 @@
 """Residual networks: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2015, table 1 and section
 4.2 (the CIFAR family).
 
-Differs from the paper: a bottleneck strides in its 3x3 convolution, as later code does, and not in its first 1x1;
-`stem="small"` replaces the 7x7 convolution and the pooling, which reduce the side by 4, by one 3x3 convolution, for
-images below 64 pixels.
+Differs from the paper: the stride of a bottleneck is in its 3x3 convolution, as in later code, not in its first 1x1;
+`stem="small"` replaces the 7x7 convolution and the pooling, which reduce the side by 4, with one 3x3 convolution.
 """
 
 import torch
@@ -11,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlab.errors import one_of
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.stem import check_size, choose_stem
-from cnnlab.models.variants import variant
 
 WIDTHS = (64, 128, 256, 512)
 DEPTHS = {
@@ -27,7 +26,7 @@ SHORTCUTS = ("A", "B", "none")
 
 
 class ZeroPad(nn.Module):
-    """Option A: every `stride`-th pixel, and zeros in the additional channels; no parameters."""
+    """Option A: subsample by `stride` and append `channels` channels of zeros, without parameters."""
 
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
@@ -39,7 +38,7 @@ class ZeroPad(nn.Module):
 
 
 def make_shortcut(kind: str, in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
-    """The shortcut of a block: the identity; option A or B (a 1x1 projection) if the shape changes; None for `none`."""
+    """Return the shortcut of a block: identity, or option A or B (1x1 projection) where the shape changes, or None."""
     if kind == "none":
         return None
     if stride == 1 and in_channels == out_channels:
@@ -53,7 +52,7 @@ def make_shortcut(kind: str, in_channels: int, out_channels: int, stride: int) -
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and the shortcut around them (figure 2).
+    """Two 3x3 convolutions and a shortcut (figure 2).
 
     (N, in_channels, H, W) to (N, width, H/stride, W/stride).
     """
@@ -75,7 +74,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 to `width` channels, 3x3, 1x1 to four times as many channels, and the shortcut around them (figure 5).
+    """1x1 to `width` channels, 3x3, 1x1 to 4 `width` channels, and a shortcut (figure 5).
 
     (N, in_channels, H, W) to (N, 4 width, H/stride, W/stride).
     """
@@ -103,7 +102,7 @@ Block = type[BasicBlock] | type[Bottleneck]
 
 
 def make_stage(block: Block, in_channels: int, width: int, depth: int, stride: int, shortcut: str) -> nn.Sequential:
-    """`depth` blocks, the first with `stride`."""
+    """Return `depth` blocks, the first with `stride`."""
     first = block(in_channels, width, stride=stride, shortcut=shortcut)
     out_channels = width * block.expansion
     return nn.Sequential(first, *(block(out_channels, width, stride=1, shortcut=shortcut) for _ in range(depth - 1)))
@@ -113,27 +112,27 @@ class ResNet(nn.Module):
     """The ImageNet family: four stages.
 
     Args:
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-        shortcut: where the shape changes, `A` (zeros, no parameters) or `B` (projection); `none` removes all shortcuts,
-            which gives the paper's plain network.
-        block: the kind of block.
-        depths: blocks in each stage.
+        stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
+        shortcut: where the shape changes, `A` (zeros, no parameters) or `B` (1x1 projection); `none` removes all
+            shortcuts, which gives the paper's plain network.
+
+    Raises:
+        ValueError: `image_size` is below 1.
     """
 
     def __init__(
         self,
+        block: Block,
+        depths: tuple[int, ...],
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
         stem: str = "auto",
         shortcut: str = "B",
-        *,
-        block: Block,
-        depths: tuple[int, ...],
     ) -> None:
         super().__init__()
         one_of("shortcut", shortcut, SHORTCUTS, ValueError)
-        self.stem = choose_stem(stem, image_size, "a ResNet", small=8, imagenet=32)
+        self.stem = choose_stem("ResNet", stem, image_size)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
             self.pool1: nn.Module = nn.Identity()
@@ -162,19 +161,21 @@ class ResNet(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """The CIFAR family: three stages of `depth` blocks, 6 depth + 2 layers with weights.
+    """The CIFAR family: three stages of `depth` blocks, which have 6 `depth` + 2 layers with weights.
 
     Args:
         shortcut: as for `ResNet`.
-        depth: blocks in each stage.
+
+    Raises:
+        ValueError: `image_size` is below 1.
     """
 
     def __init__(
-        self, in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: str = "A", *, depth: int
+        self, depth: int, in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: str = "A"
     ) -> None:
         super().__init__()
         one_of("shortcut", shortcut, SHORTCUTS, ValueError)
-        check_size("a ResNet for CIFAR", image_size, smallest=4)
+        check_size("CifarResNet", image_size, smallest=1)
         widths = CIFAR_WIDTHS
         self.conv1 = nn.Conv2d(in_channels, 16, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
@@ -194,13 +195,12 @@ class CifarResNet(nn.Module):
         return self.fc(x)  # (N, 10)
 
 
-resnet18 = variant("resnet18", ResNet, "ResNet-18: 11,689,512 parameters, 11,173,962 for CIFAR-10.",
-                   block=BasicBlock, depths=DEPTHS["resnet18"])  # fmt: skip
-resnet34 = variant("resnet34", ResNet, "ResNet-34: 21,797,672 parameters.", block=BasicBlock, depths=DEPTHS["resnet34"])
-resnet50 = variant("resnet50", ResNet, "ResNet-50: 25,557,032 parameters.", block=Bottleneck, depths=DEPTHS["resnet50"])
+resnet18 = builder(ResNet, "resnet18", "ResNet-18: 11,689,512 parameters.", BasicBlock, DEPTHS["resnet18"])
+resnet34 = builder(ResNet, "resnet34", "ResNet-34: 21,797,672 parameters.", BasicBlock, DEPTHS["resnet34"])
+resnet50 = builder(ResNet, "resnet50", "ResNet-50: 25,557,032 parameters.", Bottleneck, DEPTHS["resnet50"])
 
-resnet20 = variant("resnet20", CifarResNet, "ResNet-20: 269,722 parameters.", depth=CIFAR_DEPTHS["resnet20"])
-resnet32 = variant("resnet32", CifarResNet, "ResNet-32: 464,154 parameters.", depth=CIFAR_DEPTHS["resnet32"])
-resnet44 = variant("resnet44", CifarResNet, "ResNet-44: 658,586 parameters.", depth=CIFAR_DEPTHS["resnet44"])
-resnet56 = variant("resnet56", CifarResNet, "ResNet-56: 853,018 parameters.", depth=CIFAR_DEPTHS["resnet56"])
-resnet110 = variant("resnet110", CifarResNet, "ResNet-110: 1,727,962 parameters.", depth=CIFAR_DEPTHS["resnet110"])
+resnet20 = builder(CifarResNet, "resnet20", "ResNet-20: 269,722 parameters.", CIFAR_DEPTHS["resnet20"])
+resnet32 = builder(CifarResNet, "resnet32", "ResNet-32: 464,154 parameters.", CIFAR_DEPTHS["resnet32"])
+resnet44 = builder(CifarResNet, "resnet44", "ResNet-44: 658,586 parameters.", CIFAR_DEPTHS["resnet44"])
+resnet56 = builder(CifarResNet, "resnet56", "ResNet-56: 853,018 parameters.", CIFAR_DEPTHS["resnet56"])
+resnet110 = builder(CifarResNet, "resnet110", "ResNet-110: 1,727,962 parameters.", CIFAR_DEPTHS["resnet110"])

@@ -7,16 +7,16 @@ Differs from the paper: nothing.
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import make_shortcut
 from cnnlab.models.stem import check_size
-from cnnlab.models.variants import variant
 
 WIDTHS = (256, 512, 1024)
 
 
 class ResNeXtBlock(nn.Module):
-    """1x1 to `cardinality` groups of `width` channels, a 3x3 convolution within each group, 1x1, and the shortcut.
+    """1x1 to `cardinality` groups of `width` channels, 3x3 within each group, 1x1, and a shortcut.
 
     (N, in_channels, H, W) to (N, out_channels, H/stride, W/stride).
     """
@@ -40,11 +40,14 @@ class ResNeXtBlock(nn.Module):
 
 
 class ResNeXt(nn.Module):
-    """Three stages of three blocks, 29 layers with weights; the groups' width doubles with each stage.
+    """Three stages of three blocks, which have 29 layers with weights. The groups' width doubles from stage to stage.
 
     Args:
-        cardinality: the number of groups.
+        cardinality: number of groups.
         width: channels of a group in the first stage.
+
+    Raises:
+        ValueError: `image_size` is below 1.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class ResNeXt(nn.Module):
         width: int = 4,
     ) -> None:
         super().__init__()
-        check_size("a ResNeXt for CIFAR", image_size, smallest=4)
+        check_size("ResNeXt", image_size, smallest=1)
         self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.stage1 = self._stage(64, WIDTHS[0], stride=1, cardinality=cardinality, width=width)
@@ -83,4 +86,4 @@ class ResNeXt(nn.Module):
         return self.fc(x)  # (N, 10)
 
 
-resnext29_32x4d = variant("resnext29_32x4d", ResNeXt, "ResNeXt-29: 4,775,754 parameters as 32x4d, 34,426,698 as 8x64d.")
+resnext29_32x4d = builder(ResNeXt, "resnext29_32x4d", "ResNeXt-29: 4,775,754 parameters as 32x4d, 34,426,698 as 8x64d.")

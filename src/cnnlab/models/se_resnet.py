@@ -6,14 +6,14 @@ Differs from the paper: `stem="small"` as in ResNet.
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.resnet import DEPTHS, BasicBlock, ResNet
-from cnnlab.models.variants import variant
 
 REDUCTION = 16  # section 6.4
 
 
 class SqueezeExcitation(nn.Module):
-    """Each channel times a weight in (0, 1) that two small layers make of all channels' means; same shape."""
+    """Multiply each channel by a weight in (0, 1), computed from the means of all channels; same shape."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class SEBasicBlock(BasicBlock):
-    """ResNet's block with the excitation before the addition."""
+    """ResNet's block with squeeze and excitation before the addition."""
 
     def __init__(self, in_channels: int, width: int, stride: int, shortcut: str) -> None:
         super().__init__(in_channels, width, stride=stride, shortcut=shortcut)
@@ -39,5 +39,8 @@ class SEBasicBlock(BasicBlock):
         return torch.relu(y if self.shortcut is None else y + self.shortcut(x))
 
 
-se_resnet18 = variant("se_resnet18", ResNet, "SE-ResNet-18: 11,778,592 parameters.",
-                      block=SEBasicBlock, depths=DEPTHS["resnet18"])  # fmt: skip
+class SEResNet(ResNet):
+    """ResNet with squeeze and excitation in each block. The arguments are those of `ResNet`."""
+
+
+se_resnet18 = builder(SEResNet, "se_resnet18", "SE-ResNet-18: 11,778,592 parameters.", SEBasicBlock, DEPTHS["resnet18"])

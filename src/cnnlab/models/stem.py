@@ -1,4 +1,4 @@
-"""The form of a network: the paper's, for images of ImageNet's size, or one for small images."""
+"""Networks for ImageNet have a second form for small images; both forms have a smallest image size."""
 
 from cnnlab.errors import one_of
 
@@ -6,24 +6,24 @@ STEMS = ("auto", "imagenet", "small")
 SMALL_BELOW = 64  # pixels
 
 
-def choose_stem(stem: str, image_size: int, what: str, small: int, imagenet: int) -> str:
-    """`imagenet` or `small`; `auto` is small below 64 pixels.
+def choose_stem(network: str, stem: str, image_size: int, small: int = 1, imagenet: int = 1) -> str:
+    """Return `imagenet` or `small`; `auto` is `small` below 64 pixels.
 
     Args:
-        what: the network, for the error.
-        small, imagenet: the smallest image of each form.
+        network: its name in error messages.
+        small, imagenet: smallest image size of each form, in pixels.
 
     Raises:
-        ValueError: `stem` is none of the three, or the image is too small for its form.
+        ValueError: `stem` is not in `STEMS`, or the image is too small for the chosen form.
     """
     one_of("stem", stem, STEMS, ValueError)
     if stem == "auto":
         stem = "small" if image_size < SMALL_BELOW else "imagenet"
-    check_size(f"{what} with stem={stem}", image_size, small if stem == "small" else imagenet)
+    check_size(f"{network} with stem={stem}", image_size, smallest=small if stem == "small" else imagenet)
     return stem
 
 
-def check_size(what: str, image_size: int, smallest: int) -> None:
-    """Raise ValueError if `image_size` is below `smallest`: a layer would get nothing, or padding only."""
+def check_size(network: str, image_size: int, smallest: int) -> None:
+    """Raise ValueError if the image is too small for all layers of `network`."""
     if image_size < smallest:
-        raise ValueError(f"{what} needs images of at least {smallest} pixels, got {image_size}")
+        raise ValueError(f"image_size must be at least {smallest} for {network}, got {image_size}")

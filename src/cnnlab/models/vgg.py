@@ -1,8 +1,8 @@
 """VGG: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014, table 1.
 
-Differs from the paper: batch norm is an option; weights are initialized as in He et al. 2015, where the paper first
-trained a shallower network; `stem="small"`, for images below 64 pixels, keeps the convolutions, rounds the poolings up
-and has 512 units without dropout in fc6 and fc7, as is usual for CIFAR.
+Differs from the paper: batch norm is an option; weights are initialized as in He et al., 2015, not from a trained
+shallower network; `stem="small"` has the same convolutions, rounds the poolings up and has 512 units without dropout in
+fc6 and fc7, as is usual for CIFAR.
 """
 
 from collections import OrderedDict
@@ -10,9 +10,9 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import choose_stem
-from cnnlab.models.variants import variant
 from cnnlab.ops.size import out_size
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -25,31 +25,31 @@ DEPTHS = {
 
 
 class VGG(nn.Module):
-    """Five stages of 3x3 convolutions, each with a pooling, and three fully connected layers.
+    """Five stages of 3x3 convolutions, each followed by a pooling, and three fully connected layers.
 
     Args:
-        batch_norm: whether batch norm follows each convolution.
-        dropout: the fraction of units of fc6 and fc7 that is dropped in training. None is the paper's 0.5, and 0 for
-            the small form, whose 512 units would otherwise not start to learn.
-        stem: `imagenet`, `small`, or `auto`: small below 64 pixels.
-        depths: convolutions in each stage.
+        batch_norm: apply batch norm after each convolution.
+        dropout: fraction of the units of fc6 and fc7 to drop in training. None is the paper's 0.5, and 0 with the small
+            stem, whose 512 units do not start to learn with 0.5.
+        stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
+
+    Raises:
+        ValueError: `image_size` is below 32, or below 1 with the small stem.
     """
 
     def __init__(
         self,
+        depths: tuple[int, ...],
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
         batch_norm: bool = False,
         dropout: float | None = None,
         stem: str = "auto",
-        *,
-        depths: tuple[int, ...],
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size, "vgg", small=1, imagenet=32)
+        self.stem = choose_stem("VGG", stem, image_size, small=1, imagenet=32)
         small = self.stem == "small"
-
         side = image_size
         for _ in range(5):
             side = out_size(side, 2, stride=2, ceil_mode=small)
@@ -101,7 +101,7 @@ class VGG(nn.Module):
         return self.fc8(x)  # (N, 1000)
 
 
-vgg11 = variant("vgg11", VGG, "VGG-11: 132,863,336 parameters.", depths=DEPTHS["vgg11"])
-vgg13 = variant("vgg13", VGG, "VGG-13: 133,047,848 parameters.", depths=DEPTHS["vgg13"])
-vgg16 = variant("vgg16", VGG, "VGG-16: 138,357,544 parameters, 138,365,992 with batch norm.", depths=DEPTHS["vgg16"])
-vgg19 = variant("vgg19", VGG, "VGG-19: 143,667,240 parameters.", depths=DEPTHS["vgg19"])
+vgg11 = builder(VGG, "vgg11", "VGG-11: 132,863,336 parameters, 132,868,840 with batch norm.", DEPTHS["vgg11"])
+vgg13 = builder(VGG, "vgg13", "VGG-13: 133,047,848 parameters, 133,053,736 with batch norm.", DEPTHS["vgg13"])
+vgg16 = builder(VGG, "vgg16", "VGG-16: 138,357,544 parameters, 138,365,992 with batch norm.", DEPTHS["vgg16"])
+vgg19 = builder(VGG, "vgg19", "VGG-19: 143,667,240 parameters, 143,678,248 with batch norm.", DEPTHS["vgg19"])

@@ -6,15 +6,15 @@ Differs from the paper: nothing.
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.stem import check_size
-from cnnlab.models.variants import variant
 
 WIDTHS = (16, 32, 64)
 
 
 class WideBlock(nn.Module):
-    """Batch norm and ReLU before each of two 3x3 convolutions, dropout between them, and the shortcut.
+    """Batch norm and ReLU before each of two 3x3 convolutions, dropout between them, and a shortcut.
 
     (N, in_channels, H, W) to (N, out_channels, H/stride, W/stride). A projection starts from the activated input.
     """
@@ -39,12 +39,15 @@ class WideBlock(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """Three groups of (depth - 4) / 6 blocks, `width` times as wide as ResNet's for CIFAR.
+    """Three groups of (`depth` - 4) / 6 blocks, `width` times as wide as those of ResNet for CIFAR.
 
     Args:
-        depth: layers with weights, 6n + 4.
-        width: the multiple of ResNet's width; the paper's k.
-        dropout: the fraction dropped between a block's convolutions in training; 0.3 in the paper's section 3.4.
+        depth: number of layers with weights, 6n + 4.
+        width: multiplier of the channel counts; the paper's k.
+        dropout: fraction of the values to drop between the convolutions of a block; 0.3 in the paper's section 3.4.
+
+    Raises:
+        ValueError: `depth` is not 6n + 4 with n > 0, or `width` or `image_size` is below 1.
     """
 
     def __init__(
@@ -57,13 +60,13 @@ class WideResNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_size("a wide ResNet for CIFAR", image_size, smallest=4)
+        check_size("WideResNet", image_size, smallest=1)
         if depth < 10 or depth % 6 != 4:
             raise ValueError(f"depth must be 10, 16, 22, 28, ... (6n + 4), got {depth}")
         if width < 1:
             raise ValueError(f"width must be at least 1, got {width}")
         blocks = (depth - 4) // 6
-        widths = [width * each for each in WIDTHS]
+        widths = [width * channels for channels in WIDTHS]
         self.conv1 = nn.Conv2d(in_channels, 16, kernel_size=3, padding=1, bias=False)
         self.conv2 = self._group(16, widths[0], blocks, stride=1, dropout=dropout)
         self.conv3 = self._group(widths[0], widths[1], blocks, stride=2, dropout=dropout)
@@ -89,4 +92,4 @@ class WideResNet(nn.Module):
         return self.fc(x)  # (N, 10)
 
 
-wrn_28_10 = variant("wrn_28_10", WideResNet, "WRN-28-10: 36,479,194 parameters for CIFAR-10.")
+wrn_28_10 = builder(WideResNet, "wrn_28_10", "WRN-28-10: 36,479,194 parameters.")

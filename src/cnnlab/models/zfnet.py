@@ -1,21 +1,30 @@
 """ZFNet: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2013, figure 3.
 
-Differs from the paper: weights start as He et al. 2015, in place of deviation 0.01; `stem="small"`, for images below 64
-pixels, has convolutions of stride 1 (3x3 first, then 5x5 with padding) and 1,024 units in fc6 and fc7.
+Differs from the paper: weights are initialized as in He et al., 2015, not with standard deviation 0.01; `stem="small"`
+has stride 1 in the first two convolutions (3x3, then 5x5 with padding) and 1,024 units in fc6 and fc7.
 """
 
 import torch
 from torch import Tensor, nn
 
 from cnnlab.models.alexnet import ResponseNorm
+from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import choose_stem
-from cnnlab.models.variants import variant
 from cnnlab.ops.size import size_through
 
 
 class ZFNet(nn.Module):
-    """AlexNet with a smaller kernel and stride in its first layer, and one tower."""
+    """AlexNet with one tower and a smaller kernel and stride in the first layer.
+
+    Args:
+        response_norm: apply local response normalization after pool1 and pool2.
+        dropout: fraction of the units of fc6 and fc7 to drop in training.
+        stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
+
+    Raises:
+        ValueError: `image_size` is below 53, or below 9 with the small stem.
+    """
 
     def __init__(
         self,
@@ -27,7 +36,7 @@ class ZFNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size, "zfnet", small=9, imagenet=53)
+        self.stem = choose_stem("ZFNet", stem, image_size, small=9, imagenet=53)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, 96, kernel_size=3, padding=1)
             self.conv2 = nn.Conv2d(96, 256, kernel_size=5, padding=2)
@@ -67,4 +76,4 @@ class ZFNet(nn.Module):
         return self.fc8(x)  # (N, 1000)
 
 
-zfnet = variant("zfnet", ZFNet, "ZFNet: 62,357,608 parameters.")
+zfnet = builder(ZFNet, "zfnet", "ZFNet: 62,357,608 parameters.")

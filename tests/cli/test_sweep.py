@@ -51,14 +51,16 @@ def test_on_failure_stop_begins_no_other_job(command):
 LOST_AT_SEED_1 = """
 import sys
 sys.path.insert(0, "src")
-from cnnlab.cli.main import command
+from cnnlab.cli.main import main
+from cnnlab.commands import train
 from cnnlab.errors import Lost
 
-def task(cfg):
+def run(cfg):
     if cfg.seed == 1:
         raise Lost("the process of rank 0 was ended by SIGTERM")
 
-command("train")(task)()
+train.run = run
+main("train")
 """
 
 

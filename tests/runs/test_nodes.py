@@ -44,7 +44,7 @@ def two_nodes(overrides) -> list["subprocess.Popen[str]"]:
 @pytest.mark.parametrize(
     ("number", "status", "told"),
     [
-        (signal.SIGTERM, 143, "the command of node 1 has ended, and the others with it; the same command goes on"),
+        (signal.SIGTERM, 143, "the command of node 1 has ended, and the others with it; run the same command again"),
         (signal.SIGKILL, -9, "a peer of rank 0 is gone "),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the images of a dataset are: the one description that data, augmentation, networks and analysis share."""
+"""The description of a dataset's images that data, augmentation, networks and analysis share."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ class ImageSpec:
 
     Attributes:
         in_channels: 1 for gray images, 3 for RGB.
-        image_size: height and width in pixels, as the network takes them.
-        num_classes: 0 where the folders of a dataset name its classes.
-        classes: names in the order of the labels; empty where they are not known.
-        mean, std: of each channel, over the training pixels in [0, 1]; empty where they are not known.
-        covariance: (C, C), of the channels, over the training pixels in [0, 1]; None where it is not known.
-        mirror: whether an image that is reflected left to right keeps its label.
+        image_size: height and width of the network's input, in pixels.
+        num_classes: 0 if the classes come from the dataset's folders and are not yet known.
+        classes: names in label order; empty if unknown.
+        mean, std: statistics per channel of the training pixels, scaled to [0, 1]; empty if unknown.
+        covariance: (C, C), of the channels of the training pixels, scaled to [0, 1]; None if unknown.
+        mirror: whether flipping an image left to right preserves its label.
     """
 
     in_channels: int
@@ -32,7 +32,7 @@ class ImageSpec:
 
     @property
     def network_arguments(self) -> dict[str, int]:
-        """What every builder of a network takes of the data."""
+        """The arguments of every network builder that the data determines."""
         return {"in_channels": self.in_channels, "num_classes": self.num_classes, "image_size": self.image_size}
 
     @property

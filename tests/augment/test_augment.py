@@ -1,4 +1,4 @@
-"""Each step against torchvision's, element by element, from the same numbers; and that each image draws its own."""
+"""Steps are compared with torchvision element by element, given the same draws; every image has its own draws."""
 
 import math
 from dataclasses import replace
@@ -21,8 +21,8 @@ from cnnlab.augment import (
     TrivialAugment,
 )
 from cnnlab.augment.mix import one_hot
-from cnnlab.augment.pipeline import denormalize, normalize
-from cnnlab.augment.trivial import OPERATIONS, operate
+from cnnlab.augment.pipeline import _shift_and_scale, denormalize, normalize
+from cnnlab.augment.trivial import OPERATIONS, apply_operation
 from cnnlab.image_spec import ImageSpec
 
 SHAPES = [(5, 3, 32, 32), (5, 1, 28, 28)]
@@ -33,7 +33,7 @@ def noise(shape) -> torch.Tensor:
 
 
 def smooth(shape) -> torch.Tensor:
-    """Pictures with wide areas, on which the nearest pixel's rounding matters little."""
+    """Smooth images, on which the rounding of nearest-neighbor sampling matters little."""
     small = noise((*shape[:2], 4, 4)).float()
     return torch.nn.functional.interpolate(small, shape[2:], mode="bilinear").to(torch.uint8)
 
@@ -43,13 +43,13 @@ def spec(channels: int = 3, size: int = 32, mirror: bool = True) -> ImageSpec:
     return ImageSpec(channels, size, 10, (), *statistics, mirror)
 
 
-def test_no_image_is_cropped_to_none():
-    step, none = RandomCrop(0.125), torch.zeros(0, 3, 8, 8, dtype=torch.uint8)
-    assert step.apply(none, step.draw(none, torch.Generator())).shape == (0, 3, 8, 8)
+def test_random_crop_accepts_an_empty_batch():
+    step, empty = RandomCrop(0.125), torch.zeros(0, 3, 8, 8, dtype=torch.uint8)
+    assert step.apply(empty, step.draw(empty, torch.Generator())).shape == (0, 3, 8, 8)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_random_crop_is_padding_and_cropping(shape):
+def test_random_crop_pads_and_crops(shape):
     images, step = noise(shape), RandomCrop(0.125)
     padding = round(0.125 * shape[-1])
     draws = {"top": torch.tensor([0, 1, 2, 5, 2 * padding]), "left": torch.tensor([2 * padding, 3, 2, 0, 1])}
@@ -68,37 +68,37 @@ def test_random_crop_can_reflect_the_border(shape):
         assert torch.equal(cropped, tv.crop(padded, int(top), int(left), side, side))
 
 
-def test_random_crop_draws_every_place():
+def test_random_crop_draws_every_position():
     draws = RandomCrop(0.125).draw(noise((4000, 1, 32, 32)), torch.Generator().manual_seed(0))
     assert draws["top"].unique().tolist() == draws["left"].unique().tolist() == list(range(9))
     assert (draws["top"] != draws["left"]).any()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_random_flip_reflects_the_drawn_images(shape):
+def test_random_flip_flips_the_drawn_images_left_to_right(shape):
     images = noise(shape)
     flip = torch.tensor([True, False, True, True, False])
     out = RandomFlip().apply(images, {"flip": flip})
-    for image, flipped, turned in zip(images, out, flip, strict=True):
-        assert torch.equal(flipped, tv.horizontal_flip(image) if turned else image)
+    for image, flipped, drawn in zip(images, out, flip, strict=True):
+        assert torch.equal(flipped, tv.horizontal_flip(image) if drawn else image)
     fraction = RandomFlip().draw(noise((4000, 1, 4, 4)), torch.Generator().manual_seed(0))["flip"].float().mean()
     assert fraction == pytest.approx(0.5, abs=0.03)
 
 
 def flips(seed: int, epoch: int, indices: torch.Tensor) -> torch.Tensor:
-    return AlternatingFlip().draw_at(BatchContext(seed, epoch, indices))["flip"]
+    return AlternatingFlip().draw_for(BatchContext(seed, epoch, indices))["flip"]
 
 
-def test_alternating_flip_reflects_each_image_in_every_other_epoch():
+def test_alternating_flip_flips_each_image_in_every_other_epoch():
     indices = torch.arange(20_000)
     first = flips(0, 0, indices)
     assert torch.equal(flips(0, 1, indices), ~first)
     assert torch.equal(flips(0, 2, indices), first)
     some = torch.tensor([19_999, 5, 7, 5])
-    assert torch.equal(flips(0, 4, some), first[some])  # whatever else is in the batch
+    assert torch.equal(flips(0, 4, some), first[some])  # independent of the rest of the batch
 
 
-def test_alternating_flip_begins_with_a_half_that_the_seed_draws():
+def test_alternating_flip_starts_with_a_half_that_depends_on_the_seed():
     halves = torch.stack([flips(seed, 0, torch.arange(20_000)) for seed in (0, 1, 2**32 - 1)]).float()
     assert (halves.mean(1) - 0.5).abs().max() < 0.015  # 4 standard deviations
     assert torch.corrcoef(halves).fill_diagonal_(0).abs().max() < 0.03
@@ -106,7 +106,7 @@ def test_alternating_flip_begins_with_a_half_that_the_seed_draws():
     assert torch.corrcoef(neighbors)[0, 1].abs() < 0.03
 
 
-def test_alternating_flip_shows_both_sides_of_each_image_in_two_epochs():
+def test_alternating_flip_shows_both_orientations_in_two_epochs():
     images, labels = noise((6, 3, 32, 32)), torch.arange(6)
     augment = Augmentation([AlternatingFlip()], spec())
     even, odd = (
@@ -120,7 +120,7 @@ def test_alternating_flip_shows_both_sides_of_each_image_in_two_epochs():
     assert Augmentation([AlternatingFlip()], spec(mirror=False)).image_steps == []
 
 
-def test_cutout_erases_a_square_that_may_reach_over_the_border():
+def test_cutout_fills_a_square_that_may_extend_beyond_the_border():
     images = torch.full((3, 3, 32, 32), 9, dtype=torch.uint8)
     mean = round(255 * 0.4)
     out = Cutout(0.5, spec()).apply(images, {"y": torch.tensor([16, 0, 31]), "x": torch.tensor([16, 0, 16])})
@@ -129,12 +129,12 @@ def test_cutout_erases_a_square_that_may_reach_over_the_border():
     assert (out[2] == mean).sum() == 3 * 9 * 16
 
 
-def test_color_shift_moves_along_the_principal_components():
-    """Two perfectly correlated channels and an independent one: their components are known without a solver."""
+def test_color_shift_follows_the_principal_components():
+    """Two perfectly correlated channels and an independent one have known principal components."""
     covariance = torch.tensor([[0.04, 0.04, 0.0], [0.04, 0.04, 0.0], [0.0, 0.0, 0.01]])
     step = ColorShift(0.1, ImageSpec(3, 8, 10, (), (0.5,) * 3, (0.2,) * 3, covariance))
     images = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
-    out = step.apply(images, {"alpha": torch.tensor([[0.0, 0.0, 1.0]])})  # the largest eigenvalue is the last, 0.08
+    out = step.apply(images, {"alpha": torch.tensor([[0.0, 0.0, 1.0]])})  # the last eigenvalue is the largest, 0.08
     shift = 255 * 0.08 / math.sqrt(2)
     assert (out[0, :2].float() - 100).abs().unique().tolist() == [round(shift)]
     assert out[0, 2].unique().tolist() == [100]
@@ -169,19 +169,19 @@ def oracle(name: str, image: torch.Tensor, strength: float) -> torch.Tensor:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_trivial_augments_operations_are_torchvisions(name, shape):
+def test_trivial_augment_operations_match_torchvision(name, shape):
     images = smooth(shape)
     largest, signed = OPERATIONS[name]
     strength = largest * torch.tensor([0.0, 0.3, 0.5, 0.77, 1.0])
     if signed:
         strength *= torch.tensor([1, -1, 1, -1, 1])
-    out = operate(name, images, strength) if name != "identity" else images
+    out = apply_operation(name, images, strength) if name != "identity" else images
     for image, ours, s in zip(images, out, strength, strict=True):
         difference = (ours.int() - oracle(name, image, s.item()).int()).abs()
         assert (difference > 1).float().mean() <= (0.03 if name in ("shear_x", "shear_y", "rotate") else 0)
 
 
-def test_trivial_augment_applies_to_each_image_its_own_operation():
+def test_trivial_augment_applies_the_drawn_operation_to_each_image():
     images = smooth((600, 3, 32, 32))
     step = TrivialAugment()
     draws = step.draw(images, torch.Generator().manual_seed(0))
@@ -191,11 +191,11 @@ def test_trivial_augment_applies_to_each_image_its_own_operation():
         name = list(OPERATIONS)[draws["operation"][i]]
         alone = images[i : i + 1]
         if name != "identity":
-            alone = operate(name, alone, draws["strength"][i : i + 1])
+            alone = apply_operation(name, alone, draws["strength"][i : i + 1])
         assert torch.equal(out[i : i + 1], alone)
 
 
-def test_mixup_is_the_weighted_mean_of_images_and_targets():
+def test_mixup_averages_images_and_targets():
     x, targets = torch.randn(4, 3, 8, 8), one_hot(torch.arange(4), 10)
     draws = {"fraction": torch.tensor([1.0, 0.25, 0.5, 0.0]), "partner": torch.tensor([1, 2, 3, 0])}
     mixed, blended = MixUp(0.2).mix(x, targets, draws)
@@ -204,19 +204,19 @@ def test_mixup_is_the_weighted_mean_of_images_and_targets():
         torch.testing.assert_close(blended[i], fraction * targets[i] + (1 - fraction) * targets[partner])
 
 
-def test_cutmix_pastes_the_partners_box_and_shares_the_label_by_pixels():
+def test_cutmix_pastes_the_partners_box_and_weights_the_labels_by_pixels():
     x = torch.arange(2.0)[:, None, None, None].expand(2, 3, 16, 16).contiguous()
     centers = {"y": torch.tensor([8, 0]), "x": torch.tensor([8, 0])}
     draws = {"fraction": torch.tensor([0.75, 0.75]), "partner": torch.tensor([1, 0])} | centers
     mixed, blended = CutMix(1.0).mix(x, one_hot(torch.tensor([0, 1]), 2), draws)
     assert mixed[0].sum() == 3 * 8 * 8
     assert blended[0].tolist() == [0.75, 0.25]
-    assert (mixed[1] == 0).sum() == 3 * 4 * 4  # cut off at the corner
+    assert (mixed[1] == 0).sum() == 3 * 4 * 4  # clipped at the corner
     assert blended[1].tolist() == [1 / 16, 15 / 16]
 
 
 @pytest.mark.parametrize("step", [MixUp(0.2), CutMix(1.0)])
-def test_mixing_draws_for_every_image_and_targets_stay_distributions(step):
+def test_mixing_draws_for_every_image_and_targets_sum_to_one(step):
     images = noise((64, 3, 32, 32))
     augment = Augmentation([step], spec())
     _, targets = augment(images, torch.arange(64) % 10, torch.Generator().manual_seed(0))
@@ -233,7 +233,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
-def test_a_step_is_decided_by_its_generator_leaves_its_input_and_draws_for_every_image(step):
+def test_a_step_depends_only_on_the_generator_preserves_its_input_and_draws_for_every_image(step):
     images, labels = smooth((1, 3, 32, 32)).expand(32, -1, -1, -1).contiguous(), torch.arange(32) % 10
     before = images.clone()
     augment = Augmentation([step], spec())
@@ -242,13 +242,13 @@ def test_a_step_is_decided_by_its_generator_leaves_its_input_and_draws_for_every
     other, _ = augment(images, labels, torch.Generator().manual_seed(2))
     assert torch.equal(first, again)
     assert torch.equal(images, before)
-    if step not in (STEPS["mixup"], STEPS["cutmix"]):  # which see nothing but equal images here
+    if step not in (STEPS["mixup"], STEPS["cutmix"]):  # all images are equal here, so mixing has no effect
         assert not torch.equal(first, other)
         assert len({image.sum().item() for image in first}) > 1
 
 
 @pytest.mark.parametrize("names", [["crop", "flip", "color"], ["trivial", "cutout"], ["crop", "mixup"], ["cutmix"]])
-def test_a_part_of_a_batch_is_that_part_of_the_augmented_whole(names):
+def test_a_part_of_a_batch_equals_that_part_of_the_augmented_batch(names):
     images, labels = smooth((12, 3, 32, 32)), torch.arange(12) % 10
     augment = Augmentation([AlternatingFlip(), *(STEPS[name] for name in names)], spec())
     context = BatchContext(seed=0, epoch=1, indices=torch.arange(12))
@@ -259,7 +259,7 @@ def test_a_part_of_a_batch_is_that_part_of_the_augmented_whole(names):
             assert torch.equal(value, expected[part])
 
 
-def test_normalizing_gives_the_published_scale_and_back():
+def test_denormalize_inverts_normalize():
     images = noise((4, 3, 32, 32))
     mean, std = (0.1, 0.4, 0.7), (0.2, 0.3, 0.5)
     of_channels = replace(spec(), mean=mean, std=std)
@@ -270,14 +270,38 @@ def test_normalizing_gives_the_published_scale_and_back():
     assert x.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_images_are_resized_to_what_the_network_takes():
+def test_normalize_resizes_to_the_image_size():
     images = noise((2, 1, 28, 28))
     x = normalize(images, spec(channels=1, size=32))
     expected = (tv.resize(images / 255, [32, 32], antialias=True) - 0.4) / 0.2
     torch.testing.assert_close(x, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_reflections_are_left_out_where_the_data_forbids_them():
+def test_normalization_made_in_evaluation_can_be_used_in_training():
+    images, of_evaluation = noise((2, 3, 6, 6)), replace(spec(size=6), mean=(0.11, 0.22, 0.33))
+    with torch.inference_mode():
+        evaluated = normalize(images, of_evaluation)
+    x, weight = normalize(images, of_evaluation), torch.ones(3, requires_grad=True)
+    (x * weight[:, None, None]).sum().backward()
+    assert torch.equal(x, evaluated)
+    assert not any(
+        constant.is_inference() for constant in _shift_and_scale(of_evaluation.mean, (0.2,) * 3, 36, x.device)
+    )
+
+
+def test_normalization_follows_the_spec_and_the_input_size():
+    images = noise((2, 3, 6, 6))
+    other = replace(spec(size=6), std=(0.1,) * 3)
+    torch.testing.assert_close(normalize(images, other), 2 * normalize(images, spec(size=6)))
+    assert torch.equal(normalize(images[..., :4, :4], spec(size=4)), normalize(images, spec(size=6))[..., :4, :4])
+
+
+def test_a_step_that_depends_on_the_epoch_needs_a_context():
+    with pytest.raises(ValueError, match="context must be a BatchContext for AlternatingFlip, got None"):
+        Augmentation([AlternatingFlip()], spec())(noise((2, 3, 8, 8)), torch.arange(2), torch.Generator())
+
+
+def test_flips_are_omitted_if_a_reflection_changes_the_label():
     augment = Augmentation([RandomCrop(0.1), RandomFlip()], spec(mirror=False))
     assert [type(step) for step in augment.image_steps] == [RandomCrop]
     assert [type(step) for step in augment.left_out] == [RandomFlip]
@@ -293,6 +317,6 @@ def test_reflections_are_left_out_where_the_data_forbids_them():
         (lambda: MixUp(0), "alpha must be above 0, got 0"),
     ],
 )
-def test_impossible_arguments_are_refused(make, message):
+def test_invalid_arguments_raise(make, message):
     with pytest.raises(ValueError, match=message):
         make()

@@ -55,7 +55,7 @@ def same_as_torch(method, x, weight, bias, **arguments):
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")  # torch's own copy
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("groups", GROUPS)
-def test_a_method_is_torchs_convolution(method, groups):
+def test_every_method_matches_torch(method, groups):
     size, images = ((5, 4), 1) if method == "loop" else ((17, 11), 2)
     checked = 0
     for kernel, stride, padding, dilation in product(((3, 3), (2, 3), (1, 1)), STRIDES, PADDINGS, DILATIONS):
@@ -69,7 +69,7 @@ def test_a_method_is_torchs_convolution(method, groups):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_gradients_are_those_of_finite_differences(method):
+def test_gradients_match_finite_differences(method):
     x, weight, bias = tensors((5, 4), (3, 3), groups=2, channels=2, out_channels=4, images=1)
     assert torch.autograd.gradcheck(
         lambda *args: ops.conv2d(*args, padding=1, groups=2, method=method), (x, weight, bias)
@@ -86,9 +86,7 @@ sizes = st.integers(1, 9)
     stride=st.tuples(st.integers(1, 3), st.integers(1, 3)), dilation=st.integers(1, 2),
     padding=st.tuples(st.integers(0, 3), st.integers(0, 3)), groups=st.sampled_from([1, 2]), images=st.integers(0, 2),
 )  # fmt: skip
-def test_any_shapes_give_torchs_result_or_an_error(
-    method, height, width, kernel, stride, dilation, padding, groups, images
-):
+def test_any_shapes_match_torch_or_raise(method, height, width, kernel, stride, dilation, padding, groups, images):
     if not supported(method, kernel, stride, dilation):
         method = "im2col"
     x, weight, bias = tensors((height, width), kernel, groups, channels=2, out_channels=2, images=images)
@@ -161,7 +159,7 @@ def test_without_units_for_bfloat16_it_is_multiplied_in_float32_and_rounded_once
 
 
 @pytest.mark.parametrize("method", ["loop", "shifted", "im2col", "fft"])
-def test_one_dimension_is_torchs_too(method):
+def test_conv1d_matches_torch(method):
     generator = torch.Generator().manual_seed(0)
     x, weight, bias = (torch.randn(s, generator=generator, dtype=torch.float64) for s in ((2, 4, 13), (6, 2, 3), (6,)))
     for padding in (0, 1, "same"):
@@ -179,7 +177,7 @@ def test_the_true_convolution_commutes_and_the_cross_correlation_does_not():
     torch.testing.assert_close(ops.true_conv2d(a, b, padding="full"), ops.true_conv2d(b, a, padding="full"), **CLOSE)
     crossed = ops.conv2d(a, b, padding="full"), ops.conv2d(b, a, padding="full")
     assert not torch.allclose(*crossed)
-    torch.testing.assert_close(crossed[0], ops.turn(crossed[1]), **CLOSE)
+    torch.testing.assert_close(crossed[0], ops.flip_kernel(crossed[1]), **CLOSE)
 
 
 def test_the_true_convolution_is_the_product_of_polynomials():
@@ -206,7 +204,7 @@ def test_full_same_and_valid_are_the_three_sizes():
         (1, (2, 0), (1, 2), 3, 2),
     ],
 )
-def test_the_transposed_convolution_is_torchs(method, stride, padding, extra, dilation, groups):
+def test_the_transposed_convolution_matches_torch(method, stride, padding, extra, dilation, groups):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, 4, 5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 6 // groups, 3, 3, generator=generator, dtype=torch.float64, requires_grad=True)
@@ -242,7 +240,7 @@ def test_im2col_and_col2im_are_torchs_unfold_and_fold():
     torch.testing.assert_close(im2col.col2im(columns, (7, 6), layout), folded)
 
 
-def test_the_definition_visits_each_number_of_the_result_once():
+def test_the_loop_visits_each_output_once():
     visited = [position for position, _ in windows((2, 2, 4, 5), (2, 1, 3, 3), Layout(groups=2))]
     assert len(visited) == len(set(visited)) == 2 * 2 * 4 * 5
 
@@ -250,32 +248,32 @@ def test_the_definition_visits_each_number_of_the_result_once():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": torch.ones(1, 3, 5, 5)}, "the input has 3 channels, the kernels are for 4 in each of 1 groups"),
-        ({"x": torch.ones(5, 5)}, "the input must have 3 or 4 dimensions, got 2"),
-        ({"weight": torch.ones(2, 4, 6, 3)}, "the kernel covers 6 pixels, the padded input has 5"),
+        ({"x": torch.ones(1, 3, 5, 5)}, "x must have 4 channels for this weight and groups=1, got 3"),
+        ({"x": torch.ones(5, 5)}, "x must have 3 or 4 dimensions, got 2"),
+        ({"weight": torch.ones(2, 4, 6, 3)}, "kernel_size must fit .* covers 6 pixels, the padded input has 5"),
         ({"weight": torch.ones(4, 3, 3)}, "weight must have 4 dimensions, got 3"),
         ({"weight": torch.ones(3, 2, 3, 3), "groups": 2}, "groups must divide the 3 output channels, got 2"),
-        ({"bias": torch.ones(3)}, r"bias must have 2 numbers, one a channel, got \(3,\)"),
+        ({"bias": torch.ones(3)}, r"bias must have shape \(2,\), got \(3,\)"),
         ({"stride": 0}, "stride must be at least 1, got 0"),
         ({"dilation": (1, 0)}, r"dilation must be at least 1, got \(1, 0\)"),
         ({"groups": 0}, "groups must be at least 1, got 0"),
         ({"padding": -1}, "padding must be at least 0, got -1"),
         ({"padding": "around"}, "padding must be a number, a pair or one of .*, got 'around'"),
-        ({"padding": "same", "stride": 2}, r"padding='same' needs stride 1, got \(2, 2\)"),
+        ({"padding": "same", "stride": 2}, r"stride must be 1 with padding='same', got \(2, 2\)"),
         ({"method": "magic"}, "method must be one of .*, got 'magic'"),
-        ({"method": "winograd", "stride": 2}, r"method winograd does not support 3x3 kernels with stride \(2, 2\)"),
-        ({"method": "fft", "dilation": 2}, r"method fft does not support 3x3 kernels .* dilation \(2, 2\)"),
+        ({"method": "winograd", "stride": 2}, r"method must support 3x3 kernels with stride \(2, 2\).*'winograd'"),
+        ({"method": "fft", "dilation": 2}, r"method must support 3x3 kernels .* dilation \(2, 2\), got 'fft'"),
     ],
 )  # fmt: skip
-def test_what_does_not_go_together_is_said_with_both_numbers(change, message):
+def test_invalid_arguments_raise(change, message):
     arguments = {"x": torch.ones(1, 4, 5, 5), "weight": torch.ones(2, 4, 3, 3), **change}
     with pytest.raises(ValueError, match=message):
         ops.conv2d(**arguments)
 
 
-def test_a_transposed_convolution_says_what_does_not_go_together():
+def test_invalid_arguments_of_a_transposed_convolution_raise():
     x, weight = torch.ones(1, 3, 4, 4), torch.ones(4, 2, 3, 3)
-    with pytest.raises(ValueError, match="the input has 3 channels, the weight is for 4"):
+    with pytest.raises(ValueError, match="x must have 4 channels for this weight, got 3"):
         ops.conv_transpose2d(x, weight)
     with pytest.raises(ValueError, match="output_padding must be below stride or dilation, got 1 at stride 1"):
         ops.conv_transpose2d(torch.ones(1, 4, 4, 4), weight, output_padding=1)

@@ -32,7 +32,7 @@ KERNELS = ((2, None, 0), (3, 2, 1), ((3, 2), (2, 3), (1, 0)), (3, 1, 1), ((1, 4)
 
 @pytest.mark.parametrize(("ceil_mode", "dilation"), list(product((False, True), (1, 2))))
 @pytest.mark.parametrize(("kernel_size", "stride", "padding"), KERNELS)
-def test_max_pooling_is_torchs(kernel_size, stride, padding, ceil_mode, dilation):
+def test_max_pooling_matches_torch(kernel_size, stride, padding, ceil_mode, dilation):
     x = image()
     arguments = (kernel_size, stride, padding, dilation, ceil_mode)
     same(ops.max_pool2d(x, *arguments), F.max_pool2d(x, *arguments), x)
@@ -43,7 +43,7 @@ def test_max_pooling_is_torchs(kernel_size, stride, padding, ceil_mode, dilation
 
 @pytest.mark.parametrize(("ceil_mode", "count_include_pad"), list(product((False, True), (False, True))))
 @pytest.mark.parametrize(("kernel_size", "stride", "padding"), KERNELS)
-def test_average_pooling_is_torchs(kernel_size, stride, padding, ceil_mode, count_include_pad):
+def test_average_pooling_matches_torch(kernel_size, stride, padding, ceil_mode, count_include_pad):
     x = image()
     arguments = (kernel_size, stride, padding, ceil_mode, count_include_pad)
     same(ops.avg_pool2d(x, *arguments), F.avg_pool2d(x, *arguments), x)
@@ -60,7 +60,7 @@ def test_l2_and_global_average_pooling_are_torchs():
     height=st.integers(1, 9), width=st.integers(1, 9), kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     stride=st.integers(1, 3), fraction=st.sampled_from([0, 1]), ceil_mode=st.booleans(), images=st.integers(0, 2),
 )  # fmt: skip
-def test_any_shapes_give_torchs_result_or_an_error(height, width, kernel, stride, fraction, ceil_mode, images):
+def test_any_shapes_match_torch_or_raise(height, width, kernel, stride, fraction, ceil_mode, images):
     x = image((height, width), images)
     padding = (fraction * (kernel[0] // 2), fraction * (kernel[1] // 2))
     try:
@@ -74,7 +74,7 @@ def test_any_shapes_give_torchs_result_or_an_error(height, width, kernel, stride
 
 
 @pytest.mark.parametrize("pool", [ops.max_pool2d, ops.avg_pool2d, ops.l2_pool2d])
-def test_gradients_are_those_of_finite_differences(pool):
+def test_gradients_match_finite_differences(pool):
     x = image((5, 4), 1)
     assert torch.autograd.gradcheck(lambda x: pool(x, 2, 1), (x,))
 
@@ -110,6 +110,6 @@ def test_an_image_alone_an_empty_batch_and_nan_are_as_in_torch():
         ({"method": "magic"}, "method must be one of .*, got 'magic'"),
     ],
 )
-def test_what_does_not_go_together_is_said(arguments, message):
+def test_invalid_arguments_raise(arguments, message):
     with pytest.raises(ValueError, match=message):
         ops.pool2d(**{"x": torch.ones(1, 1, 5, 5), "function": torch.sum, "kernel_size": 3, **arguments})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnlab import ops
-from cnnlab.ops.layout import CACHE, some_at_once
+from cnnlab.ops.layout import CACHE, batch_parts
 from cnnlab.ops.size import full_padding, size_through
 
 
@@ -51,7 +51,7 @@ def test_same_keeps_the_size_and_full_is_every_overlap(size, kernel, dilation):
     ("count", "fraction"), [(10, 0.4), (100, 0.99), (9, 0.84), (3, 5.0), (128, 0.001), (0, 0.5), (1, 0)]
 )
 def test_parts_of_a_batch_cover_it_fit_the_cache_and_are_of_like_sizes(count, fraction):
-    parts = list(some_at_once(count, int(fraction * CACHE)))
+    parts = list(batch_parts(count, int(fraction * CACHE)))
     sizes = [part.stop - part.start for part in parts]
     assert [image for part in parts for image in range(part.start, part.stop)] == list(range(count))
     assert all(size == 1 or size * fraction <= 1 for size in sizes)

@@ -11,7 +11,6 @@ from torch import nn
 from cnnlab import models
 from cnnlab.analysis.cost import count_macs
 from cnnlab.config.values import CONVOLUTIONS
-from cnnlab.errors import UserError
 from cnnlab.ops import modules
 from cnnlab.ops.swap import CHOICES, swap_convolutions, swap_poolings
 
@@ -66,14 +65,14 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("name", "method"), PAIRS)
-def test_the_training_curve_is_torchs(name, method):
+def test_the_training_curve_matches_torch(name, method):
     theirs, ours = curves(SUBJECTS[name], method)
     assert theirs[-1] < theirs[0]
     assert ours == pytest.approx(theirs, rel=1e-9)
 
 
 @pytest.mark.parametrize("model", ["lenet5_1998", "mobilenet_v2", "googlenet", "resnext29_32x4d"])
-def test_any_network_gives_torchs_scores(model):
+def test_any_network_has_the_same_logits(model):
     torch.manual_seed(0)
     net = getattr(models, model)(num_classes=10, image_size=32, in_channels=1).double().eval()
     x = torch.randn(2, 1, 32, 32, dtype=torch.float64)
@@ -120,6 +119,6 @@ def test_poolings_are_exchanged_too():
 
 
 def test_an_unknown_method_is_refused_and_the_configuration_knows_them_all():
-    with pytest.raises(UserError, match=r"conv must be one of .*, got 'magic'"):
+    with pytest.raises(ValueError, match=r"method must be one of .*, got 'magic'"):
         swap_convolutions(nn.Sequential(), "magic")
     assert CONVOLUTIONS == CHOICES

@@ -164,7 +164,7 @@ def test_missing_data_leaves_nothing_behind(configure, tmp_path):
 
 
 IMPOSSIBLE = {
-    "tta=flip": "tta must be none or shift for pictures whose reflection is another thing, got 'flip'",
+    "tta=flip": "tta must be none or shift for images whose reflection changes the label, got 'flip'",
     "data.image_size=8": "image_size must be at least 12 for LeNet-5, got 8",
     "model=cnn model.blocks=6": "image_size must be at least 64 for CNN with blocks=6, got 28",
     "model=cnn model.blocks=two": "model cannot be made with blocks='two', .*not supported between",

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches, on the device, a draw of its own for every image."""
+"""Augmentation of batches on the device, with independent random draws for every image."""
 
 from cnnlab.augment.color import ColorShift
 from cnnlab.augment.geometric import AlternatingFlip, Cutout, RandomCrop, RandomFlip

@@ -1,4 +1,4 @@
-"""AlexNet's change of color."""
+"""AlexNet's color augmentation."""
 
 import torch
 from torch import Tensor
@@ -8,14 +8,15 @@ from cnnlab.image_spec import ImageSpec
 
 
 class ColorShift:
-    """Add to all pixels of an image a random multiple of the principal components of the training pixels' colors.
+    """Shift the color of each image along the principal components of the training pixels.
 
-    Krizhevsky, Sutskever and Hinton 2012, section 4.1: with eigenvectors p and eigenvalues λ of the pixels' covariance,
-    add [p1 p2 p3] [α1 λ1, α2 λ2, α3 λ3]^T, α drawn anew for each image from a normal distribution. The paper does not
-    say on which scale its pixels are; here it is [0, 1].
+    Krizhevsky, Sutskever and Hinton 2012, section 4.1: add [p1 p2 p3] [α1 λ1, α2 λ2, α3 λ3]^T to every pixel, where p
+    and λ are the eigenvectors and eigenvalues of the pixels' covariance and α is drawn from a normal distribution for
+    each image. The paper does not give the scale of its pixels; here it is [0, 1].
 
     Args:
         std: standard deviation of α; 0.1 in the paper.
+        spec: provides the covariance.
     """
 
     def __init__(self, std: float, spec: ImageSpec) -> None:
@@ -23,7 +24,7 @@ class ColorShift:
         self.eigenvalues, self.eigenvectors = torch.linalg.eigh(spec.covariance)
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
-        """`alpha` (N, C)."""
+        """Draw `alpha` (N, C)."""
         return {"alpha": self.std * torch.randn(len(images), images.shape[1], generator=generator)}
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:

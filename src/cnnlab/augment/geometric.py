@@ -1,4 +1,4 @@
-"""Crops, reflections and erased squares."""
+"""Random crops, flips and erased squares."""
 
 import torch
 import torch.nn.functional as F
@@ -8,29 +8,29 @@ from cnnlab.augment.step import BatchContext, Draws
 from cnnlab.errors import one_of
 from cnnlab.image_spec import ImageSpec
 
-MODES = ("zeros", "reflect")
+MODES = {"zeros": "constant", "reflect": "reflect"}  # to the names in F.pad
 
 
 class RandomCrop:
-    """Pad on all sides, then crop the original size at a random place.
+    """Pad all sides, then crop the original size at a random position.
 
     Args:
-        padding: share of the side, rounded to pixels: 0.125 is 4 of 32.
-        mode: of what is padded: `zeros`, or `reflect`: the image mirrored at its outermost pixels.
+        padding: fraction of the image's side, rounded to pixels: 0.125 is 4 of 32 pixels.
+        mode: `zeros`, or `reflect` to pad with the image mirrored at its border pixels.
     """
 
     def __init__(self, padding: float, mode: str = "zeros") -> None:
         one_of("mode", mode, MODES, ValueError)
-        most = 1 if mode == "zeros" else 0.5  # a reflection ends where the image does
-        if not 0 <= padding <= most:
-            raise ValueError(f"padding must be a fraction of the side between 0 and {most}, got {padding}")
+        largest = 1 if mode == "zeros" else 0.5  # half of the side, so that the image can be mirrored
+        if not 0 <= padding <= largest:
+            raise ValueError(f"padding must be a fraction of the side between 0 and {largest}, got {padding}")
         self.padding = padding
-        self.mode = {"zeros": "constant"}.get(mode, mode)  # PyTorch's word
+        self.mode = MODES[mode]
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
-        """`top` and `left` (N,): where the crop begins in the padded image, in pixels."""
-        places = 2 * round(self.padding * images.shape[-1]) + 1
-        top, left = torch.randint(places, (2, len(images)), generator=generator)
+        """Draw `top` and `left` (N,), the corner of the crop in the padded image, in pixels."""
+        positions = 2 * round(self.padding * images.shape[-1]) + 1
+        top, left = torch.randint(positions, (2, len(images)), generator=generator)
         return {"top": top, "left": left}
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
@@ -38,43 +38,43 @@ class RandomCrop:
         padding = round(self.padding * width)
         padded = F.pad(images, (padding, padding, padding, padding), mode=self.mode).contiguous()
         image, channel, row, pixel = padded.stride()
-        reach = (channels - 1) * channel + (height - 1) * row + width - 1  # of a window, from its first number
-        # A window begins at every number, most of them across rows; only the drawn ones are read, row by row, which is
-        # several times as fast as pixel by pixel.
-        count = max(0, padded.numel() - reach)
+        span = (channels - 1) * channel + (height - 1) * row + width - 1  # from a window's first element to its last
+        # A view with one window for every element of `padded`. Most windows wrap around rows, but only the drawn ones
+        # are read. Reading them row by row is several times as fast as gathering pixels.
+        count = max(0, padded.numel() - span)
         windows = padded.as_strided((count, channels, height, width), (pixel, channel, row, pixel))
         first = image * torch.arange(n, device=images.device) + row * draws["top"] + draws["left"]
         return windows.index_select(0, first)
 
 
 class RandomFlip:
-    """Reflect left to right, half of the images."""
+    """Flip half of the images left to right."""
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
-        """`flip` (N,): bool."""
+        """Draw `flip` (N,), bool."""
         return {"flip": torch.rand(len(images), generator=generator) < 0.5}
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
-        if images.is_cuda:  # counting the drawn ones would wait for the card
+        if images.is_cuda:  # nonzero would synchronize with the GPU
             return torch.where(draws["flip"][:, None, None, None], images.flip(-1), images)
         flipped = draws["flip"].nonzero().squeeze(1)
         return images.index_copy(0, flipped, images.index_select(0, flipped).flip(-1))
 
 
 class AlternatingFlip(RandomFlip):
-    """Reflect half of the images, drawn once, in every even epoch and the others in every odd one.
+    """Flip a fixed random half of the images in even epochs and the other half in odd epochs.
 
-    Jordan 2024 (arXiv:2404.00498), section 3.6: in any two epochs in a row an image comes once each way, and not, as it
-    may by chance, twice the same.
+    Jordan 2024 (arXiv:2404.00498), section 3.6: in any two consecutive epochs, the network sees each image once in
+    each orientation.
     """
 
-    def draw_at(self, context: BatchContext) -> Draws:
-        """`flip` (N,): bool, a function of seed, epoch and each image's index."""
-        return {"flip": _coins(context.indices, context.seed) ^ (context.epoch % 2 == 1)}
+    def draw_for(self, context: BatchContext) -> Draws:
+        """Compute `flip` (N,), bool, from the seed, the epoch and each image's index."""
+        return {"flip": _coin_flips(context.indices, context.seed) ^ (context.epoch % 2 == 1)}
 
 
-def _coins(indices: Tensor, seed: int) -> Tensor:
-    """A fair and fixed bool for each index: mixed as in SplitMix64, of Steele et al. 2014; the products overflow."""
+def _coin_flips(indices: Tensor, seed: int) -> Tensor:
+    """Hash each index to a fair bool with SplitMix64 (Steele et al. 2014); the products overflow by design."""
     x = indices + (seed + 1) * 0x1E3779B97F4A7C15 % 2**62
     for shift, factor in ((30, 0x3F58476D1CE4E5B9), (27, 0x14D049BB133111EB)):
         x = (x ^ (x >> shift)) * factor
@@ -82,12 +82,13 @@ def _coins(indices: Tensor, seed: int) -> Tensor:
 
 
 class Cutout:
-    """Set a square around a random pixel to the mean color: DeVries and Taylor, "Cutout", 2017.
+    """Fill a square around a random pixel with the mean color (DeVries and Taylor, "Cutout", 2017).
 
-    The square may reach over the border, as in the paper.
+    As in the paper, the square may extend beyond the border.
 
     Args:
-        size: the square's side as a share of the image's.
+        size: side of the square as a fraction of the image's side.
+        spec: provides the mean color.
     """
 
     def __init__(self, size: float, spec: ImageSpec) -> None:
@@ -97,7 +98,7 @@ class Cutout:
         self.mean = (255 * torch.tensor(spec.mean)).round().to(torch.uint8)[:, None, None]
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
-        """`y` and `x` (N,): the square's center, in pixels."""
+        """Draw `y` and `x` (N,), the center of the square, in pixels."""
         y, x = torch.randint(images.shape[-1], (2, len(images)), generator=generator)
         return {"y": y, "x": x}
 
@@ -109,7 +110,7 @@ class Cutout:
 
 
 def box_mask(images: Tensor, top: Tensor, left: Tensor, bottom: Tensor, right: Tensor) -> Tensor:
-    """bool (N, H, W), true in each image's box; the bounds are (N,) in pixels, the last ones excluded."""
+    """Bool (N, H, W), True inside each image's box; bounds are (N,) in pixels, `bottom` and `right` excluded."""
     y = torch.arange(images.shape[-2], device=images.device)
     x = torch.arange(images.shape[-1], device=images.device)
     rows = (y >= top[:, None]) & (y < bottom[:, None])

@@ -1,4 +1,4 @@
-"""Mixing images and their labels; the share, the partner and the box are drawn for every image."""
+"""Mix images and their labels; the fraction, the partner and the box are drawn for every image."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ class _Mix:
         self.alpha = alpha
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
-        """`share` (N,): what an image keeps of itself, from Beta(alpha, alpha); `partner` (N,): a permutation."""
+        """Draw `fraction` (N,), the weight of the image itself, from Beta(alpha, alpha), and `partner` (N,)."""
         seed = int(torch.randint(2**62, (), generator=generator))
         fraction = np.random.default_rng(seed).beta(self.alpha, self.alpha, size=len(images))
         partner = torch.randperm(len(images), generator=generator)
@@ -28,10 +28,10 @@ def _blend(targets: Tensor, draws: Draws, fraction: Tensor) -> Tensor:
 
 
 class MixUp(_Mix):
-    """Weighted means of two images: Zhang et al., "mixup: beyond empirical risk minimization", 2017.
+    """Average each image with its partner (Zhang et al., "mixup: beyond empirical risk minimization", 2017).
 
     Args:
-        alpha: of the Beta distribution of the weight.
+        alpha: parameter of the Beta distribution of the weight.
     """
 
     def mix(self, images: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
@@ -41,15 +41,16 @@ class MixUp(_Mix):
 
 
 class CutMix(_Mix):
-    """A box of the partner pasted into the image: Yun et al., "CutMix", 2019.
+    """Paste a box of the partner into each image (Yun et al., "CutMix", 2019).
+
+    The labels are weighted by the pixels that each image contributes after the box is clipped at the border.
 
     Args:
-        alpha: of the Beta distribution of the share that the image keeps; the label's share is the pixels' after the
-            box is cut off at the border.
+        alpha: parameter of the Beta distribution of the fraction outside the box.
     """
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:
-        """Also `y` and `x` (N,): the box's center in pixels."""
+        """Also draw `y` and `x` (N,), the center of the box, in pixels."""
         y, x = torch.randint(images.shape[-1], (2, len(images)), generator=generator)
         return super().draw(images, generator) | {"y": y, "x": x}
 
@@ -61,5 +62,5 @@ class CutMix(_Mix):
 
 
 def one_hot(labels: Tensor, num_classes: int) -> Tensor:
-    """(N,) labels as float targets (N, num_classes)."""
+    """Convert labels (N,) to float targets (N, num_classes)."""
     return F.one_hot(labels, num_classes).float()

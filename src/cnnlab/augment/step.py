@@ -1,11 +1,11 @@
-"""What a step of an augmentation is: draw the numbers first, apply them afterwards.
+"""Protocols for augmentation steps: draw the random numbers first, then apply them.
 
-The numbers are drawn on the CPU for the whole batch, so that they are the same on every device, and a test can pass
-its own.
+Steps draw on the CPU for the whole batch. The numbers are therefore the same on every device, and a test can pass its
+own.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,12 +15,12 @@ Draws = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class BatchContext:
-    """Which images a batch has, and when: for a step that goes by it and not by chance.
+    """The epoch and the images of a batch, for steps that depend on them and not on chance.
 
     Attributes:
-        seed: of the run.
-        epoch: from 0.
-        indices: (N,) int64, the images' places in the dataset's training set.
+        seed: seed of the run.
+        epoch: starts at 0.
+        indices: (N,) int64, index of each image in the training set.
     """
 
     seed: int
@@ -28,11 +28,12 @@ class BatchContext:
     indices: Tensor
 
 
+@runtime_checkable
 class ImageStep(Protocol):
-    """A step that changes images, each for itself, and keeps their labels and shape.
+    """A random step that changes each image independently and preserves its label and shape.
 
-    `draw` uses no more of a batch than its shape, and has a row of numbers for each image. `apply` takes and returns
-    (N, C, H, W), uint8.
+    `draw` reads only the shape of the batch and returns one row per image. `apply` maps uint8 (N, C, H, W) to uint8
+    (N, C, H, W).
     """
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws: ...
@@ -40,16 +41,18 @@ class ImageStep(Protocol):
     def apply(self, images: Tensor, draws: Draws) -> Tensor: ...
 
 
+@runtime_checkable
 class ContextStep(Protocol):
-    """An ImageStep whose numbers are a function of the moment."""
+    """Like ImageStep, but the numbers are a function of the epoch and the image index."""
 
-    def draw_at(self, context: BatchContext) -> Draws: ...
+    def draw_for(self, context: BatchContext) -> Draws: ...
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor: ...
 
 
+@runtime_checkable
 class MixStep(Protocol):
-    """A step that mixes images: normalized floats (N, C, H, W) and their targets (N, num_classes)."""
+    """A random step that mixes normalized images (N, C, H, W) and their targets (N, num_classes)."""
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws: ...
 

@@ -98,7 +98,7 @@ def draw(product: Tensor) -> Figure:
             "cross-correlation: kernel turned": correlate(IMAGE, KERNEL),
             "convolution: kernel as it is": convolve(IMAGE, KERNEL),
             "1 + 2x + 3x², 4 + 5x, product": coefficients,
-            "kernel, turned": ops.turn(KERNEL),
+            "kernel, turned": ops.flip_kernel(KERNEL),
             "exchanged: another result": correlate(KERNEL, IMAGE),
             "exchanged: the same": convolve(KERNEL, IMAGE),
         },

@@ -1,10 +1,10 @@
-"""Whether products in bfloat16 are fast on a device."""
+"""Hardware support for bfloat16."""
 
 import torch
 
 
 def has_bf16_units(device: str) -> bool:
-    """Whether matrix products in bfloat16 run on hardware made for them."""
+    """Whether matrix products in bfloat16 run on hardware built for them."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()

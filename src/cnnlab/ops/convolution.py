@@ -1,7 +1,8 @@
-"""Convolution in one and two dimensions, with PyTorch's signatures, by a method of choice.
+"""Convolution in one and two dimensions, with PyTorch's signatures and a choice of methods.
 
-What networks call convolution is the cross-correlation: the kernel slides over the input as it is. The true convolution
-turns the kernel by 180 degrees first, which makes it commute; a network that learns its kernels need not care.
+The convolution of neural networks is the cross-correlation: the kernel slides over the input without being flipped. The
+true convolution flips the kernel first (a rotation by 180 degrees), which makes it commutative. For a network that
+learns its kernels, the difference does not matter.
 """
 
 from dataclasses import replace
@@ -12,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from cnnlab.ops.gradients import Adjoint, CrossCorrelation, multiplied
-from cnnlab.ops.layout import Layout, pad, turn
+from cnnlab.errors import one_of
+from cnnlab.ops.gradients import Adjoint, CrossCorrelation, compute_precision
+from cnnlab.ops.layout import Layout, flip_kernel, height_width, pad
 from cnnlab.ops.methods import METHODS, auto
-from cnnlab.ops.size import Pair, extent, pair, sides
+from cnnlab.ops.size import Pair, pair, sides
 
 
 def conv2d(
@@ -28,35 +30,35 @@ def conv2d(
     groups: int = 1,
     method: str = "im2col",
 ) -> Tensor:
-    """Cross-correlate each image with each kernel: (N, C, H, W) to (N, O, H', W'), or both without N.
+    """Cross-correlate each image with each kernel: (N, C, H, W) to (N, O, H', W'), with or without N.
 
     Args:
         weight: (O, C/groups, U, V).
-        bias: (O,), added to every pixel of a channel.
-        padding: `valid` (none), `same` (keeps the size), `full` (every overlap), or the zeros added to each side.
-        groups: output channels in so many equal parts, each of which sees its part of the input channels only;
-            as many as channels make the convolution depthwise.
-        method: one of METHODS; or `auto`, which takes for each pass what is fastest, PyTorch's own included.
+        bias: (O,).
+        padding: `valid` (no padding), `same` (preserves the size), `full` (every overlap), or the zeros on each side.
+        groups: number of equal groups of channels; each output channel uses only the input channels of its group.
+            With one group per channel, the convolution is depthwise.
+        method: one of METHODS, or `auto` for the fastest choice for each pass, PyTorch included.
 
     Raises:
-        ValueError: shapes that do not go together, or what the method does not support.
+        ValueError: the shapes do not match, or the method does not support the arguments.
     """
-    if has_torch_function((x, weight)):  # whoever watches PyTorch's functions sees this one too
+    if has_torch_function((x, weight)):  # for modes that intercept PyTorch's functions
         return handle_torch_function(
             conv2d, (x, weight), x, weight, bias, stride, padding, dilation, groups, method=method
         )
     batch = _with_batch(x, 4)
-    _check_weight(weight)
-    layout = make_layout((weight.shape[2], weight.shape[3]), stride, padding, dilation, groups)
+    _check_weight(weight, 4)
+    layout = make_layout(height_width(weight), stride, padding, dilation, groups)
     _check_shapes(batch, weight, bias, groups)
-    layout.out_sizes((batch.shape[2], batch.shape[3]), (weight.shape[2], weight.shape[3]))
+    layout.out_sizes(height_width(batch), height_width(weight))  # raises if the kernel does not fit
     if method != "auto":
         _check_method(method, weight, layout)
-    is_wanted_whole = torch.jit.is_tracing() or batch.is_meta  # a graph and a shape know no steps of a method
-    if not is_wanted_whole:
+    is_symbolic = torch.jit.is_tracing() or batch.is_meta  # only the operator matters, not how it is computed
+    if not is_symbolic:
         batch, weight, bias = _autocast(batch, weight, bias)
-    if is_wanted_whole or (method == "auto" and not auto.differs(multiplied(batch), weight, layout)):
-        y = _library(batch, weight, bias, layout)
+    if is_symbolic or (method == "auto" and not auto.differs(compute_precision(batch), weight, layout)):
+        y = _torch_conv2d(batch, weight, bias, layout)
     else:
         y = CrossCorrelation.apply(batch, weight, bias, layout, method)
     return y if x.ndim == batch.ndim else y[0]
@@ -72,11 +74,10 @@ def conv1d(
     groups: int = 1,
     method: str = "im2col",
 ) -> Tensor:
-    """The same along one axis: (N, C, L) and (O, C/groups, V) to (N, O, L'), as on an image of one row."""
+    """Like `conv2d` on images of one row: (N, C, L) and (O, C/groups, V) to (N, O, L')."""
     horizontal = padding if isinstance(padding, str) else (0, padding)
     batch = _with_batch(x, 3)
-    if weight.ndim != 3:
-        raise ValueError(f"weight must have 3 dimensions, got {weight.ndim}")
+    _check_weight(weight, 3)
     y = conv2d(
         batch.unsqueeze(2), weight.unsqueeze(2), bias, (1, stride), horizontal, (1, dilation), groups, method
     ).squeeze(2)  # fmt: skip
@@ -93,8 +94,8 @@ def true_conv2d(
     groups: int = 1,
     method: str = "im2col",
 ) -> Tensor:
-    """The convolution of mathematics, which turns the kernel; arguments and shapes as for `conv2d`."""
-    return conv2d(x, turn(weight), bias, stride, padding, dilation, groups, method)
+    """True convolution, with a flipped kernel; arguments and shapes as in `conv2d`."""
+    return conv2d(x, flip_kernel(weight), bias, stride, padding, dilation, groups, method)
 
 
 def true_conv1d(
@@ -107,7 +108,7 @@ def true_conv1d(
     groups: int = 1,
     method: str = "im2col",
 ) -> Tensor:
-    """The convolution of mathematics along one axis; arguments and shapes as for `conv1d`."""
+    """True convolution along one axis; arguments and shapes as in `conv1d`."""
     return conv1d(x, weight.flip(-1), bias, stride, padding, dilation, groups, method)
 
 
@@ -122,68 +123,62 @@ def conv_transpose2d(
     dilation: int | Pair = 1,
     method: str = "im2col",
 ) -> Tensor:
-    """The adjoint of `conv2d` with the same weight: (N, O, H', W') back to (N, C, H, W), or both without N.
+    """The adjoint of `conv2d` with the same weight: (N, O, H', W') to (N, C, H, W), with or without N.
 
     Args:
-        weight: (O, C/groups, U, V): O of its input, C of its result.
-        output_padding: rows and columns that the forward convolution would have left over, at the end.
+        weight: (O, C/groups, U, V), where O are the channels of `x` and C those of the result.
+        output_padding: rows and columns at the end that `conv2d` would not cover because of its stride.
 
     Raises:
-        ValueError: shapes that do not go together, or what the method does not support.
+        ValueError: the shapes do not match, or the method does not support the arguments.
     """
     batch = _with_batch(x, 4)
-    _check_weight(weight)
-    kernel_size = (weight.shape[2], weight.shape[3])
-    layout = make_layout(kernel_size, stride, padding, dilation, groups)
+    _check_weight(weight, 4)
+    layout = make_layout(height_width(weight), stride, padding, dilation, groups)
     _check_bias(bias, weight.shape[1] * groups)
     if batch.shape[1] != len(weight):
-        raise ValueError(f"the input has {batch.shape[1]} channels, the weight is for {len(weight)}")
+        raise ValueError(f"x must have {len(weight)} channels for this weight, got {batch.shape[1]}")
     _check_groups(len(weight), groups)
     _check_method(method, weight, layout)
-    layout = _without_rest(layout, pair(output_padding))
-    height, width = (
-        (batch.shape[2 + axis] - 1) * layout.stride[axis]
-        + extent(kernel_size[axis], layout.dilation[axis])
-        - sum(layout.padding[axis])
-        for axis in (0, 1)
-    )
+    layout = _with_output_padding(layout, pair(output_padding))
+    sizes = layout.in_sizes(height_width(batch), height_width(weight))
     batch, weight, bias = _autocast(batch, weight, bias)
-    y = Adjoint.apply(batch, weight, (height, width), layout, method)
+    y = Adjoint.apply(batch, weight, sizes, layout, method)
     y = y if bias is None else y + bias[:, None, None]
     return y if x.ndim == batch.ndim else y[0]
 
 
-def _without_rest(layout: Layout, rest: Pair) -> Layout:
-    """The layout that has as much less padding at the end as a forward convolution leaves over, and so leaves nothing.
+def _with_output_padding(layout: Layout, output_padding: Pair) -> Layout:
+    """Reduce the padding at the end by `output_padding`, so that the windows cover the larger result.
 
     Raises:
-        ValueError: no convolution of this layout leaves so much over.
+        ValueError: no convolution with this layout would leave so many pixels uncovered.
     """
-    for more, stride, dilation in zip(rest, layout.stride, layout.dilation, strict=True):
+    for more, stride, dilation in zip(output_padding, layout.stride, layout.dilation, strict=True):
         if not 0 <= more < max(stride, dilation):
             raise ValueError(f"output_padding must be below stride or dilation, got {more} at stride {stride}")
-    vertical, horizontal = ((before, after - more) for (before, after), more in zip(layout.padding, rest, strict=True))
-    return replace(layout, padding=(vertical, horizontal))
+    (above, below), (left, right) = layout.padding
+    return replace(layout, padding=((above, below - output_padding[0]), (left, right - output_padding[1])))
 
 
 def make_layout(
     kernel_size: Pair, stride: int | Pair, padding: int | Pair | str, dilation: int | Pair, groups: int
 ) -> Layout:
-    """The layout that PyTorch's arguments describe.
+    """The layout for PyTorch's arguments.
 
     Raises:
-        ValueError: a value that has no meaning.
+        ValueError: an argument is invalid.
     """
     for name, value in (("stride", stride), ("dilation", dilation), ("groups", groups)):
         if min(pair(value)) < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
-    steps, gaps = pair(stride), pair(dilation)
-    return Layout(steps, sides(padding, kernel_size, steps, gaps), gaps, groups)
+    strides, dilations = pair(stride), pair(dilation)
+    return Layout(strides, sides(padding, kernel_size, strides, dilations), dilations, groups)
 
 
 def _with_batch(x: Tensor, dimensions: int) -> Tensor:
     if x.ndim not in (dimensions - 1, dimensions):
-        raise ValueError(f"the input must have {dimensions - 1} or {dimensions} dimensions, got {x.ndim}")
+        raise ValueError(f"x must have {dimensions - 1} or {dimensions} dimensions, got {x.ndim}")
     return x if x.ndim == dimensions else x.unsqueeze(0)
 
 
@@ -192,37 +187,36 @@ def _check_groups(out_channels: int, groups: int) -> None:
         raise ValueError(f"groups must divide the {out_channels} output channels, got {groups}")
 
 
-def _check_weight(weight: Tensor) -> None:
-    if weight.ndim != 4:
-        raise ValueError(f"weight must have 4 dimensions, got {weight.ndim}")
+def _check_weight(weight: Tensor, dimensions: int) -> None:
+    if weight.ndim != dimensions:
+        raise ValueError(f"weight must have {dimensions} dimensions, got {weight.ndim}")
 
 
 def _check_bias(bias: Tensor | None, out_channels: int) -> None:
     if bias is not None and bias.shape != (out_channels,):
-        raise ValueError(f"bias must have {out_channels} numbers, one a channel, got {tuple(bias.shape)}")
+        raise ValueError(f"bias must have shape ({out_channels},), got {tuple(bias.shape)}")
 
 
 def _check_shapes(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
     if x.shape[1] != weight.shape[1] * groups:
         raise ValueError(
-            f"the input has {x.shape[1]} channels, the kernels are for {weight.shape[1]} in each of {groups} groups"
+            f"x must have {weight.shape[1] * groups} channels for this weight and groups={groups}, got {x.shape[1]}"
         )
     _check_groups(len(weight), groups)
     _check_bias(bias, len(weight))
 
 
 def _check_method(method: str, weight: Tensor, layout: Layout) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {list(METHODS)}, got {method!r}")
-    if not METHODS[method].supports((weight.shape[2], weight.shape[3]), layout):
+    one_of("method", method, METHODS, ValueError)
+    if not METHODS[method].supports(height_width(weight), layout):
         raise ValueError(
-            f"method {method} does not support {weight.shape[2]}x{weight.shape[3]} kernels with stride {layout.stride} "
-            f"and dilation {layout.dilation}"
+            f"method must support {weight.shape[2]}x{weight.shape[3]} kernels with stride {layout.stride} and dilation "
+            f"{layout.dilation}, got {method!r}"
         )
 
 
-def _library(x: Tensor, weight: Tensor, bias: Tensor | None, layout: Layout) -> Tensor:
-    """PyTorch's own, which knows no padding that differs from side to side."""
+def _torch_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, layout: Layout) -> Tensor:
+    """PyTorch's convolution, which supports only equal padding on opposite sides."""
     if all(before == after for before, after in layout.padding):
         padding = [before for before, _ in layout.padding]
     else:
@@ -231,7 +225,7 @@ def _library(x: Tensor, weight: Tensor, bias: Tensor | None, layout: Layout) -> 
 
 
 def _autocast(*tensors: Tensor | None) -> tuple[Any, ...]:
-    """The tensors in the precision that autocast asks for, as it would make those of PyTorch's own convolution."""
+    """Convert the tensors as autocast does for PyTorch's convolution."""
     device = next(tensor for tensor in tensors if tensor is not None).device.type
     if not torch.is_autocast_enabled(device):
         return tensors

@@ -1,4 +1,4 @@
-"""The cross-correlation and its adjoint as functions with their gradients written out, by any of the methods."""
+"""The cross-correlation and its adjoint as autograd functions whose passes are computed by any method."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,38 +9,39 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from cnnlab.ops.bf16 import has_bf16_units
-from cnnlab.ops.layout import Layout
-from cnnlab.ops.methods import BY_NAME, METHODS
+from cnnlab.ops.layout import Layout, height_width
+from cnnlab.ops.methods import BY_NAME, METHODS, JointGradients
 from cnnlab.ops.size import Pair
 
 Gradients = tuple[Tensor | None, ...]
 
 
 def _without_autocast(backward: Callable[[Any, Tensor], Gradients]) -> Callable[[Any, Tensor], Gradients]:
-    """A backward pass within autocast computes in the types that it is given, as PyTorch's own do."""
+    """Disable autocast in a backward pass, as PyTorch does."""
 
     @wraps(backward)
-    def in_the_tensors_types(ctx: Any, gradient: Tensor) -> Gradients:
+    def disabled(ctx: Any, gradient: Tensor) -> Gradients:
         with torch.autocast(gradient.device.type, enabled=False):
             return backward(ctx, gradient)
 
-    return in_the_tensors_types
+    return disabled
 
 
-def multiplied(x: Tensor) -> Tensor:
-    """`x` as it is multiplied: in float32 where there are no units for bfloat16, whose products are slow there."""
+def compute_precision(x: Tensor) -> Tensor:
+    """Convert bfloat16 to float32 if the device has no bfloat16 units, where such products are slow."""
     return x.float() if x.dtype == torch.bfloat16 and not has_bf16_units(x.device.type) else x
 
 
 class CrossCorrelation(torch.autograd.Function):
-    """y = w * x + b for a fixed method, and its gradients given e, the loss's gradient by y.
+    """y = w * x + b by a given method, and its gradients.
 
-    By the chain rule, every output number hands its e back to what it was made of:
+    With e the gradient of y, stride s and dilation d, the chain rule gives
 
-        of b[o]              the sum of e[:, o] over images and positions
-        of w[o, c, u, v]     the sum of e[n, o, i, j] x[n, c, i s + u d, j s + v d]: x correlated with e
-        of x[n, c, p, q]     the sum of e[n, o, i, j] w[o, c, u, v] where i s + u d = p, j s + v d = q: e truly
-                             convolved with w
+        gradient of b[o]:           sum of e[n, o, i, j] over n, i, j
+        gradient of w[o, c, u, v]:  sum of e[n, o, i, j] x[n, c, i s + u d, j s + v d] over n, i, j;
+                                    the cross-correlation of x and e
+        gradient of x[n, c, p, q]:  sum of e[n, o, i, j] w[o, c, u, v] over all o, i, j, u, v with i s + u d = p and
+                                    j s + v d = q; the true convolution of e and w
     """
 
     @staticmethod
@@ -48,7 +49,7 @@ class CrossCorrelation(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
         ctx.layout, ctx.method = layout, BY_NAME[method]
         with torch.autocast(x.device.type, enabled=False):
-            y = ctx.method.forward(multiplied(x), multiplied(weight), layout).to(x.dtype)
+            y = ctx.method.forward(compute_precision(x), compute_precision(weight), layout).to(x.dtype)
         return y if bias is None else y + bias[:, None, None]
 
     @staticmethod
@@ -58,35 +59,33 @@ class CrossCorrelation(torch.autograd.Function):
         for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
         bias_gradient = gradient.sum((0, 2, 3)) if for_bias else None
         dtype = gradient.dtype
-        x, weight, gradient = (multiplied(tensor) for tensor in (*ctx.saved_tensors, gradient))
-        sizes, kernel_size = (x.shape[2], x.shape[3]), (weight.shape[2], weight.shape[3])
-        if for_x and for_weight and ctx.layout.stride == (1, 1) and hasattr(ctx.method, "both_gradients"):
-            gradients = ctx.method.both_gradients(x, gradient, weight, ctx.layout)
-        else:
+        x, weight, gradient = map(compute_precision, (*ctx.saved_tensors, gradient))
+        if not (for_x and for_weight and ctx.layout.stride == (1, 1) and isinstance(ctx.method, JointGradients)):
             gradients = (
-                ctx.method.input_gradient(gradient, weight, sizes, ctx.layout) if for_x else None,
-                ctx.method.weight_gradient(x, gradient, kernel_size, ctx.layout) if for_weight else None,
+                ctx.method.input_gradient(gradient, weight, height_width(x), ctx.layout) if for_x else None,
+                ctx.method.weight_gradient(x, gradient, height_width(weight), ctx.layout) if for_weight else None,
             )
+        else:
+            gradients = ctx.method.both_gradients(x, gradient, weight, ctx.layout)
         return *(None if g is None else g.to(dtype) for g in gradients), bias_gradient, None, None
 
 
 class Adjoint(torch.autograd.Function):
-    """x = w' * y, the input gradient of a cross-correlation taken as an operator of its own."""
+    """The input gradient of a cross-correlation as an operator: the transposed convolution."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, weight: Tensor, sizes: Pair, layout: Layout, method: str) -> Tensor:
         ctx.save_for_backward(y, weight)
         ctx.layout, ctx.method = layout, METHODS[method]
         with torch.autocast(y.device.type, enabled=False):
-            return ctx.method.input_gradient(multiplied(y), multiplied(weight), sizes, layout).to(y.dtype)
+            return ctx.method.input_gradient(compute_precision(y), compute_precision(weight), sizes, layout).to(y.dtype)
 
     @staticmethod
     @once_differentiable
     @_without_autocast
     def backward(ctx: Any, gradient: Tensor) -> Gradients:
         dtype = gradient.dtype
-        y, weight, gradient = (multiplied(tensor) for tensor in (*ctx.saved_tensors, gradient))
-        kernel_size = (weight.shape[2], weight.shape[3])
+        y, weight, gradient = map(compute_precision, (*ctx.saved_tensors, gradient))
         for_y = ctx.method.forward(gradient, weight, ctx.layout)
-        for_weight = ctx.method.weight_gradient(gradient, y, kernel_size, ctx.layout)
+        for_weight = ctx.method.weight_gradient(gradient, y, height_width(weight), ctx.layout)
         return for_y.to(dtype), for_weight.to(dtype), None, None, None

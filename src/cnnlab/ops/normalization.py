@@ -14,14 +14,14 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Give each channel mean 0 and variance 1, then scale and shift it: (N, C, ...) to the same.
+    """Normalize each channel to mean 0 and variance 1, then scale and shift it; (N, C, ...) preserves its shape.
 
-    Ioffe and Szegedy, "Batch normalization", 2015, algorithms 1 and 2. In training the mean and the (biased) variance
-    are those of the batch, and the running ones move towards them by `momentum`, the variance without bias; afterwards
-    the running ones are used. Without running ones the batch's are always used.
+    Ioffe and Szegedy, "Batch normalization", 2015, algorithms 1 and 2. Training uses the batch's mean and biased
+    variance, and moves the running statistics toward its mean and unbiased variance by `momentum`. Evaluation uses the
+    running statistics, or the batch's if there are none.
 
     Raises:
-        ValueError: a batch with one number a channel, which has no variance; or numbers for other channels than x has.
+        ValueError: a parameter has the wrong shape, or a training batch has only one value per channel.
     """
     for name, values in (
         ("weight", weight),
@@ -30,13 +30,13 @@ def batch_norm(
         ("running_var", running_var),
     ):
         if values is not None and values.shape != (x.shape[1],):
-            raise ValueError(f"the input has {x.shape[1]} channels, {name} is for {len(values)}")
+            raise ValueError(f"{name} must have shape ({x.shape[1]},), got {tuple(values.shape)}")
     shape = (1, -1, *[1] * (x.ndim - 2))
     if training or running_mean is None or running_var is None:
         axes = [axis for axis in range(x.ndim) if axis != 1]
         count = x.numel() // x.shape[1]
         if training and count == 1:
-            raise ValueError(f"batch norm needs more than 1 number a channel in training, got {tuple(x.shape)}")
+            raise ValueError(f"x must have more than 1 value per channel in training, got shape {tuple(x.shape)}")
         mean, var = x.mean(axes), x.var(axes, correction=0)
         if training and count and running_mean is not None and running_var is not None:
             with torch.no_grad():
@@ -51,10 +51,10 @@ def batch_norm(
 
 
 def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """Divide each number by (k + alpha/size times the sum of squares over `size` neighboring channels)^beta.
+    """x / (k + alpha/size * sum of squares over `size` neighboring channels)^beta; (N, C, ...) preserves its shape.
 
-    Krizhevsky, Sutskever and Hinton, "ImageNet classification", 2012, section 3.3; the paper's alpha is not divided by
-    the size, PyTorch's is. (N, C, ...) to the same; channels beyond the first and the last count as zeros.
+    Krizhevsky, Sutskever and Hinton, "ImageNet classification", 2012, section 3.3. As in PyTorch, and
+    unlike the paper, alpha is divided by the size. Channels beyond the first and the last count as zeros.
     """
     squares = x.square()
     channels = x.shape[1]

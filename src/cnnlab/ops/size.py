@@ -1,9 +1,9 @@
-"""How large a map is after a convolution or a pooling: the one place of this arithmetic.
+"""The output size of a convolution or a pooling; all other code calls these functions.
 
-Two notations are in use. PyTorch and the papers count the padding P of each side, and write
-(N + 2P - F) / S + 1, rounded down. Textbooks also count the rows p that are added in total, above and below together,
-and write (n - k + p + s) / s, rounded down. With p = 2P they are the same number; only the second can say an odd p,
-which an even kernel needs to keep the size. Here a padding is a number for each side, or the pair (before, after).
+There are two notations. PyTorch and most papers count the padding P on each side: floor((N + 2P - F) / S) + 1. Some
+textbooks count the total padding p on both sides: floor((n - k + p + s) / s). They agree for p = 2P, but only the
+second can express an odd p, which an even kernel needs to preserve the size. Here, padding is a number for each side or
+a pair (before, after).
 """
 
 Pair = tuple[int, int]
@@ -11,7 +11,7 @@ Sides = tuple[Pair, Pair]  # ((above, below), (left, right))
 
 
 def pair(value: int | Pair) -> Pair:
-    """One number for both axes, or one for each: vertical, horizontal."""
+    """Expand a number to (vertical, horizontal)."""
     if isinstance(value, int):
         return value, value
     vertical, horizontal = value
@@ -19,7 +19,7 @@ def pair(value: int | Pair) -> Pair:
 
 
 def extent(kernel_size: int, dilation: int = 1) -> int:
-    """Pixels from a kernel's first element to its last, both counted."""
+    """Pixels that a dilated kernel covers along one axis."""
     return dilation * (kernel_size - 1) + 1
 
 
@@ -31,12 +31,13 @@ def out_size(
     dilation: int = 1,
     ceil_mode: bool = False,
 ) -> int:
-    """The number of positions of a kernel along one axis.
+    """Number of kernel positions along one axis.
 
     Args:
         size: pixels of the input.
         padding: pixels added on each side, or (before, after).
-        ceil_mode: rounds up, for a last window that is partly outside; it must begin inside the input or before it.
+        ceil_mode: also count a last window that extends beyond the input, if it starts inside the input or its left
+            padding.
 
     Raises:
         ValueError: the kernel does not fit.
@@ -48,45 +49,44 @@ def out_size(
         positions -= 1
     if positions < 1:
         raise ValueError(
-            f"the kernel covers {extent(kernel_size, dilation)} pixels, the padded input has {size + before + after}"
+            f"kernel_size must fit into the padded input: the kernel covers {extent(kernel_size, dilation)} pixels, "
+            f"the padded input has {size + before + after}"
         )
     return positions
 
 
 def size_through(size: int, *layers: tuple[int, int, int]) -> int:
-    """The size after several layers, each (kernel_size, stride, padding)."""
+    """Output size of several layers, each given as (kernel_size, stride, padding)."""
     for kernel_size, stride, padding in layers:
         size = out_size(size, kernel_size, stride, padding)
     return size
 
 
 def same_padding(kernel_size: int, dilation: int = 1) -> Pair:
-    """The padding (before, after) that keeps the size at stride 1; an even kernel needs one more after than before."""
+    """Padding (before, after) that preserves the size at stride 1; an even kernel gets the extra pixel after."""
     total = extent(kernel_size, dilation) - 1
     return total // 2, total - total // 2
 
 
 def full_padding(kernel_size: int, dilation: int = 1) -> Pair:
-    """The padding with which every overlap of kernel and input counts, that of a single pixel too."""
+    """Padding (before, after) that includes every position at which kernel and input overlap."""
     total = extent(kernel_size, dilation) - 1
     return total, total
 
 
 def sides(padding: int | Pair | str, kernel_size: Pair, stride: Pair, dilation: Pair) -> Sides:
-    """The pixels added on each side, of `valid`, `same`, `full`, a number, or a number for each axis.
+    """Pixels to add on each side for `valid`, `same`, `full`, a number, or a number for each axis.
 
     Raises:
-        ValueError: no such padding, or `same` with a stride, which has no one meaning.
+        ValueError: the padding is unknown or negative, or `same` is combined with a stride.
     """
     if isinstance(padding, str):
-        words = {"valid": lambda kernel_size, dilation: (0, 0), "same": same_padding, "full": full_padding}
-        if padding not in words:
-            raise ValueError(f"padding must be a number, a pair or one of {list(words)}, got {padding!r}")
+        names = {"valid": lambda kernel_size, dilation: (0, 0), "same": same_padding, "full": full_padding}
+        if padding not in names:
+            raise ValueError(f"padding must be a number, a pair or one of {list(names)}, got {padding!r}")
         if padding == "same" and stride != (1, 1):
-            raise ValueError(f"padding='same' needs stride 1, got {stride}")
-        vertical, horizontal = (
-            words[padding](size, axis_dilation) for size, axis_dilation in zip(kernel_size, dilation, strict=True)
-        )
+            raise ValueError(f"stride must be 1 with padding='same', got {stride}")
+        vertical, horizontal = map(names[padding], kernel_size, dilation)
         return vertical, horizontal
     rows, columns = pair(padding)
     if min(rows, columns) < 0:

@@ -1,45 +1,56 @@
-"""The operators of any network exchanged for the project's own, its parameters and state dict unchanged."""
+"""Swap the operators of a network for those of cnnlab; parameters and state dict do not change."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from cnnlab.errors import one_of
 from cnnlab.ops import modules
 from cnnlab.ops.convolution import conv2d, make_layout
 from cnnlab.ops.methods import METHODS, auto
+from cnnlab.ops.size import Pair
 
 CHOICES = ("auto", "torch", *METHODS)
 CONVOLUTIONS = (nn.Conv2d, modules.Conv2d)
-FALLBACK = "im2col"  # supports everything
+FALLBACK = "im2col"  # supports every layout
+
+
+@runtime_checkable
+class ComputesKernels(Protocol):
+    """A layer that computes its own kernels and convolves with the function in `correlate`."""
+
+    kernel_size: Pair
+    correlate: Callable[..., Tensor]
 
 
 def swap_convolutions(net: nn.Module, method: str) -> Counter[str]:
-    """Let each convolution of `net` compute by `method`, in place; where that does not support it, by im2col.
+    """Compute each convolution of `net` by `method`, in place; layers that it does not support use im2col.
 
-    With `auto` a layer stays PyTorch's of which no pass would be computed by a method of ours. A layer that makes its
-    kernels, and so is no nn.Conv2d, has the operator in its attribute `correlate`.
+    Args:
+        method: one of CHOICES. `torch` restores PyTorch's convolution. With `auto`, a layer for which the rule never
+            selects another method also uses PyTorch's.
 
     Returns:
-        How many layers compute by which method; `torch` puts PyTorch's own back.
+        Number of layers by method.
 
     Raises:
-        UserError: there is no such method.
+        ValueError: the method is unknown.
     """
-    one_of("conv", method, CHOICES)
+    one_of("method", method, CHOICES, ValueError)
     counts: Counter[str] = Counter()
     layer: Any
     for layer in net.modules():
         is_module = type(layer) in CONVOLUTIONS
-        if not is_module and not hasattr(layer, "correlate"):
+        if not is_module and not isinstance(layer, ComputesKernels):
             continue
         chosen = _supported(layer, method)
         counts[chosen] += 1
         if is_module:
-            _become(layer, nn.Conv2d if chosen == "torch" else modules.Conv2d)
+            _change_class(layer, nn.Conv2d if chosen == "torch" else modules.Conv2d)
             layer.method = chosen
         else:
             layer.correlate = F.conv2d if chosen == "torch" else partial(conv2d, method=chosen)
@@ -47,12 +58,11 @@ def swap_convolutions(net: nn.Module, method: str) -> Counter[str]:
 
 
 def swap_poolings(net: nn.Module) -> int:
-    """Let each max and average pooling of `net` compute by ours, in place; the number of them."""
+    """Replace each max and average pooling of `net` by ours, in place; return their number."""
     count = 0
     for module in net.modules():
-        own = {nn.MaxPool2d: modules.MaxPool2d, nn.AvgPool2d: modules.AvgPool2d}.get(type(module))
-        if own is not None:
-            _become(module, own)
+        if own := {nn.MaxPool2d: modules.MaxPool2d, nn.AvgPool2d: modules.AvgPool2d}.get(type(module)):
+            _change_class(module, own)
             count += 1
     return count
 
@@ -67,6 +77,6 @@ def _supported(layer: Any, method: str) -> str:
     return method if METHODS[method].supports(layer.kernel_size, layout) else FALLBACK
 
 
-def _become(module: nn.Module, kind: type[nn.Module]) -> None:
-    """A module of another class with the same parameters, hooks and place in its network."""
-    module.__class__ = kind
+def _change_class(module: nn.Module, new: type[nn.Module]) -> None:
+    """Change the class of a module; it keeps its parameters, hooks and place in its network."""
+    module.__class__ = new

@@ -1,14 +1,14 @@
-"""Cross-correlation by the correlation theorem: a product of spectra, the kernel's conjugated.
+"""Cross-correlation by the correlation theorem: the input's spectrum times the kernel's conjugate spectrum.
 
-After Mathieu, Henaff and LeCun, "Fast training of convolutional networks through FFTs", 2013. Its cost does not depend
-on the kernel's size, so it wins with large kernels on large maps. It supports stride 1 without dilation, and works in
-float32 where the tensors are of lower precision.
+Mathieu, Henaff and LeCun, "Fast training of convolutional networks through FFTs", 2013. The cost does not depend on
+the kernel size, so this method is fast for large kernels on large maps. It supports stride 1 without dilation, and
+computes in float32 if the tensors have lower precision.
 """
 
 import torch
 from torch import Tensor
 
-from cnnlab.ops.layout import Layout, crop, pad, padded_size
+from cnnlab.ops.layout import Layout, crop, height_width, pad, padded_size
 from cnnlab.ops.size import Pair
 
 
@@ -17,15 +17,15 @@ def supports(kernel_size: Pair, layout: Layout) -> bool:
 
 
 def spectrum(x: Tensor, sizes: Pair) -> Tensor:
-    """(..., H, W), filled up with zeros to `sizes`, to frequencies (..., sizes[0], sizes[1] // 2 + 1)."""
+    """Pad (..., H, W) with zeros to `sizes` and transform it to (..., sizes[0], sizes[1] // 2 + 1)."""
     x = x if x.dtype == torch.float64 else x.float()
-    if not x.numel():  # MKL has no transform of nothing
+    if not x.numel():  # MKL cannot transform empty tensors
         return x.new_zeros((*x.shape[:-2], sizes[0], sizes[1] // 2 + 1), dtype=x.dtype.to_complex())
     return torch.fft.rfft2(x, s=sizes)
 
 
 def contract(equation: str, a: Tensor, b: Tensor, sizes: Pair) -> Tensor:
-    """The inverse transform of the spectra's products, summed over what `equation` names."""
+    """Inverse transform of the spectra's products, summed as `equation` specifies."""
     products = torch.einsum(equation, a, b)
     if not products.numel():
         return products.real.new_zeros((*products.shape[:-2], *sizes))
@@ -34,8 +34,8 @@ def contract(equation: str, a: Tensor, b: Tensor, sizes: Pair) -> Tensor:
 
 def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
     """(N, C, H, W) and (O, C/groups, U, V) to (N, O, H', W')."""
-    height, width = layout.out_sizes((x.shape[2], x.shape[3]), (weight.shape[2], weight.shape[3]))
-    sizes = padded_size((x.shape[2], x.shape[3]), layout.padding)
+    height, width = layout.out_sizes(height_width(x), height_width(weight))
+    sizes = padded_size(height_width(x), layout.padding)
     images = spectrum(pad(x, layout.padding), sizes).unflatten(1, (layout.groups, -1))
     kernels = spectrum(weight, sizes).unflatten(0, (layout.groups, -1))
     y = contract("ngcij,gocij->ngoij", images, kernels.conj(), sizes)
@@ -43,7 +43,10 @@ def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
 
 
 def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout) -> Tensor:
-    """The true convolution of the gradient with the kernels, so nothing is conjugated: to (N, C, *sizes)."""
+    """True convolution of the gradient and the kernels, without a conjugate.
+
+    (N, O, H', W') and (O, C/groups, U, V) to (N, C, *sizes).
+    """
     padded = padded_size(sizes, layout.padding)
     gradients = spectrum(gradient, padded).unflatten(1, (layout.groups, -1))
     kernels = spectrum(weight, padded).unflatten(0, (layout.groups, -1))
@@ -52,8 +55,11 @@ def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layout) -> Tensor:
-    """The correlation of the input with the gradient, as far as the kernel reaches: to (O, C/groups, *kernel_size)."""
-    padded = padded_size((x.shape[2], x.shape[3]), layout.padding)
+    """Cross-correlation of the input and the gradient, cropped to the size of the kernel.
+
+    (N, C, H, W) and (N, O, H', W') to (O, C/groups, *kernel_size).
+    """
+    padded = padded_size(height_width(x), layout.padding)
     images = spectrum(pad(x, layout.padding), padded).unflatten(1, (layout.groups, -1))
     gradients = spectrum(gradient, padded).unflatten(1, (layout.groups, -1))
     result = contract("ngcij,ngoij->gocij", images, gradients.conj(), padded)

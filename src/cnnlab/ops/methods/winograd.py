@@ -1,16 +1,20 @@
-"""Winograd's minimal filtering F(m x m, 3x3): for m = 4 it takes 36 multiplications where the definition takes 144.
+"""Winograd's minimal filtering F(m x m, 3x3): for m = 4, a tile takes 36 multiplications instead of 144.
 
-Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015, section 4.1: each m x m tile of the result is
-A' [(G g G') * (B' d B)] A for the tile d of the input, m + 2 wide, and the kernel g; ' transposes, * multiplies element
-by element, and the products are summed over channels before the last transform. It supports 3x3 kernels at stride 1
-without dilation. It saves multiplications, not memory traffic, so it wins where products are dear.
+Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015, section 4.1. For an input tile d of width
+m + 2 and a kernel g, the m x m tile of the output is
 
-The matrices are those of Toom and Cook. Two polynomials are multiplied by evaluating both at as many points as the
-product has coefficients, multiplying the values, and interpolating; correlation is that map's transpose.
+    A' [(G g G') * (B' d B)] A
 
-A small map's tiles are transformed together, by one matrix over all its pixels: with the channels last that is one
-product an image, on the map as it lies, with the padding folded into the matrix. A larger map is cut into tiles. A
-number that is not finite spoils its tile, and a small map as a whole.
+where ' transposes, * multiplies element by element, and the products are summed over channels before the last
+transform. This method supports 3x3 kernels at stride 1 without dilation. It saves multiplications and not memory
+traffic, so it is fast if the products dominate the cost.
+
+The matrices are those of Toom and Cook: to multiply two polynomials, evaluate both at as many points as the product has
+coefficients, multiply the values, and interpolate. Correlation is the transpose of that map.
+
+All tiles of a small map are transformed together by one matrix over its pixels, which includes the padding. With the
+channels last, that is one product per image without a copy. Larger maps are cut into tiles. A non-finite number makes
+its tile non-finite, and a small map completely.
 """
 
 from collections.abc import Iterator
@@ -20,106 +24,108 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cnnlab.ops.layout import Layout, Total, pad, some_at_once
+from cnnlab.ops.layout import Layout, MatrixSum, batch_parts, height_width, pad
 from cnnlab.ops.size import Pair, Sides
 
-# By m, and one more at infinity. Farther points make the values differ more in size: with the usual 0, 1, -1, 2, -2
-# float32's rounding is twice that of these, which is 1.6e-6 of the result's standard deviation at 256 channels.
+# The evaluation points for each m, in addition to infinity. With these points, the rounding error in float32 is 1.6e-6
+# of the output's standard deviation at 256 channels; it is twice as large with the usual 0, 1, -1, 2, -2.
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))}
-WHOLE = 2  # at most so many tiles along each side of a map that is transformed as a whole
-NO_SIDES: Sides = ((0, 0), (0, 0))
+FEW_TILES = 2  # along each side of a map, up to which all its tiles are transformed together
+NO_PADDING: Sides = ((0, 0), (0, 0))
 
 
 def supports(kernel_size: Pair, layout: Layout) -> bool:
     return kernel_size == (3, 3) and layout.stride == (1, 1) and layout.dilation == (1, 1)
 
 
-def values(m: int, coefficients: int) -> Tensor:
-    """What evaluates a polynomial at the points of m; at infinity that is its last coefficient."""
+def evaluation_matrix(m: int, coefficients: int) -> Tensor:
+    """Maps a polynomial's coefficients to its values at the points of m; at infinity, to its last coefficient."""
     rows = [[point**power for power in range(coefficients)] for point in POINTS[m]]
     return torch.tensor([*rows, [0.0] * (coefficients - 1) + [1.0]], dtype=torch.float64)
 
 
 @cache
 def kernel_matrix(m: int) -> Tensor:
-    """What makes G g G' of the nine weights of a kernel g: ((m+2)^2, 9)."""
-    g = values(m, 3)
+    """Maps the nine weights of a kernel g to G g G': ((m+2)^2, 9)."""
+    g = evaluation_matrix(m, 3)
     return torch.kron(g, g)
 
 
 class Plan(NamedTuple):
-    """How maps are cut into patches, and the products with a patch that stand for the transforms of its tiles.
+    """How to cut maps into patches, and the matrices that transform all tiles of a patch.
 
     Attributes:
-        counts: patches along a column and a row of a map.
-        size, out: height and width of a patch of the input, and of the result.
-        padding, over: pixels to add to the input, and to the result's gradient, before they are cut.
-        into: (tiles (m+2)^2, pixels of the input): B' d B of each tile d.
-        back: (pixels of the result, tiles (m+2)^2): A' p A of each tile's products p.
+        counts: number of patches, vertically and horizontally.
+        size, out: height and width of a patch of the input and of the output.
+        padding, out_padding: pixels to add to the input and to the output's gradient before cutting.
+        forward: (tiles (m+2)^2, input pixels), computes B' d B for each tile d.
+        inverse: (output pixels, tiles (m+2)^2), computes A' p A for each tile's products p.
     """
 
     counts: Pair
     size: Pair
     out: Pair
     padding: Sides
-    over: Sides
-    into: Tensor
-    back: Tensor
+    out_padding: Sides
+    forward: Tensor
+    inverse: Tensor
 
 
-def along(m: int, size: int, out: int, before: int, tiles: int) -> tuple[Tensor, Tensor]:
-    """B' and A' along one axis, for each of its tiles: (tiles, m+2, size) and (out, tiles, m+2)."""
-    a, b = values(m, m), torch.linalg.inv(values(m, m + 2))
-    into, back = b.new_zeros(tiles, m + 2, size), a.new_zeros(out, tiles, m + 2)
+def axis_transforms(m: int, size: int, out: int, before: int, tiles: int) -> tuple[Tensor, Tensor]:
+    """B' and A' along one axis for each tile: (tiles, m+2, size) and (out, tiles, m+2)."""
+    a, b = evaluation_matrix(m, m), torch.linalg.inv(evaluation_matrix(m, m + 2))
+    forward, inverse = b.new_zeros(tiles, m + 2, size), a.new_zeros(out, tiles, m + 2)
     for tile in range(tiles):
-        first = tile * m - before  # negative where the tile begins in the padding, whose zeros need no product
-        there = slice(max(0, -first), max(0, size - first))
-        into[tile, :, max(0, first) : max(0, first + m + 2)] = b.T[:, there]
-        back[tile * m : (tile + 1) * m, tile] = a.T[: out - tile * m]
-    return into, back
+        first = tile * m - before  # negative if the tile starts in the padding, whose zeros are skipped
+        inside = slice(max(0, -first), max(0, size - first))
+        forward[tile, :, max(0, first) : max(0, first + m + 2)] = b.T[:, inside]
+        inverse[tile * m : (tile + 1) * m, tile] = a.T[: out - tile * m]
+    return forward, inverse
 
 
 @cache
-def plan(m: int, size: Pair, out: Pair, padding: Sides) -> Plan:
-    """For maps of that size, that become `out` by a 3x3 kernel once they are padded."""
+def make_plan(m: int, size: Pair, out: Pair, padding: Sides) -> Plan:
+    """The plan for maps of a given input and output size."""
     rows, columns = -(-out[0] // m), -(-out[1] // m)
-    if max(rows, columns) > WHOLE:
+    if max(rows, columns) > FEW_TILES:
         (above, below), (left, right) = padding
         more_rows, more_columns = rows * m - out[0], columns * m - out[1]
         padding = (above, below + more_rows), (left, right + more_columns)
-        tile = plan(m, (m + 2, m + 2), (m, m), NO_SIDES)
-        return tile._replace(counts=(rows, columns), padding=padding, over=((0, more_rows), (0, more_columns)))
-    into_rows, back_rows = along(m, size[0], out[0], padding[0][0], rows)
-    into_columns, back_columns = along(m, size[1], out[1], padding[1][0], columns)
-    into = torch.einsum("skh,tlw->stklhw", into_rows, into_columns).flatten(4).flatten(0, 3)
-    back = torch.einsum("hsk,wtl->hwstkl", back_rows, back_columns).flatten(2).flatten(0, 1)
-    return Plan((1, 1), size, out, NO_SIDES, NO_SIDES, into, back)
+        tile = make_plan(m, (m + 2, m + 2), (m, m), NO_PADDING)
+        return tile._replace(counts=(rows, columns), padding=padding, out_padding=((0, more_rows), (0, more_columns)))
+    forward_rows, inverse_rows = axis_transforms(m, size[0], out[0], padding[0][0], rows)
+    forward_columns, inverse_columns = axis_transforms(m, size[1], out[1], padding[1][0], columns)
+    forward = torch.einsum("skh,tlw->stklhw", forward_rows, forward_columns).flatten(4).flatten(0, 3)
+    inverse = torch.einsum("hsk,wtl->hwstkl", inverse_rows, inverse_columns).flatten(2).flatten(0, 1)
+    return Plan((1, 1), size, out, NO_PADDING, NO_PADDING, forward, inverse)
 
 
-def tile_of(out: Pair, dtype: torch.dtype) -> int:
-    """m, for a result of that height and width; in 16 bits the matrices of m = 4 are too inexact."""
+def tile_size(out: Pair, dtype: torch.dtype) -> int:
+    """m for an output of height and width `out`; the matrices of m = 4 are too inexact in 16 bits."""
     return 4 if max(out) > 2 and dtype.itemsize >= 4 else 2
 
 
-def parts(x: Tensor, by: Plan) -> Iterator[slice]:
-    """The images in parts whose tiles stay in the processor's cache from one product to the next."""
-    return some_at_once(len(x), by.counts[0] * by.counts[1] * len(by.into) * x.shape[1] * x.element_size())
+def parts(x: Tensor, plan: Plan) -> Iterator[slice]:
+    """Parts of the batch whose tiles stay in the CPU's cache from one product to the next."""
+    return batch_parts(len(x), plan.counts[0] * plan.counts[1] * len(plan.forward) * x.shape[1] * x.element_size())
 
 
 def transform(matrix: Tensor, x: Tensor, size: Pair, step: Pair) -> Tensor:
-    """The product of a matrix (rows, pixels) with each patch of x (N, C, H, W): (N patches, rows, C).
+    """Multiply a matrix (rows, pixels) by each patch of x (N, C, H, W): (N patches, rows, C).
 
     Args:
         size: height and width of a patch.
-        step: pixels down and across from one patch to the next.
+        step: distance between patches, vertically and horizontally.
     """
     patches = x.permute(0, 2, 3, 1).unfold(1, size[0], step[0]).unfold(2, size[1], step[1])
-    patches = patches.permute(0, 1, 2, 4, 5, 3).reshape(-1, size[0] * size[1], x.shape[1])  # a view of whole maps
+    patches = patches.permute(0, 1, 2, 4, 5, 3).reshape(
+        -1, size[0] * size[1], x.shape[1]
+    )  # a view if each patch is a complete map
     return torch.bmm(matrix.expand(len(patches), -1, -1), patches)
 
 
-def by_tile(x: Tensor, m: int, groups: int) -> Tensor:
-    """(N patches, tiles (m+2)^2, C) as the factors of products: ((m+2)^2 groups, N patches tiles, C/groups)."""
+def tile_matrices(x: Tensor, m: int, groups: int) -> Tensor:
+    """(N patches, tiles (m+2)^2, C) to matrices ((m+2)^2 groups, N patches tiles, C/groups)."""
     return x.view(-1, (m + 2) ** 2 * groups, x.shape[2] // groups).transpose(0, 1)
 
 
@@ -131,56 +137,58 @@ def kernel_transforms(matrix: Tensor, weight: Tensor, groups: int) -> Tensor:
 
 
 def slide(x: Tensor, kernels: Tensor, m: int, out: Pair, padding: Sides, groups: int) -> Tensor:
-    """Transformed kernels ((m+2)^2 groups, C/groups, O/groups) over (N, C, H, W), to (N, O, *out)."""
-    by = plan(m, (x.shape[2], x.shape[3]), out, padding)
-    (rows, columns), (height, width), channels = by.counts, by.out, groups * kernels.shape[2]
-    into, back = by.into.to(x), by.back.to(x)
+    """Apply transformed kernels ((m+2)^2 groups, C/groups, O/groups) to (N, C, H, W); returns (N, O, *out)."""
+    plan = make_plan(m, height_width(x), out, padding)
+    (rows, columns), (height, width), channels = plan.counts, plan.out, groups * kernels.shape[2]
+    to_tiles, from_tiles = plan.forward.to(x), plan.inverse.to(x)
     y = x.new_empty(len(x), rows * columns, height * width, channels)
-    for part in parts(x, by):
-        tiles = by_tile(transform(into, pad(x[part], by.padding), by.size, (m, m)), m, groups)
+    for part in parts(x, plan):
+        tiles = tile_matrices(transform(to_tiles, pad(x[part], plan.padding), plan.size, (m, m)), m, groups)
         patches = y[part].flatten(0, 1)
         products = (tiles @ kernels).transpose(0, 1).reshape(len(patches), -1, channels)
-        torch.bmm(back.expand(len(patches), -1, -1), products, out=patches)
+        torch.bmm(from_tiles.expand(len(patches), -1, -1), products, out=patches)
     y = y.view(-1, rows, columns, height, width, channels).transpose(2, 3)
     y = y.reshape(-1, rows * height, columns * width, channels)[:, : out[0], : out[1]].permute(0, 3, 1, 2)
-    return y.contiguous(memory_format=torch.channels_last)  # a norm that follows is ten times as slow on a part
+    return y.contiguous(
+        memory_format=torch.channels_last
+    )  # a batch norm is ten times as slow on a view of a larger tensor
 
 
 def forward(x: Tensor, weight: Tensor, layout: Layout) -> Tensor:
     """(N, C, H, W) and (O, C/groups, 3, 3) to (N, O, H', W')."""
-    out = layout.out_sizes((x.shape[2], x.shape[3]), (3, 3))
-    m = tile_of(out, x.dtype)
+    out = layout.out_sizes(height_width(x), (3, 3))
+    m = tile_size(out, x.dtype)
     kernels = kernel_transforms(kernel_matrix(m), weight, layout.groups).mT
     return slide(x, kernels, m, out, layout.padding, layout.groups)
 
 
 def input_gradient(gradient: Tensor, weight: Tensor, sizes: Pair, layout: Layout) -> Tensor:
-    """The turned kernels slide over the gradient: (N, O, H', W') to (N, C, *sizes).
+    """Slide the flipped kernels over the gradient: (N, O, H', W') and (O, C/groups, 3, 3) to (N, C, *sizes).
 
-    The turn is one of G's columns, and the kernels lead back as they lie, so that no weight is moved.
+    Flipping the columns of the kernel matrix flips the kernels without a copy.
     """
-    m = tile_of(sizes, gradient.dtype)
+    m = tile_size(sizes, gradient.dtype)
     kernels = kernel_transforms(kernel_matrix(m).flip(1), weight, layout.groups)
     (above, below), (left, right) = layout.adjoint((3, 3)).padding
-    # What the adjoint cuts off no product may see, for it need not be finite.
+    # Crop first: the cropped gradient may be non-finite and must not enter a product.
     gradient = pad(gradient, ((min(0, above), min(0, below)), (min(0, left), min(0, right))))
     padding = (max(0, above), max(0, below)), (max(0, left), max(0, right))
     return slide(gradient, kernels, m, sizes, padding, layout.groups)
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, kernel_size: Pair, layout: Layout) -> Tensor:
-    """The transforms' adjoints in reverse: G' [(A e A') * (B' d B)] G, summed over the gradient's tiles e.
+    """Apply the adjoint transforms in reverse: G' [(A e A') * (B' d B)] G, summed over the gradient's tiles e.
 
     (N, C, H, W) and (N, O, H', W') to (O, C/groups, 3, 3).
     """
-    out = (gradient.shape[2], gradient.shape[3])
-    m, groups = tile_of(out, x.dtype), layout.groups
-    by = plan(m, (x.shape[2], x.shape[3]), out, layout.padding)
-    into, back = by.into.to(x), by.back.to(x)
-    total = Total(x, (m + 2) ** 2 * groups, gradient.shape[1] // groups, x.shape[1] // groups)
-    for part in parts(x, by):
-        tiles = transform(into, pad(x[part], by.padding), by.size, (m, m))
-        gradients = transform(back.T, pad(gradient[part], by.over), by.out, (m, m))
-        total.add_product(by_tile(gradients, m, groups).mT, by_tile(tiles, m, groups))
+    out = height_width(gradient)
+    m, groups = tile_size(out, x.dtype), layout.groups
+    plan = make_plan(m, height_width(x), out, layout.padding)
+    to_tiles, from_tiles = plan.forward.to(x), plan.inverse.to(x)
+    total = MatrixSum(x, (m + 2) ** 2 * groups, gradient.shape[1] // groups, x.shape[1] // groups)
+    for part in parts(x, plan):
+        tiles = transform(to_tiles, pad(x[part], plan.padding), plan.size, (m, m))
+        gradients = transform(from_tiles.T, pad(gradient[part], plan.out_padding), plan.out, (m, m))
+        total.add_product(tile_matrices(gradients, m, groups).mT, tile_matrices(tiles, m, groups))
     kernels = kernel_matrix(m).T.to(total.sum) @ total.sum.view((m + 2) ** 2, -1)  # (9, O C/groups)
     return kernels.view(9, gradient.shape[1], -1).permute(1, 2, 0).unflatten(2, (3, 3)).to(x.dtype)

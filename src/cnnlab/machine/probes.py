@@ -14,7 +14,7 @@ from cnnlab.errors import UserError
 
 
 def available_cpus() -> int:
-    """How many processors this process may use."""
+    """The number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -22,7 +22,7 @@ def device_type(accelerator: str) -> str:
     """`cuda` or `cpu`.
 
     Raises:
-        UserError: a GPU is asked for and there is none.
+        UserError: a GPU is requested and there is none.
     """
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("trainer.accelerator=gpu needs a CUDA device, and torch finds none; use trainer=cpu")
@@ -30,7 +30,7 @@ def device_type(accelerator: str) -> str:
 
 
 def device_name(device: str) -> str:
-    """The processor's or the card's name, for the record."""
+    """The name of the CPU or GPU, for the record."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
@@ -40,7 +40,7 @@ def device_name(device: str) -> str:
 
 
 def total_memory() -> int:
-    """Bytes of memory that this machine has, or that its control group allows where that is less."""
+    """Bytes of memory of this machine, or the limit of its control group if that is less."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
     text = limit.read_text().strip() if limit.exists() else "max"
@@ -48,15 +48,15 @@ def total_memory() -> int:
 
 
 def reset_peak_memory() -> None:
-    """Begin to measure anew, where several runs share a process."""
+    """Restart the measurement, as several runs may share a process."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak becomes the present size
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak becomes the current size
 
 
 def peak_memory(device: str) -> int:
-    """Bytes: the card's peak allocation, or this process's largest resident set since `reset_peak_memory`."""
+    """Bytes: the GPU's peak allocation, or this process's largest resident set since `reset_peak_memory`."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")

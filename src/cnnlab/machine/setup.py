@@ -20,7 +20,7 @@ LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
 
 @dataclass(frozen=True)
 class Machine:
-    """How a command uses this machine: `cuda` or `cpu`, torch's threads, Lightning's name of the precision."""
+    """How a command uses this machine: `cuda` or `cpu`, torch's threads, and Lightning's name of the precision."""
 
     device: str
     threads: int
@@ -32,25 +32,25 @@ class Machine:
         return "gpu" if self.device == "cuda" else "cpu"
 
     def autocast(self) -> torch.autocast:
-        """The context in which a network computes in this precision."""
+        """The autocast context of this precision."""
         dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(self.precision)
         return torch.autocast(self.device, dtype, enabled=dtype is not None)
 
 
 def prepare(trainer: DictConfig, macs_per_step: float = math.inf) -> Machine:
-    """Make the settings that `trainer` asks for, and tell what its `auto` values stand for here.
+    """Apply the settings of `trainer`, and return what its `auto` values mean on this machine.
 
     Args:
         macs_per_step: multiply-accumulates of a forward pass over a process's part of a batch.
 
     Raises:
-        UserError: what is asked for is not there.
+        UserError: the machine does not have what `trainer` asks for.
     """
     keep_freed_memory()
     reset_peak_memory()
     device = device_type(trainer.accelerator)
     if device == "cpu" and trainer.get("sync_batchnorm"):
-        raise UserError("trainer.sync_batchnorm=true needs GPUs, as torch's SyncBatchNorm does; this is a processor")
+        raise UserError("trainer.sync_batchnorm=true needs GPUs, as torch's SyncBatchNorm does; this is a CPU")
     threads = set_threads(trainer.threads, macs_per_step, trainer.get("devices", 1))
     return Machine(device, threads, resolve_precision(trainer.precision, device))
 
@@ -58,7 +58,7 @@ def prepare(trainer: DictConfig, macs_per_step: float = math.inf) -> Machine:
 def keep_freed_memory() -> bool:
     """Make glibc reuse large freed blocks instead of returning them to the system after each tensor.
 
-    Without that every activation is mapped, zeroed page by page and unmapped again. False where the C library has no
+    Otherwise every activation is mapped, zeroed page by page and unmapped again. Returns False if the C library has no
     mallopt.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -70,13 +70,13 @@ def keep_freed_memory() -> bool:
 def set_threads(threads: str | int, macs_per_step: float = math.inf, processes: int = 1) -> int:
     """Set torch's threads.
 
-    `auto` is one where a step is too small to be shared: two threads gain nothing there, and wait long for each other
-    on a busy machine. Else it is each job's part, which joblib and Ray set as $OMP_NUM_THREADS and Slurm as
-    $SLURM_CPUS_PER_TASK, or the processors that this process may use; shared by the run's processes on this node.
+    `auto` is one thread for a small step: two threads gain nothing there, and wait for each other on a busy machine.
+    Otherwise it is the job's part, which joblib and Ray set as $OMP_NUM_THREADS and Slurm as $SLURM_CPUS_PER_TASK, or
+    all CPUs that this process may use, divided by the run's processes on this node.
 
     Args:
         macs_per_step: multiply-accumulates of a forward pass over a process's part of a batch.
-        processes: those that share the processors.
+        processes: that share the CPUs.
     """
     if threads != "auto":
         count = int(threads)
@@ -90,9 +90,9 @@ def set_threads(threads: str | int, macs_per_step: float = math.inf, processes: 
 
 
 def resolve_precision(precision: str, device: str) -> str:
-    """Lightning's name of the precision that `auto` stands for on `device`; any other name unchanged."""
+    """Lightning's name of the precision that `auto` means on `device`; other names are unchanged."""
     if precision == "16-mixed" and device == "cpu":
-        raise UserError("trainer.precision=16-mixed needs a GPU; a processor takes bf16-mixed or 32-true")
+        raise UserError("trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed or 32-true")
     if precision != "auto":
         return precision
     return "bf16-mixed" if has_bf16_units(device) else "32-true"

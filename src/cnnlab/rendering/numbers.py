@@ -2,12 +2,12 @@
 
 
 def percent(fraction: float) -> str:
-    """A share as `97.22 %`."""
+    """A fraction as `97.22 %`."""
     return f"{100 * fraction:.2f} %"
 
 
 def speed(rate: float) -> str:
-    """Images a second: `1,234`, or two digits of few."""
+    """Images per second: `1,234`, or two significant digits below 10."""
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
@@ -22,7 +22,7 @@ def duration(seconds: float) -> str:
 
 
 def memory_text(size: int) -> str:
-    """Bytes as MiB, or GiB from there on."""
+    """Bytes in MiB, or in GiB from 1 GiB on."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.2f} MiB"
 
 

@@ -1,6 +1,6 @@
 """Records as tables: aligned text, Markdown, CSV and JSON.
 
-Text and Markdown are for reading: separators between thousands, nothing where there is nothing. CSV and JSON hold plain
+Text and Markdown are for people: thousands separators, and empty cells for missing values. CSV and JSON hold plain
 numbers. Importing this does not import torch.
 """
 
@@ -17,7 +17,7 @@ from cnnlab.rendering.numbers import rounded
 
 FORMATS = ("table", "markdown", "csv", "json")
 READ_BY_PEOPLE = ("table", "markdown")
-WIDEST = 120  # columns of text, above which large numbers are rounded
+WIDEST = 120  # columns of text; in wider tables large numbers are rounded
 SHORTEST = 8  # to which a first column is shortened
 
 Record = Mapping[str, Any]
@@ -41,12 +41,12 @@ def render(
     facts: Record | None = None,
     numbers: Collection[str] = (),
 ) -> str:
-    """`records`, which have the same keys, as one text; `facts` stand in JSON beside them.
+    """`records`, which have the same keys, as one text; JSON also contains `facts`.
 
-    Columns of numbers are aligned to the right, and so are those of text that `numbers` names.
+    Columns of numbers are aligned to the right, as are the text columns in `numbers`.
 
     Raises:
-        UserError: `form` is none of FORMATS.
+        UserError: `form` is not in FORMATS.
     """
     one_of("format", form, FORMATS)
     columns = list(records[0])
@@ -81,7 +81,7 @@ def _width(text: str) -> int:
 
 
 def _end_of(name: str, longest: int) -> str:
-    """The last part of a long name says most."""
+    """The end of a long name, which is its most specific part."""
     return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
@@ -130,12 +130,12 @@ def _cell(column: str, value: Any, exact: bool) -> str:
 
 
 def _labels(columns: Sequence[str]) -> list[str]:
-    """Headings; a key of the configuration, which has a dot, stands as it is typed."""
+    """Headings; a key of the configuration, which has a dot, is unchanged."""
     return [LABELS.get(column, column if "." in column else column.replace("_", " ")) for column in columns]
 
 
 def _text(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool], ruled: bool) -> str:
-    """Aligned columns below a rule; above the last row another, where that is the sum."""
+    """Aligned columns below a rule; another rule above the last row, if it is the sum."""
     labels = _labels(columns)
     widths = [max(map(len, column)) for column in zip(labels, *cells, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Which runs are meant: `where='model=resnet18 test/acc>0.9'`."""
+"""Conditions that select runs: `where='model=resnet18 test/acc>0.9'`."""
 
 import difflib
 import operator
@@ -21,7 +21,7 @@ CONDITION = re.compile(r"([^\s=!<>]+)(!=|<=|>=|=|<|>)(.+)", re.DOTALL)
 
 
 def text_of(value: Value) -> str:
-    """A value as it is typed."""
+    """A value as typed on the command line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, tuple):
@@ -34,10 +34,10 @@ def is_number(value: Value) -> bool:
 
 
 def chosen(runs: Sequence[KnownRun], where: str | Iterable[str] | None) -> list[KnownRun]:
-    """The runs that fit all conditions: one text with spaces between them, or several.
+    """The runs that fulfill all conditions, which are one text with spaces between them, or several texts.
 
-    A key is one of the configuration or of the record. Texts are compared without regard to case and underscores, so
-    that `optimizer=sgd` finds SGD. A run without the key fits no condition on it but `!=`.
+    A key is of the configuration or of the record. Comparisons of text ignore case and underscores, so `optimizer=sgd`
+    finds SGD. A run without the key fulfills no condition on it but `!=`.
 
     Raises:
         UserError: a condition cannot be read, no run has its key, or it orders what is not a number.
@@ -54,7 +54,7 @@ def chosen(runs: Sequence[KnownRun], where: str | Iterable[str] | None) -> list[
 
 
 def require_key(option: str, key: str, runs: Sequence[KnownRun]) -> None:
-    """Raise UserError where no run has `key`, with the keys that are spelled like it."""
+    """Raise UserError if no run has `key`; the message lists keys with a similar spelling."""
     known = {name for run in runs for name in run.values}
     if runs and key not in known:
         last = key.rpartition(".")[2]

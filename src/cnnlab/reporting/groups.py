@@ -1,4 +1,4 @@
-"""Runs that differ only by their seed, as one: what they are called, and what came out on average."""
+"""Groups of runs that differ only in their seed: names, means and standard deviations."""
 
 import re
 from collections import Counter, defaultdict
@@ -17,7 +17,7 @@ CHOICES = ("model", "data", "augment", "loss", "optimizer", "scheduler")  # told
 
 @dataclass(frozen=True)
 class Group:
-    """Runs with the same `key`; what is not done counts, but is not averaged."""
+    """Runs with the same `key`; unfinished runs are counted, but not averaged."""
 
     key: Mapping[str, Value]
     runs: list[KnownRun]
@@ -36,18 +36,18 @@ class Group:
         return any(run.record.get("limits") for run in self.runs)
 
     def mean(self, field: str) -> float | None:
-        """None unless every run that is done has the number."""
+        """The mean over the complete runs, or None if one of them lacks the number."""
         values = [float(value) for run in self.done if (value := run.record.get(field)) is not None]
         return mean(values) if values and len(values) == len(self.done) else None
 
     def std(self, field: str) -> float | None:
-        """The sample's, of two runs or more."""
+        """The sample standard deviation, or None for fewer than two runs."""
         if len(self.done) < 2 or self.mean(field) is None:
             return None
         return stdev(run.record[field] for run in self.done)
 
     def row(self, columns: Sequence[str]) -> dict[str, Any]:
-        """Plain numbers: shares, seconds."""
+        """The group as plain values: accuracies in [0, 1], seconds."""
         row: dict[str, Any] = {column: _plain(self.key.get(column)) for column in columns}
         seeds = sorted((text_of(seed_of(run)) for run in self.done), key=natural)
         row |= {"n": len(self.done), "seeds": " ".join(seeds)}
@@ -67,15 +67,15 @@ def _plain(value: Value) -> Any:
 
 
 def natural(text: str) -> list[Any]:
-    """Orders resnet20 before resnet110."""
+    """A sort key that puts resnet20 before resnet110."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", text)]
 
 
 def grouped(runs: Sequence[KnownRun], keys: Sequence[str] | None) -> list[Group]:
-    """Runs that agree in all but the seed, or, where `keys` are given, in these.
+    """Group runs that agree in everything but the seed or, if `keys` are given, in these keys.
 
-    `model` stands for all that its group in the configuration holds, `optimizer.lr` for itself, a record's key as
-    `device` for its value; `run` makes each run a group.
+    `model` stands for everything in this group of the configuration, `optimizer.lr` for itself, and a key of the record,
+    such as `device`, for its value; `run` makes each run a group.
 
     Raises:
         UserError: no run has one of the keys.
@@ -98,10 +98,10 @@ def _key_of(run: KnownRun, keys: Sequence[str] | None) -> Mapping[str, Value]:
 
 
 def columns_of(groups: Sequence[Group], keys: Sequence[str] | None) -> list[str]:
-    """What tells the groups apart.
+    """The keys in which the groups differ.
 
-    These are the choices that differ, and the single values that differ between groups of the same choices: what comes
-    with another choice, as a network's arguments or a dataset's epochs, does not tell more than the choice.
+    These are the choices that differ, and single values that differ between groups with the same choices. Values that
+    follow from a choice, such as a network's arguments or a dataset's epochs, are left out.
     """
     present = list(dict.fromkeys(key for group in groups for key in group.key))
     first = [key for key in CHOICES if key in present] if keys is None else list(keys)
@@ -118,13 +118,13 @@ def _differs(key: str, groups: Sequence[Group]) -> bool:
 
 
 def shared_choices(groups: Sequence[Group], columns: Sequence[str]) -> str:
-    """The choices that all groups have in common and that no column tells."""
+    """The choices that all groups share and that are not in a column."""
     keys = [key for key in CHOICES if key not in columns and not _differs(key, groups) and key in groups[0].key]
     return ", ".join(f"{key}={text_of(groups[0].key[key])}" for key in keys)
 
 
 def name_of(group: Group, columns: Sequence[str]) -> str:
-    """What a legend calls a group: `resnet18, SGD, lr=0.1`."""
+    """The name of a group in a legend: `resnet18, SGD, lr=0.1`."""
     parts = []
     for column in columns:
         text = text_of(group.key.get(column))
@@ -133,7 +133,7 @@ def name_of(group: Group, columns: Sequence[str]) -> str:
 
 
 def in_order(groups: Sequence[Group], columns: Sequence[str], sort: str | None) -> list[Group]:
-    """By the columns' values, then by the mean or value of `sort`, `-` before which means falling; the rest last.
+    """Sort by the columns' values, then by the mean or value of `sort`, descending with `-`; groups without it are last.
 
     Raises:
         UserError: no run has that key.
@@ -149,7 +149,7 @@ def in_order(groups: Sequence[Group], columns: Sequence[str], sort: str | None) 
 
 
 def _value(group: Group, key: str) -> Value:
-    """A group's value, which is the mean where there are several numbers; only finished runs were measured."""
+    """A group's value: the mean of several numbers; results are those of complete runs."""
     if key in NUMBERS:
         return group.mean(key)
     values = [value for run in group.done or group.runs if (value := run.values.get(key)) is not None]

@@ -1,4 +1,4 @@
-"""The best trial held against the default recipe on seeds that chose neither."""
+"""The best trial compared with the default recipe, on seeds that chose neither."""
 
 from collections.abc import Callable, Sequence
 from statistics import mean, stdev
@@ -15,10 +15,10 @@ Train = Callable[[Sequence[str]], Record]
 
 
 def confirm(cfg: DictConfig, best: Sequence[str], default: Sequence[str], train: Train) -> tuple[str, dict[str, Any]]:
-    """Train two command lines with `confirm_seeds` seeds each; a table of both with the verdict, and the numbers.
+    """Train two command lines with `confirm_seeds` seeds each; return a table with the verdict, and the numbers.
 
-    The seeds follow that of the study, whose own run was chosen for its luck as well. The validation images are those
-    that chose, so the test images are told beside them; they decide nothing.
+    The seeds follow that of the study, as the best trial was also chosen for its luck. The validation images chose the
+    trial, so the test accuracy is reported beside them; it decides nothing.
     """
     seeds = [cfg.seed + 1 + i for i in range(cfg.confirm_seeds)]
     print(f"training the best and the default again, with seeds {', '.join(map(str, seeds))}", flush=True)
@@ -44,7 +44,7 @@ def confirm(cfg: DictConfig, best: Sequence[str], default: Sequence[str], train:
 
 
 def _trained(overrides: Sequence[str], seed: int, train: Train) -> Record | None:
-    """The record, or None where the run failed, which is told."""
+    """The record, or None if the run failed, which is reported."""
     try:
         return train([*(word for word in overrides if not word.startswith("seed=")), f"seed={seed}"])
     except Exception as error:
@@ -61,7 +61,7 @@ def _mean(measure: str, values: Sequence[float]) -> str:
 
 
 def _verdict(monitor: str, seeds: int, best: Sequence[float], default: Sequence[float]) -> str:
-    """In one sentence."""
+    """The comparison in one sentence."""
     if len(best) < seeds or len(default) < seeds:
         return "not every seed was completed, so the best is not shown to be better than the default recipe"
     gains = [a - b if mode_of(monitor) == "max" else b - a for a, b in zip(best, default, strict=True)]

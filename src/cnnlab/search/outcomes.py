@@ -1,4 +1,4 @@
-"""What a study found: a line a trial, the best of them, and the best held against the default recipe."""
+"""The results of a study: one line per trial, the best trials, and the best compared with the default recipe."""
 
 import json
 import shlex
@@ -45,21 +45,21 @@ class Outcome:
 
 
 def in_order(outcomes: Sequence[Outcome], monitor: str) -> list[Outcome]:
-    """Those that are done, the best first; the loss decides between equal accuracies, then the number."""
+    """The complete trials, best first; the loss decides between equal accuracies, then the number."""
     sign = 1 if mode_of(monitor) == "min" else -1
     done = [trial for trial in outcomes if trial.state == "done"]
     return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.loss or 0.0, trial.number))
 
 
 def metric(value: float | None, monitor: str) -> str:
-    """An accuracy in percent, a loss as it is."""
+    """An accuracy in percent, a loss as a number."""
     if value is None:
         return ""
     return f"{value:.4f}" if monitor.endswith("loss") else f"{100 * value:.2f} %"
 
 
 def line_of(trial: Outcome, outcomes: Sequence[Outcome], monitor: str) -> str:
-    """One trial in one line."""
+    """The line of one trial."""
     drawn = " ".join(f"{key}={value}" for key, value in trial.parameters.items())
     ends = [" (the default recipe)"] * trial.is_default + [f": {trial.error}"] * (trial.state == "failed")
     best = "".join(f"best {metric(t.value, monitor)} of trial {t.number}  " for t in in_order(outcomes, monitor)[:1])
@@ -67,10 +67,10 @@ def line_of(trial: Outcome, outcomes: Sequence[Outcome], monitor: str) -> str:
 
 
 def end(cfg: DictConfig, folder: Path, outcomes: Sequence[Outcome], train: Train) -> None:
-    """Print what was found, and whether the best is better than the default recipe when both are trained again.
+    """Print the results, and whether the best trial beats the default recipe when both are trained again.
 
     Args:
-        train: gives the record of a command line.
+        train: returns the record of a command line.
 
     Raises:
         UserError: no trial was completed.

@@ -1,6 +1,6 @@
-"""What is searched: keys of the configuration, and the values that each may take.
+"""The search space: keys of the configuration, and the values that each may take.
 
-Imports neither torch nor optuna, so that a space that does not fit is told at once.
+Imports neither torch nor optuna, so that a wrong space is reported immediately.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from cnnlab.runs.run_id import is_hashed
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-DIGITS = 4  # of a number that is drawn, so that the command line that has it can be read
-# These would change what is measured, not how good it is.
+DIGITS = 4  # of a sampled number, so that its command line stays readable
+# These change what is measured, and not how good it is.
 NOT_SEARCHED = (
     "seed", "monitor", "data.name", "data.val_size", "data.split_seed", "data.limit", "trainer.limit_eval_batches",
-    "data", "trainer", "experiment",  # whose files have such keys
+    "data", "trainer", "experiment",  # their files contain such keys
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, whole ones where both are; `log` spreads them evenly over orders of magnitude."""
+    """Numbers from `low` to `high`, integers if both are; `log` samples evenly over orders of magnitude."""
 
     low: float
     high: float
@@ -44,7 +44,7 @@ class Range:
         return self.shown(trial.suggest_float(key, self.low, self.high, log=self.log))
 
     def inside(self, value: Any) -> Any:
-        """`value` as the study keeps it, or None where it is not in the range."""
+        """`value` as the study stores it, or None if it is outside of the range."""
         known = _is_number(value) and self.low <= value <= self.high
         return value if known and (isinstance(value, int) or not self.is_whole) else None
 
@@ -54,7 +54,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """Some values, as they are typed."""
+    """A list of values, as typed on the command line."""
 
     values: tuple[str, ...]
 
@@ -62,7 +62,7 @@ class Choices:
         return str(trial.suggest_categorical(key, self.values))
 
     def inside(self, value: Any) -> Any:
-        """`value` as the study keeps it, or None where it is no choice."""
+        """`value` as the study stores it, or None if it is not a choice."""
         return typed(value) if typed(value) in self.values else None
 
     def shown(self, value: Any) -> str:
@@ -73,7 +73,7 @@ Space = dict[str, Range | Choices]
 
 
 def typed(value: Any) -> str:
-    """A value as it is typed on the command line."""
+    """A value as typed on the command line."""
     if isinstance(value, list):
         return f"[{','.join(map(typed, value))}]"
     if value is None or isinstance(value, bool):
@@ -85,9 +85,9 @@ def read_space(node: DictConfig, cfg: DictConfig, choices: Mapping[str, Any]) ->
     """The space that `node` describes, and the values of its keys in `cfg`.
 
     Args:
-        node: nested as the configuration is, with {low, high} and perhaps log, or {choices}, in a value's place.
-        cfg: the configuration that each trial refines.
-        choices: the file of each group in it.
+        node: nested like the configuration, with {low, high} and optionally log, or {choices}, in place of a value.
+        cfg: the configuration to which each trial adds its values.
+        choices: the chosen file of each group.
 
     Raises:
         UserError: a key is not in the configuration, may not be searched, or has no such range.
@@ -109,7 +109,7 @@ def read_space(node: DictConfig, cfg: DictConfig, choices: Mapping[str, Any]) ->
 
 
 def study_keys() -> set[str]:
-    """The top-level keys that a study has and its runs do not."""
+    """The top-level keys of a study that its runs do not have."""
     return {*map(str, OmegaConf.load(CONF / "tune.yaml")), "search"}
 
 

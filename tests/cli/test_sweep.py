@@ -202,7 +202,7 @@ def test_a_sweep_that_is_ended_has_its_table_and_goes_on(number, status, launche
     assert "Traceback" not in err
     rows = table_in(out)
     assert rows[0][-1] == "interrupted"
-    assert rows[-1][-2:] == ["not", "begun"]
+    assert rows[-1][-2:] == ["not", "started"]
     done = command("src/train.py", *sweep)
     assert done.returncode == 0, done.stderr
     assert "resuming after epoch " in done.stdout

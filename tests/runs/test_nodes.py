@@ -69,7 +69,7 @@ def test_the_other_nodes_wait_as_long_as_the_first_one_reads_its_data(monkeypatc
     for node in (0, 1):
         for name, value in place_of(node, port).items():
             monkeypatch.setenv(name, value)
-        teams.append(launch.Team(devices=1, nodes=2))
+        teams.append(launch.Processes(devices=1, nodes=2))
 
     def read_and_leave() -> None:
         with teams[0]:
@@ -78,7 +78,7 @@ def test_the_other_nodes_wait_as_long_as_the_first_one_reads_its_data(monkeypatc
     first = threading.Thread(target=read_and_leave)
     first.start()
     with teams[1]:
-        teams[1].follow()
+        teams[1].join()
     first.join()
 
 

@@ -181,7 +181,7 @@ def test_a_trial_that_was_taken_for_lost_while_it_slept_does_not_end_the_study(s
     monkeypatch.setattr(ImageClassifier, "training_step", taken)
     search(*QUICK, "trials=3")
     told = capsys.readouterr().out
-    assert "trial   1  was taken for lost" in told
+    assert "trial   1  was considered lost" in told
     assert "3 trials: 2 done, 1 failed" in told
 
 

@@ -74,8 +74,8 @@ def natural(text: str) -> list[Any]:
 def grouped(runs: Sequence[KnownRun], keys: Sequence[str] | None) -> list[Group]:
     """Group runs that agree in everything but the seed or, if `keys` are given, in these keys.
 
-    `model` stands for everything in this group of the configuration, `optimizer.lr` for itself, and a key of the record,
-    such as `device`, for its value; `run` makes each run a group.
+    `model` stands for everything in this group of the configuration, `optimizer.lr` for itself, and a key of the
+    record, such as `device`, for its value; `run` makes each run a group.
 
     Raises:
         UserError: no run has one of the keys.
@@ -133,7 +133,7 @@ def name_of(group: Group, columns: Sequence[str]) -> str:
 
 
 def in_order(groups: Sequence[Group], columns: Sequence[str], sort: str | None) -> list[Group]:
-    """Sort by the columns' values, then by the mean or value of `sort`, descending with `-`; groups without it are last.
+    """Sort by the columns' values, then by the mean or value of `sort`, descending with `-`; groups without it last.
 
     Raises:
         UserError: no run has that key.

@@ -59,7 +59,7 @@ def load(
         root: the folder of all datasets; for `image_folder` the pictures' own.
         mirror: URL of a folder with the official files, in place of the origin.
         image_size: the side of the stored pictures of `image_folder`; the other datasets are stored as distributed.
-        say: is told what is skipped and why.
+        log: prints one line about each skipped source.
 
     Raises:
         UserError: no source is whole; the message names each with its reason.

@@ -62,7 +62,7 @@ def _class_files(tree: Path) -> list[tuple[str, list[str]]]:
 
 
 def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[str], None]) -> RawDataset:
-    """Read the trees below `root`; `say` is told what of them is not taken for what it may seem.
+    """Read the trees below `root`; `log` prints what is not read as it may seem.
 
     Raises:
         SourceError: a tree is not as it must be.

@@ -170,7 +170,7 @@ def speed_table() -> str:
         rows = {row[key]: row[column] for row in found[file]["tables"][table]}
         return [rows[name] for name in names]
 
-    steps, batches = "training steps", "augmented, normalized batches"
+    steps, batches = "training steps", "augmented, normalised batches"  # as the records spell it
     compared = [
         (
             "the network of cifar10_fast, images/s", "plain script",

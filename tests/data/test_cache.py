@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY, write_tree
 def test_more_than_half_of_the_memory_is_refused_with_the_number(tmp_path, monkeypatch):
     write_tree(tmp_path, ["a", "b"], 2, (20, 20), "RGB")
     monkeypatch.setattr("cnnlab.data.image_folders.total_memory", lambda: 2**30)
-    with pytest.raises(UserError, match=r"4 pictures of 10000 pixels take 1.1 GiB, more than half .* 1.0 GiB"):
+    with pytest.raises(UserError, match=r"4 images of 10000 pixels take 1.1 GiB, more than half .* 1.0 GiB"):
         load("image_folder", tmp_path, image_size=10_000)
 
 

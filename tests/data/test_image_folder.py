@@ -1,4 +1,4 @@
-"""Folders of pictures as datasets: what is taken, and what is refused."""
+"""Folders of images as datasets: what is taken, and what is refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.conftest import write_tree
 
 
 def test_an_image_folder_takes_mixed_sizes_and_modes_and_holds_out_a_test_set(tmp_path):
-    root = tmp_path / "pictures"
+    root = tmp_path / "images"
     write_tree(root, ["cat", "dog", "emu"], per_class=10, size=(50, 40), mode="RGB")
     Image.new("L", (100, 30), 77).save(root / "cat" / "gray.png")
     Image.new("RGBA", (30, 100), (255, 0, 0, 0)).save(root / "dog" / "clear.png")
@@ -25,7 +25,7 @@ def test_an_image_folder_takes_mixed_sizes_and_modes_and_holds_out_a_test_set(tm
     (root / "emu" / "notes.txt").write_text("not a picture")
     said = []
     dataset = load("image_folder", root, image_size=16, log=said.append)
-    assert said == [f"left out of {root}: 1 entries that are no pictures, such as {root}/emu/notes.txt"]
+    assert said == [f"left out of {root}: 1 entries that are not images, such as {root}/emu/notes.txt"]
     assert dataset.classes == ("cat", "dog", "emu")
     assert dataset.train.images.shape == (27, 3, 16, 16)
     assert dataset.test.images.shape == (7, 3, 16, 16)
@@ -86,7 +86,7 @@ def broken_half(root: Path) -> str:
 
 def broken_empty(root: Path) -> str:
     (root / "empty").mkdir()
-    return rf"{root}/empty: a class folder must hold pictures \(.bmp, .jpeg, .jpg, .png, .webp\), and has none"
+    return rf"{root}/empty: a class folder must hold images \(.bmp, .jpeg, .jpg, .png, .webp\), and has none"
 
 
 def broken_one_class(root: Path) -> str:
@@ -98,7 +98,7 @@ def broken_one_class(root: Path) -> str:
 
 @pytest.mark.parametrize("break_it", [broken_text, broken_half, broken_empty, broken_one_class])
 def test_a_broken_image_folder_is_told(break_it, tmp_path):
-    root = tmp_path / "pictures"
+    root = tmp_path / "images"
     write_tree(root, ["cat", "dog"], per_class=3, size=(20, 20), mode="RGB")
     message = break_it(root)
     with pytest.raises(UserError, match=message):
@@ -115,7 +115,7 @@ def test_train_and_test_must_have_the_same_classes(tmp_path):
 def test_a_tree_of_a_known_dataset_must_be_whole(tmp_path):
     for split in ("train", "test"):
         write_tree(tmp_path / "mnist" / split, list("0123456789"), 1, (28, 28), "L")
-    with pytest.raises(UserError, match="mnist/train must hold the 60,000 pictures of mnist, found 10"):
+    with pytest.raises(UserError, match="mnist/train must hold the 60,000 images of mnist, found 10"):
         load("mnist", tmp_path, download=False)
 
 

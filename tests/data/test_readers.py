@@ -22,7 +22,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 
 def write_mnist(raw: Path, count: int = 30) -> dict[str, bytes]:
-    """The four IDX files, with pictures of noise; returns their content."""
+    """The four IDX files, with images of noise; returns their content."""
     raw.mkdir(parents=True)
     random = np.random.default_rng(0)
     files = {}

@@ -93,8 +93,9 @@ def test_a_kill_during_fresh_leaves_no_complete_run(configure, monkeypatch):
         patch.setattr(shutil, "rmtree", is_killed)
         with pytest.raises(KeyboardInterrupt):
             train(configure(*QUICK, "fresh=true"))
-    assert train(cfg)["status"] == "done"
     (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
+    assert RunFolder(folder).read() is None
+    assert train(cfg)["status"] == "done"
     assert (folder / "checkpoints" / "last.ckpt").exists()
 
 

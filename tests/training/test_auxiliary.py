@@ -39,7 +39,7 @@ class TwoHeads(nn.Module):
 
 def test_the_loss_of_auxiliary_logits_counts_their_weight():
     net, x, labels = TwoHeads(), torch.randn(4, 3, 32, 32), torch.tensor([1, 2, 3, 4])
-    logits, loss = classifier(net).scores(x, labels)
+    logits, loss = classifier(net).logits_and_loss(x, labels)
     both = net(x)
     expected = [nn.functional.cross_entropy(scores, labels) for scores in both]
     torch.testing.assert_close(loss, expected[0] + 0.5 * expected[1])
@@ -48,7 +48,7 @@ def test_the_loss_of_auxiliary_logits_counts_their_weight():
 
 def test_a_network_without_auxiliary_heads_has_its_own_loss_alone():
     net, x, labels = models.mlp(in_channels=3, image_size=32, dropout=0.0), torch.randn(4, 3, 32, 32), torch.arange(4)
-    logits, loss = classifier(net).scores(x, labels)
+    logits, loss = classifier(net).logits_and_loss(x, labels)
     torch.testing.assert_close(loss, nn.functional.cross_entropy(net(x), labels))
     torch.testing.assert_close(logits, net(x))
 
@@ -61,7 +61,7 @@ def test_googlenets_heads_learn_in_training_and_are_not_asked_in_evaluation():
     scores = net.train()(x)
     assert [tuple(each.shape) for each in scores] == [(2, 10)] * 3
     model = classifier(net)
-    _, loss = model.scores(x, torch.tensor([1, 2]))
+    _, loss = model.logits_and_loss(x, torch.tensor([1, 2]))
     loss.backward()
     assert all(p.grad.abs().sum() > 0 for p in net.auxiliary2.parameters())
     for head in (net.auxiliary1, net.auxiliary2):
@@ -74,3 +74,16 @@ def test_googlenet_can_do_without_its_heads():
     net = models.googlenet(num_classes=10, image_size=32, auxiliary=False)
     assert net.train()(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     assert not [name for name, _ in net.named_parameters() if "auxiliary" in name]
+
+
+def test_a_tuple_without_a_weight_is_an_error_that_names_it():
+    class NoWeight(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.main = nn.Linear(3072, 10)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.main(x.flatten(1)), self.main(x.flatten(1))
+
+    with pytest.raises(TypeError, match="a network that returns a tuple needs auxiliary_weight, and NoWeight has none"):
+        classifier(NoWeight()).logits_and_loss(torch.zeros(2, 3, 32, 32), torch.tensor([1, 2]))

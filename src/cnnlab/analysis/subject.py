@@ -1,4 +1,4 @@
-"""A network under analysis, and what is said of it as a whole."""
+"""A network under analysis, and its totals."""
 
 from dataclasses import asdict, dataclass
 from functools import cached_property

@@ -25,6 +25,7 @@ from cnnlab.ops.convolution import make_layout
 from cnnlab.ops.layout import Layout
 from cnnlab.ops.methods import METHODS
 from cnnlab.ops.size import Pair
+from cnnlab.ops.swap import ComputesKernels
 
 OURS = ("im2col", "winograd", "shifted")
 BY = ("torch", *OURS)
@@ -161,10 +162,10 @@ def bench(cfg: DictConfig) -> Result:
         "matrix products": rate_rows(result.timings),
     }
     result.notes = [
-        "GFLOP/s and share are those of the best; share is of the rate of matrix products in the same type.",
+        "GFLOP/s and fraction are those of the best; fraction is of the rate of matrix products in the same type.",
         "A step's bound is the sum of its layers' passes, each by torch, or each by what is best for it.",
     ]
-    if any(hasattr(module, "correlate") for module in net.modules()):
+    if any(isinstance(module, ComputesKernels) for module in net.modules()):
         result.notes.append("Layers that make their kernels are not among these.")
     return result
 

@@ -143,7 +143,7 @@ def _step(model: ImageClassifier, machine: Machine, optimizer: Optimizer, batch:
     watches = Watches(model.net, x)
     watches.add("augmentation", "whole batch", watches.now() - began)
     with machine.autocast(), watches.watching(model.net):
-        loss = model.scores(x, targets)[1]
+        loss = model.logits_and_loss(x, targets)[1]
     loss.backward()
     began = watches.now()
     optimizer.step()

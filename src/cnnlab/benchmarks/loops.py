@@ -81,7 +81,7 @@ def run_bare(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
             batch = pixels[chosen].to(machine.device), labels[chosen].to(machine.device), chosen
             x, targets = model.augmented(batch, 0)
             with machine.autocast():
-                loss = model.scores(x, targets)[1]
+                loss = model.logits_and_loss(x, targets)[1]
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -100,7 +100,7 @@ def run_form(turns: Turns, cfg: DictConfig, form: str) -> NoReturn:
     while True:
         turns.before_step()
         with torch.autocast(machine.device, torch.bfloat16, enabled=dtype == torch.bfloat16):
-            loss = model.scores(x, labels)[1]
+            loss = model.logits_and_loss(x, labels)[1]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,4 +1,4 @@
-"""The one way from a node of the configuration to an object: what a `_target_` may name, and how mistakes are told.
+"""The one way from a node of the configuration to an object: what a `_target_` may name, and how errors are reported.
 
 Imports Hydra and what the node names, nothing else.
 """
@@ -30,7 +30,7 @@ def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
         what: the node's key, which begins with its group: `optimizer`, `augment.crop`.
 
     Raises:
-        UserError: its target is not allowed for this group, or does not take what it is given.
+        UserError: its target is not allowed for this group, or does not accept the arguments.
     """
     target_of(node, what)
     try:
@@ -49,8 +49,8 @@ def target_of(node: DictConfig, what: str) -> Callable[..., Any]:
     """The class or function that `node` names.
 
     Raises:
-        UserError: it is not defined where those of its group are, or the node holds another `_target_`. What is merely
-            reached through an allowed module, as `cnnlab.augment.trivial.torch.hub.load`, is refused too.
+        UserError: it is not defined in the modules of its group, or the node contains another `_target_`. What is
+            only imported there, such as `cnnlab.augment.trivial.torch.hub.load`, is refused as well.
     """
     target = str(node.get("_target_"))
     allowed = ALLOWED[what.partition(".")[0]]

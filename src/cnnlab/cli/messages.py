@@ -12,7 +12,7 @@ from cnnlab.config.compose import CONF, compose, keys_of, options
 from cnnlab.errors import UserError
 
 LAUNCHERS = "joblib, ray, submitit_local and submitit_slurm"
-COMBINED = ("callbacks", "logger")  # groups of which several choices are combined in one run
+COMBINED = ("callbacks", "logger")  # groups with several choices in one run
 
 
 def check_overrides(arguments: Sequence[str]) -> None:

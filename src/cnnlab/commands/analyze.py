@@ -40,7 +40,7 @@ def run(cfg: DictConfig) -> None:
     """Print or write what `cfg` asks for.
 
     Raises:
-        UserError: two things are asked for at once, or one is not available.
+        UserError: the options ask for two things, or for one that is not available.
     """
     one_of("format", cfg.format, tables.FORMATS)
     asked = [key for key in ("models", "checkpoint", "worked", "explain") if cfg[key]]

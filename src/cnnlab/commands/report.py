@@ -74,8 +74,10 @@ def _show(cfg: DictConfig, groups: Sequence[Group], columns: Sequence[str]) -> N
             f"\n{COMPARED[measure]} accuracy on shared seeds, first minus second, in percentage points; p of the "
             "pair's own paired t-test\n"
         )
-        told = [_readable_pair(pair, columns) for pair in pairs]
-        tables.emit(tables.render(told, cfg.format, numbers=("seeds", "difference", "p")), cfg.output, suffix="pairs")
+        pair_rows = [_readable_pair(pair, columns) for pair in pairs]
+        tables.emit(
+            tables.render(pair_rows, cfg.format, numbers=("seeds", "difference", "p")), cfg.output, suffix="pairs"
+        )
 
 
 def _readable(row: dict[str, Any], columns: Sequence[str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Dataset:
 
     Attributes:
         source: where it was read from, in words.
-        fingerprint: a hash of all pictures and labels.
+        fingerprint: a hash of all images and labels.
         mean, std: a channel's, over the training pixels in [0, 1]: the published ones where the dataset has them.
         covariance: (C, C), of the channels over the training pixels in [0, 1].
     """
@@ -56,9 +56,9 @@ def load(
     """The dataset `name`, from the first of its sources that is whole; mapped from the cache where that is current.
 
     Args:
-        root: the folder of all datasets; for `image_folder` the pictures' own.
+        root: the folder of all datasets; for `image_folder` the images' own.
         mirror: URL of a folder with the official files, in place of the origin.
-        image_size: the side of the stored pictures of `image_folder`; the other datasets are stored as distributed.
+        image_size: the side of the stored images of `image_folder`; the other datasets are stored as distributed.
         log: prints one line about each skipped source.
 
     Raises:
@@ -118,7 +118,7 @@ def _map_or_read(source: Source, root: Path, file: str, name: str, log: Callable
                 failures.append(f"{place}: {error}")
             else:
                 return _dataset(_open(place) or stored)
-    log(f"the pictures could not be cached, so the next run reads them again; {'; '.join(failures)}")
+    log(f"the images could not be cached, so the next run reads them again; {'; '.join(failures)}")
     return _dataset(stored)
 
 

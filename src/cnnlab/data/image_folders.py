@@ -1,4 +1,4 @@
-"""Trees of pictures, one folder a class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg and ROOT/test/CLASS/*.jpg."""
+"""Trees of images, one folder a class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg and ROOT/test/CLASS/*.jpg."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ def _trees(root: Path) -> list[Path]:
 
 
 def _class_files(tree: Path) -> list[tuple[str, list[str]]]:
-    """Each class folder's name and pictures, both in alphabetical order. Strings: 60,000 Paths take half a second."""
+    """Each class folder's name and images, both in alphabetical order. Strings: 60,000 Paths take half a second."""
     folders = sorted(entry.name for entry in os.scandir(tree) if entry.is_dir() and not entry.name.startswith("."))
     found = []
     for name in folders:
@@ -53,7 +53,7 @@ def _class_files(tree: Path) -> list[tuple[str, list[str]]]:
         files = [prefix + file for file in names if os.path.splitext(file)[1].lower() in SUFFIXES]
         if not files:
             raise SourceError(
-                f"{tree / name}: a class folder must hold pictures ({', '.join(sorted(SUFFIXES))}), and has none"
+                f"{tree / name}: a class folder must hold images ({', '.join(sorted(SUFFIXES))}), and has none"
             )
         found.append((name, files))
     if len(found) < 2:
@@ -66,7 +66,7 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[s
 
     Raises:
         SourceError: a tree is not as it must be.
-        UserError: the pictures would take more than half of the memory.
+        UserError: the images would take more than half of the memory.
     """
     trees = [_class_files(tree) for tree in _trees(root)]
     names = [[name for name, _ in tree] for tree in trees]
@@ -77,9 +77,9 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[s
     counts = [sum(len(files) for _, files in tree) for tree in trees]
     for split, count, wanted in zip(("train", "test"), counts, (spec.train_size, spec.test_size), strict=False):
         if wanted and count != wanted:
-            raise SourceError(f"{root / split} must hold the {wanted:,} pictures of {spec.name}, found {count:,}")
+            raise SourceError(f"{root / split} must hold the {wanted:,} images of {spec.name}, found {count:,}")
     total = sum(counts)
-    _check_memory(total * spec.images.in_channels * image_size**2, f"{total:,} pictures of {image_size} pixels")
+    _check_memory(total * spec.images.in_channels * image_size**2, f"{total:,} images of {image_size} pixels")
     splits = [_decode(tree, labels_of, spec.images.in_channels, image_size) for tree in trees]
     if len(splits) == 1:
         splits = list(hold_out(splits[0], round(TEST_FRACTION * total), seed=0))
@@ -93,7 +93,7 @@ def _report_peculiarities(root: Path, log: Callable[[str], None]) -> None:
             for path in folder.iterdir() if path.suffix.lower() not in SUFFIXES
         ]  # fmt: skip
         if others:
-            log(f"left out of {tree}: {len(others):,} entries that are no pictures, such as {min(others)}")
+            log(f"left out of {tree}: {len(others):,} entries that are not images, such as {min(others)}")
     if (root / "train").is_dir() and (root / "val").is_dir():
         if (root / "test").is_dir():
             log(f"{root / 'val'} is left out: validation images come out of train/")
@@ -131,9 +131,7 @@ def _decode(tree: list[tuple[str, list[str]]], labels_of: dict[str, int], in_cha
         decoded = pool.map(lambda path: decode_image(path, mode, image_size), files, chunksize=256)
         console = Console(stderr=True)
         quiet = not console.is_terminal or len(files) < 2000
-        for i, pixels in enumerate(
-            track(decoded, "reading pictures", total=len(files), console=console, disable=quiet)
-        ):
+        for i, pixels in enumerate(track(decoded, "reading images", total=len(files), console=console, disable=quiet)):
             images[i] = pixels
     return Split(images, labels)
 

@@ -15,7 +15,7 @@ class SourceError(Exception):
 
 @dataclass
 class Split:
-    """uint8 pictures (N, C, H, W) and their int64 labels (N,)."""
+    """uint8 images (N, C, H, W) and their int64 labels (N,)."""
 
     images: Tensor
     labels: Tensor

@@ -1,4 +1,4 @@
-"""From files on disk to one tensor of pictures: the sources, tried in order, and what each can say is wrong."""
+"""From files on disk to one tensor of images: the sources, tried in order, and what each can say is wrong."""
 
 import gzip
 import math
@@ -138,7 +138,7 @@ def _check_idx(path: Path) -> None:
 
 
 def _split(dataset) -> Split:  # type: ignore[no-untyped-def]
-    """A torchvision dataset's pictures: (N, H, W) tensors for the IDX files, (N, H, W, 3) arrays for CIFAR."""
+    """A torchvision dataset's images: (N, H, W) tensors for the IDX files, (N, H, W, 3) arrays for CIFAR."""
     data = torch.as_tensor(dataset.data)
     images = data.unsqueeze(1) if data.ndim == 3 else data.permute(0, 3, 1, 2)
     return Split(images.contiguous(), torch.as_tensor(dataset.targets).long())

@@ -1,4 +1,4 @@
-"""Facts about the datasets: what their pictures are, not what is done with them. A test recomputes the numbers
+"""Facts about the datasets: what their images are, not what is done with them. A test recomputes the numbers
 from the real data; those of CIFAR-100 are the published ones where no copy is at hand."""
 
 from dataclasses import dataclass, replace

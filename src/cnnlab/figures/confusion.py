@@ -21,12 +21,12 @@ def draw_confusion(counts: Tensor, classes: Sequence[str], title: str, path: Pat
     axes = drawn.subplots()
     axes.grid(visible=False)
     image = axes.imshow(fractions.numpy(), cmap="Blues", vmin=0, vmax=1)
-    drawn.colorbar(image, ax=axes, fraction=0.046, label="share of the true class")
+    drawn.colorbar(image, ax=axes, fraction=0.046, label="fraction of the true class")
     axes.set(xlabel="predicted", ylabel="true")
     axes.set_title(title, fontsize=10)
     if n <= MOST_LABELED:
-        turned: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, classes)) > 3 else {}
-        axes.set_xticks(range(n), classes, **turned)
+        rotation: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, classes)) > 3 else {}
+        axes.set_xticks(range(n), classes, **rotation)
         axes.set_yticks(range(n), classes)
         for row in range(n):
             for column in range(n):

@@ -62,7 +62,7 @@ def draw_fields(traces: Mapping[str, Trace], path: Path) -> Path:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set(xlabel="layers on the longest way", ylabel="receptive field's side, pixels")
-    axes.set_title("How far a unit sees, layer by layer, as long as it is not the whole image", fontsize=11)
+    axes.set_title("Receptive field by layer, for layers that do not see the whole image", fontsize=11)
     if ends:
         place_labels(drawn, axes, ends, names, [colors[name] for name in names])
     return save(drawn, path)

@@ -138,7 +138,7 @@ def draw(fractions: Mapping[int, Sequence[float]], pairs: Sequence[Mapping[str, 
         xticks=WIDTHS,
         xlabel="output channels N",
         ylim=(0, 0.25),
-        ylabel="share of the multiplications",
+        ylabel="fraction of the multiplications",
     )
     curves.minorticks_off()
     curves.xaxis.set_major_formatter(ScalarFormatter())

@@ -44,15 +44,15 @@ class ImageClassifier(L.LightningModule):
             with auxiliary heads (`models.protocols.HasAuxiliaryHeads`).
         loss: of logits and labels (N,) or targets (N, num_classes).
         optimizer: makes the optimizer of a list of parameter groups.
-        schedule: the rate's factor over the run.
+        schedule: the factor of the learning rate over the run.
         augmentation: from a uint8 batch to the network's input and the loss's target.
-        bias_lr_factor: the rate of biases, in multiples of that of the other parameters.
-        tta: the views of an image over which its scores are averaged in evaluation.
+        bias_lr_factor: the learning rate of biases, relative to that of the other parameters.
+        tta: the views of an image over which its logits are averaged in evaluation.
         seed: with epoch and step, decides all randomness of training.
-        max_steps: where training ends if the epochs have not ended it before; None for no such bound.
-        compiled: whether torch.compile makes the network's training pass; state dict and evaluation stay as they are.
-        monitor: the metric by which `schedule`, if it is a Plateau, goes.
-        card: what a checkpoint says of the network and its data; plain values only.
+        max_steps: the most training steps; None for no limit beside the epochs.
+        compiled: whether torch.compile compiles the training pass; state dict and evaluation are unchanged.
+        monitor: the metric of `schedule`, if it is a Plateau.
+        card: the description of the network and its data in a checkpoint; plain values only.
     """
 
     def __init__(
@@ -97,51 +97,51 @@ class ImageClassifier(L.LightningModule):
         self.sums.zero_()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Dropout draws from the global generator: a function of the step, so that a resumed run draws the same.
+        """Seed the global generator, which dropout uses, from the step, so that a resumed run draws the same numbers.
 
         Each process of a run draws its own.
         """
         rank = (self.global_rank,) if self.global_rank else ()
         seed = generator_for(Stream.DROPOUT, self.seed, self.global_step, *rank).initial_seed()
-        # torch.manual_seed would seed the processor alike, and write down the stack for each kind of card there is not.
+        # torch.manual_seed seeds the CPU alike, but also records a stack trace for each missing kind of accelerator.
         if self.device.type == "cpu":
             torch.default_generator.manual_seed(seed)
         else:
             torch.manual_seed(seed)
 
     def augmented(self, batch: IndexedBatch, batch_idx: int) -> tuple[Tensor, Tensor]:
-        """The network's input and the loss's target, of images, labels and indices at a step of the present epoch."""
+        """The network's input and the loss's target, from a step's images, labels and indices in the current epoch."""
         images, labels, indices = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
         context = BatchContext(self.seed, self.current_epoch, indices)
-        with torch.autocast(images.device.type, enabled=False):  # it computes alike in every precision
+        with torch.autocast(images.device.type, enabled=False):  # augmentation is the same in every precision
             return self.augmentation(images, labels, generator, context, self._part(len(labels)))
 
     def training_step(self, batch: IndexedBatch, batch_idx: int) -> Tensor:
         x, targets = self.augmented(batch, batch_idx)
-        logits, loss = self.scores(x, targets)
-        # A card would have to be waited for to see the loss, so it is looked at less often there.
+        logits, loss = self.logits_and_loss(x, targets)
+        # Reading the loss would synchronize with the GPU, so it is checked less often there.
         if (not loss.is_cuda or batch_idx % 20 == 0) and not math.isfinite(loss.item()):
             raise diverged("the training loss", self.current_epoch, self.global_step)
         with torch.no_grad():
-            wanted = targets if targets.ndim == 1 else targets.argmax(1)
-            correct = (logits.argmax(1) == wanted).sum()
+            labels = targets if targets.ndim == 1 else targets.argmax(1)
+            correct = (logits.argmax(1) == labels).sum()
             self.sums += torch.stack((loss.detach().double() * len(x), correct.double(), correct.new_full((), len(x))))
         return loss
 
     def _part(self, count: int) -> slice:
-        """What this process takes of a batch of `count`: the loader hands the whole batch to each process of a run."""
+        """The slice of a batch of `count` images for this process; every process gets the same batch."""
         rank, processes = self.global_rank, self._processes
         return slice(rank * count // processes, (rank + 1) * count // processes)
 
     @property
     def _processes(self) -> int:
-        """How many share each batch; outside of a Trainer this is the only one."""
+        """The number of processes that share each batch; 1 outside of a Trainer."""
         return self._trainer.world_size if self._trainer else 1
 
     @torch.no_grad()
     def on_after_backward(self) -> None:
-        """Batch norm's running statistics become the processes' mean, as each has seen its part of the batch."""
+        """Average batch norm's running statistics over the processes, as each has seen its part of the batch."""
         buffers = [buffer for buffer in self.net.buffers() if buffer.is_floating_point()]
         if self._processes == 1 or not buffers:
             return
@@ -149,20 +149,26 @@ class ImageClassifier(L.LightningModule):
         for buffer, mean in zip(buffers, flat.split([buffer.numel() for buffer in buffers]), strict=True):
             buffer.copy_(mean.view_as(buffer))
 
-    def scores(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and loss; the logits that follow the first ones in a network's result learn too."""
+    def logits_and_loss(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N, num_classes) and the loss, which includes the weighted losses of auxiliary heads.
+
+        Raises:
+            TypeError: the network returns a tuple and has no `auxiliary_weight`.
+        """
         output = (self._training_pass or self.net)(x)
-        logits, *auxiliary = (scores.float() for scores in (output if isinstance(output, tuple) else (output,)))
+        logits, *auxiliary = (each.float() for each in (output if isinstance(output, tuple) else (output,)))
         loss = self.loss(logits, targets)
-        if auxiliary:
-            assert isinstance(self.net, HasAuxiliaryHeads)
-            for scores in auxiliary:
-                loss = loss + self.net.auxiliary_weight * self.loss(scores, targets)
+        if auxiliary and not isinstance(self.net, HasAuxiliaryHeads):
+            raise TypeError(
+                f"a network that returns a tuple needs auxiliary_weight, and {type(self.net).__name__} has none"
+            )
+        for each in auxiliary:
+            loss = loss + self.net.auxiliary_weight * self.loss(each, targets)
         return logits, loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.max_steps is not None and self.global_step >= self.max_steps:
-            self.trainer.should_stop = True  # ends after a validation, which Lightning's own max_steps leaves out
+            self.trainer.should_stop = True  # ends after a validation, unlike Lightning's own max_steps
 
     def on_train_epoch_end(self) -> None:
         loss, correct, count = self.trainer.strategy.reduce(self.sums, reduce_op="sum").tolist()
@@ -173,7 +179,7 @@ class ImageClassifier(L.LightningModule):
     def _evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
         part = self._part(len(batch[1]))
         images, labels = batch[0][part], batch[1][part]
-        if not len(labels):  # of fewer images than there are processes
+        if not len(labels):  # fewer images than processes
             return
         x = normalize(images, self.augmentation.spec)
         logits = logits_of_views(self.net, x, self.tta)

@@ -14,7 +14,7 @@ import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 
-from cnnlab.config.compose import CONF
+from cnnlab.config.folders import CONF
 from tests.cli.test_sweep import records, table_in
 from tests.conftest import REPOSITORY
 from tests.runs.test_signals import LONG

@@ -7,14 +7,14 @@ import pytest
 import torch
 import yaml
 from omegaconf import OmegaConf
+from pydantic import BaseModel
 
 from cnnlab import models
 from cnnlab.build.objects import build_classifier, build_datamodule
-from cnnlab.config.compose import CONF, compose
-from cnnlab.config.values import RULES, check
+from cnnlab.config.compose import compose
+from cnnlab.config.folders import CONF
 from cnnlab.errors import UserError
 from cnnlab.runs.run import train
-from cnnlab.runs.run_id import NOT_HASHED
 from tests.conftest import root_of
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -86,7 +86,6 @@ def test_every_other_choice_makes_a_whole_run(choices, small_datasets, tmp_path)
     places = [f"data.root={small_datasets}", f"log_dir={tmp_path}"]
     small = ["data.batch_size=8", "data.limit=20", "trainer.max_epochs=1", "model=lenet5", "data=cifar10"]
     cfg = compose("train", [*choices, *places, *small])
-    check(cfg)
     record = train(cfg)
     assert record["status"] == "done"
     assert 0 <= record["test/acc"] <= 1
@@ -99,7 +98,6 @@ def test_every_experiment_composes_builds_adds_no_key_and_says_what_it_is(experi
     assert words in (["Paper", *RECORD], ["Question", *RECORD])
     assert f"experiment={experiment}" in text
     cfg = compose("train", [f"experiment={experiment}"])
-    check(cfg)
     plain = compose("train", [f"{key}={value}" for key, value in chosen(text).items()])
     assert keys(cfg) == keys(plain)
     small = [f"data.root={root_of(small_datasets, cfg.data.name)}", "data.limit=20", "data.batch_size=8"]
@@ -116,6 +114,8 @@ def chosen(text: str) -> dict[str, str]:
 
 
 def keys(node, prefix="") -> set[str]:
+    if isinstance(node, BaseModel):
+        node = node.model_dump()
     if not hasattr(node, "items"):
         return {prefix}
     return set().union(*(keys(value, f"{prefix}.{key}") for key, value in node.items()), {prefix})
@@ -129,7 +129,6 @@ def test_the_fast_recipe_without_a_part_differs_adds_no_key_and_builds(part, sma
     small = [f"data.root={small_datasets}", "data.limit=20", "data.batch_size=8"]
     complete = compose("train", ["experiment=cifar10_fast_ablation", *small])
     cfg = compose("train", ["experiment=cifar10_fast_ablation", f"experiment/without={part}", *small])
-    check(cfg)
     assert (cfg == complete) is (part == "nothing")
     if part != "muon":  # SGD has other keys
         assert keys(cfg) - keys(complete) <= {".callbacks.averaging"}
@@ -170,31 +169,23 @@ def test_the_defaults_are_those_of_the_documentation():
 
 def test_the_command_line_wins_over_a_models_and_a_datas_own_choice():
     cfg = compose("train", ["model=resnet18", "data=cifar10", "optimizer=adam", "augment=none", "optimizer.lr=3"])
-    assert cfg.optimizer._target_ == "torch.optim.Adam"
-    assert cfg.optimizer.lr == 3
+    assert cfg.optimizer["_target_"] == "torch.optim.Adam"
+    assert cfg.optimizer["lr"] == 3
     assert not cfg.augment
-
-
-def test_rules_and_exclusions_name_keys_that_exist():
-    configurations = [compose("train"), compose("analyze"), compose("benchmark"), compose("tune", ["search=adamw"])]
-    configurations += [compose("train", [f"callbacks={name}"]) for name in ("averaging", "gradient_norms")]
-    for key in [*RULES, *NOT_HASHED]:
-        parent, _, last = key.rpartition(".")
-        assert any(last in (OmegaConf.select(cfg, parent) or {} if parent else cfg) for cfg in configurations), key
 
 
 @pytest.mark.parametrize("choice", ["trainer.gradient_clip_val=1", "callbacks=gradient_norms"])
 def test_what_needs_gradients_without_float16s_scale_is_refused_beside_a_fused_step(choice):
     overrides = ["trainer.precision=16-mixed", choice]
     with pytest.raises(UserError, match=r"optimizer.fused must be false for .*=16-mixed, got true"):
-        check(compose("train", overrides))
+        compose("train", overrides)
     for possible in ("optimizer.fused=false", "trainer.precision=bf16-mixed", "optimizer=rmsprop"):
-        check(compose("train", [*overrides, possible]))
+        compose("train", [*overrides, possible])
 
 
 def test_callbacks_combine():
     cfg = compose("train", ["callbacks=[early_stopping,averaging]"])
-    assert [name for name, value in cfg.callbacks.items() if value is not None] == ["early_stopping", "averaging"]
+    assert [name for name, value in cfg.callbacks if value is not None] == ["early_stopping", "averaging"]
 
 
 def test_no_two_choices_of_a_group_have_the_same_content():
@@ -206,4 +197,4 @@ def test_no_two_choices_of_a_group_have_the_same_content():
 @pytest.mark.parametrize("override", ["+trainer.max_epoch=3", "+data.foo=1", "+callbacks.foo=1", "+logger.csv=1"])
 def test_an_added_key_that_nothing_reads_is_refused(override):
     with pytest.raises(UserError, match=r"unknown key \w+\.\w+; \w+ has: "):
-        check(compose("train", [override]))
+        compose("train", [override])

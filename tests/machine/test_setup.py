@@ -5,14 +5,14 @@ import os
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
+from cnnlab.config.sections import Trainer
 from cnnlab.errors import UserError
 from cnnlab.machine import probes, setup
 
 
 def prepare(**options):
-    return setup.prepare(OmegaConf.create({"accelerator": "cpu", "threads": "auto", "precision": "auto"} | options))
+    return setup.prepare(Trainer(**{"accelerator": "cpu", "max_epochs": 1} | options))
 
 
 def test_threads_are_those_asked_for_or_those_there_are(monkeypatch):
@@ -24,7 +24,7 @@ def test_threads_are_those_asked_for_or_those_there_are(monkeypatch):
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
     assert prepare().threads == torch.get_num_threads() == 3
     monkeypatch.delenv("SLURM_CPUS_PER_TASK")
-    small = OmegaConf.create({"accelerator": "cpu", "threads": "auto", "precision": "auto"})
+    small = Trainer(accelerator="cpu", max_epochs=1)
     assert setup.prepare(small, macs_per_step=1e6).threads == torch.get_num_threads() == 1
     assert prepare(threads=2).threads == torch.get_num_threads() == 2
 

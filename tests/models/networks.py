@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnlab import models
 from cnnlab.build import targets
-from cnnlab.config.compose import CONF
+from cnnlab.config.folders import CONF
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 # The smallest network of each family. Long tests of the others are marked slow.

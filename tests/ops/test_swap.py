@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from typing import get_args
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 
 from cnnlab import models
 from cnnlab.analysis.cost import count_macs
-from cnnlab.config.values import CONVOLUTIONS
+from cnnlab.config.sections import Convolution
 from cnnlab.ops import modules
 from cnnlab.ops.swap import CHOICES, swap_convolutions, swap_poolings
 
@@ -121,4 +122,4 @@ def test_poolings_are_exchanged_too():
 def test_an_unknown_method_is_refused_and_the_configuration_knows_them_all():
     with pytest.raises(ValueError, match=r"method must be one of .*, got 'magic'"):
         swap_convolutions(nn.Sequential(), "magic")
-    assert CONVOLUTIONS == CHOICES
+    assert get_args(Convolution) == CHOICES

@@ -140,7 +140,7 @@ def test_where_chooses_runs(tmp_path, where, expected):
     write_run(tmp_path, "b", 1, acc(0.95))
     write_run(tmp_path, "c", 2, {"status": "failed"}, model=MLP)
     runs, _ = collect(tmp_path)
-    assert "".join(run.record["run_id"] for run in chosen(runs, where)) == expected
+    assert "".join(run.record["run_id"] for run in chosen(runs, [where])) == expected
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_where_chooses_runs(tmp_path, where, expected):
 def test_a_condition_that_cannot_be_read_is_refused(tmp_path, where, message):
     write_run(tmp_path, "a")
     with pytest.raises(UserError, match=message):
-        chosen(collect(tmp_path)[0], where)
+        chosen(collect(tmp_path)[0], [where])
 
 
 def test_pairs_are_compared_as_scipy_does_on_the_seeds_that_both_have(tmp_path):

@@ -139,7 +139,7 @@ def test_max_steps_ends_with_a_validation(configure):
     (row,) = rows_of(folder_of(cfg, record))
     assert row["step"] == "3"
     assert row["val/acc"]
-    assert float(row["lr"]) < 0.1 * cfg.optimizer.lr  # the schedule ended with the run
+    assert float(row["lr"]) < 0.1 * cfg.optimizer["lr"]  # the schedule ended with the run
 
 
 def test_early_stopping_ends_and_is_tested(configure):

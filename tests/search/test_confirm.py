@@ -1,8 +1,8 @@
 """The best held against the default on other seeds: the verdict is what the numbers say."""
 
 import pytest
-from omegaconf import OmegaConf
 
+from cnnlab.config.schema import TuneConfig
 from cnnlab.search.confirm import confirm
 
 DEFAULT = {1: 0.90, 2: 0.92, 3: 0.94}
@@ -20,7 +20,7 @@ def verdict(best: dict[int, float], monitor: str = "val/acc", default: dict[int,
         return {monitor: value, "test/acc": 1 - value}
 
     asked: list[list[str]] = []
-    cfg = OmegaConf.create({"seed": 0, "confirm_seeds": 3, "monitor": monitor})
+    cfg = TuneConfig.model_construct(seed=0, confirm_seeds=3, monitor=monitor)
     told, numbers = confirm(cfg, ["seed=0", "model=mlp", "optimizer.lr=1"], ["seed=0", "model=mlp"], train)
     assert all(words[0] == "model=mlp" and words[-1] != "seed=0" for words in asked)
     assert numbers["verdict"] == told.splitlines()[-1]

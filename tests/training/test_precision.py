@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cnnlab.config.compose import CONF
+from cnnlab.config.folders import CONF
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.run import train
 from tests.runs.test_run import folder_of

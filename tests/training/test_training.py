@@ -9,7 +9,8 @@ from torchvision.ops import sigmoid_focal_loss
 from cnnlab import models
 from cnnlab.build.objects import build_augmentation, build_classifier, build_datamodule
 from cnnlab.build.targets import make
-from cnnlab.config.compose import CONF, compose
+from cnnlab.config.compose import compose
+from cnnlab.config.folders import CONF
 from cnnlab.training.losses import CrossEntropy, Focal, SquaredError
 from cnnlab.training.param_groups import param_groups
 from cnnlab.training.schedules import Constant, Cosine, Linear, MultiStep, Plateau, Step

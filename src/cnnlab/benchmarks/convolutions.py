@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from cnnlab.analysis.calls import shadow
@@ -19,6 +18,7 @@ from cnnlab.benchmarks.rates import DTYPES, PRODUCT, dtypes_of, matrix_products,
 from cnnlab.benchmarks.results import Result, Row, facts_of
 from cnnlab.benchmarks.stopwatch import Timing, alternate
 from cnnlab.build.objects import build_classifier
+from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.errors import UserError
 from cnnlab.machine.setup import prepare
 from cnnlab.ops.convolution import make_layout
@@ -131,7 +131,7 @@ def _synchronized(call: Callable[[], object], device: str) -> Callable[[], objec
     return run
 
 
-def bench(cfg: DictConfig) -> Result:
+def bench(cfg: BenchmarkConfig) -> Result:
     check_data(cfg)
     machine = prepare(cfg.trainer)
     data = NoiseData(cfg, cfg.data.batch_size)

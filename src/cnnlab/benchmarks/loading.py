@@ -1,19 +1,18 @@
 """What a batch costs before the network sees it, ours and a plain loader's, and how much of a step that is."""
 
-from omegaconf import DictConfig
-
 from cnnlab.benchmarks import loops
 from cnnlab.benchmarks.child import Contenders, race
 from cnnlab.benchmarks.noise import check_data, crop_and_flip
 from cnnlab.benchmarks.results import Result, Row, facts_of
 from cnnlab.benchmarks.stopwatch import Timing
 from cnnlab.config.compose import compose
+from cnnlab.config.schema import BenchmarkConfig
 
 OURS, PLAIN = "cnnlab", "plain PyTorch"
 TARGETS = {"resnet18": 2, "lenet5": 15}  # percent of a step that a batch may take
 
 
-def bench(cfg: DictConfig) -> Result:
+def bench(cfg: BenchmarkConfig) -> Result:
     check_data(cfg)
     padding, flip = crop_and_flip(cfg)
     data, _, machine = loops.prepared(cfg, cfg.data.batch_size)
@@ -24,8 +23,7 @@ def bench(cfg: DictConfig) -> Result:
         PLAIN: (loops.run_plain_loader, {"cfg": cfg, "padding": padding, "flip": flip, "images": images}),
     }
     for name in TARGETS:
-        other = cfg.copy()
-        other.model = compose("benchmark", [f"model={name}"]).model
+        other = cfg.model_copy(update={"model": compose("benchmark", [f"model={name}"]).model})
         steps[name] = loops.steps_of_a_turn(loops.macs_of_a_step(other))
         contenders[name] = (loops.run_trainer, {"cfg": other, "images": loops.images_for(cfg, steps[name])})
         steps[f"batches of {name}"] = steps[OURS]

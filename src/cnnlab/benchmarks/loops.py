@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 import lightning as L
 import torch
-from omegaconf import DictConfig
 from torch import Tensor
 
 from cnnlab.analysis.cost import count_macs
@@ -19,6 +18,7 @@ from cnnlab.benchmarks.noise import NoiseData
 from cnnlab.benchmarks.stopwatch import WARM_UP
 from cnnlab.build.objects import build_augmentation, build_classifier, build_network
 from cnnlab.build.trainer import build_trainer, without_lightnings_advice
+from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.specs import SPECS
 from cnnlab.machine.probes import device_type
@@ -34,7 +34,7 @@ FORMS = {
 }
 
 
-def prepared(cfg: DictConfig, images: int | None = None) -> tuple[ImageDataModule, ImageClassifier, Machine]:
+def prepared(cfg: BenchmarkConfig, images: int | None = None) -> tuple[ImageDataModule, ImageClassifier, Machine]:
     """What a run of `cfg` trains, made as there, but on `images` of noise, or as many as the dataset has."""
     data = NoiseData(cfg, images)
     model = build_classifier(cfg, data)
@@ -55,7 +55,7 @@ class TakeTurns(L.Callback):
         self.turns.before_step()
 
 
-def run_trainer(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
+def run_trainer(turns: Turns, cfg: BenchmarkConfig, images: int) -> NoReturn:
     """`train.py`'s own loop within its first epoch: Lightning's Trainer with the run's module, data and callbacks."""
     cfg.data.val_size, cfg.trainer.max_steps, cfg.trainer.limit_train_batches = 0, None, None
     data, model, machine = prepared(cfg, images)
@@ -68,7 +68,7 @@ def run_trainer(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
     raise AssertionError("the epoch ended before the turns")
 
 
-def run_bare(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
+def run_bare(turns: Turns, cfg: BenchmarkConfig, images: int) -> NoReturn:
     """The same batches, augmentation, network, precision and optimizer in a loop of one's own, and nothing else."""
     data, model, machine = prepared(cfg, images)
     model.to(machine.device).train()
@@ -87,7 +87,7 @@ def run_bare(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
             optimizer.step()
 
 
-def run_form(turns: Turns, cfg: DictConfig, form: str) -> NoReturn:
+def run_form(turns: Turns, cfg: BenchmarkConfig, form: str) -> NoReturn:
     """Forward, backward and SGD of the network on one batch of noise, in one of FORMS."""
     dtype, memory_format = FORMS[form]
     data, model, machine = prepared(cfg, cfg.data.batch_size)
@@ -106,7 +106,7 @@ def run_form(turns: Turns, cfg: DictConfig, form: str) -> NoReturn:
         optimizer.step()
 
 
-def run_plain(turns: Turns, cfg: DictConfig, padding: int, flip: bool, images: int) -> NoReturn:
+def run_plain(turns: Turns, cfg: BenchmarkConfig, padding: int, flip: bool, images: int) -> NoReturn:
     """The opponent's training; only a number of threads that is asked for is set."""
     data = NoiseData(cfg, images)
     net = build_network(cfg.model, data.spec)
@@ -117,7 +117,7 @@ def run_plain(turns: Turns, cfg: DictConfig, padding: int, flip: bool, images: i
         training.step(*next(batches))
 
 
-def run_plain_loader(turns: Turns, cfg: DictConfig, padding: int, flip: bool, images: int) -> NoReturn:
+def run_plain_loader(turns: Turns, cfg: BenchmarkConfig, padding: int, flip: bool, images: int) -> NoReturn:
     """The opponent's batches, ready for a network."""
     batches = plain_batches(cfg, NoiseData(cfg, images), padding, flip)
     while True:
@@ -125,7 +125,9 @@ def run_plain_loader(turns: Turns, cfg: DictConfig, padding: int, flip: bool, im
         next(batches)
 
 
-def plain_batches(cfg: DictConfig, data: ImageDataModule, padding: int, flip: bool) -> Iterator[tuple[Tensor, Tensor]]:
+def plain_batches(
+    cfg: BenchmarkConfig, data: ImageDataModule, padding: int, flip: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
     """The opponent's loader, epoch after epoch."""
     if cfg.trainer.threads != "auto":
         torch.set_num_threads(cfg.trainer.threads)
@@ -136,7 +138,7 @@ def plain_batches(cfg: DictConfig, data: ImageDataModule, padding: int, flip: bo
     return itertools.chain.from_iterable(itertools.repeat(loader))
 
 
-def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
+def run_our_data(turns: Turns, cfg: BenchmarkConfig) -> NoReturn:
     """The data module's batches, augmented and normalized, as a step of `cfg`'s network does it, on its threads."""
     data = NoiseData(cfg)
     machine = prepare(cfg.trainer, macs_per_step=macs_of_a_step(cfg))
@@ -150,13 +152,13 @@ def run_our_data(turns: Turns, cfg: DictConfig) -> NoReturn:
             augmentation(images.to(machine.device), labels.to(machine.device), generator, context)
 
 
-def macs_of_a_step(cfg: DictConfig) -> float:
+def macs_of_a_step(cfg: BenchmarkConfig) -> float:
     """Multiply-accumulates of a forward pass over a batch."""
     spec = NoiseData(cfg, cfg.data.batch_size).spec
     return cfg.data.batch_size * count_macs(build_network(cfg.model, spec), spec.in_channels, spec.image_size)
 
 
-def images_for(cfg: DictConfig, steps: int) -> int:
+def images_for(cfg: BenchmarkConfig, steps: int) -> int:
     """So many images that all turns of `steps` lie in one epoch, and not fewer than the dataset has."""
     return max(SPECS[cfg.data.name].train_size, ((WARM_UP + cfg.rounds) * steps + 1) * cfg.data.batch_size)
 

@@ -1,10 +1,10 @@
 """Images of noise in the form of a dataset, so that a benchmark needs no download; what they show is not timed."""
 
 import torch
-from omegaconf import DictConfig
 
 from cnnlab.augment import Augmentation, RandomCrop, RandomFlip
 from cnnlab.build.objects import build_augmentation
+from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.data.cache import Dataset
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.images import Split
@@ -21,7 +21,7 @@ class NoiseData(ImageDataModule):
         count: training images; None for as many as the dataset has.
     """
 
-    def __init__(self, cfg: DictConfig, count: int | None = None) -> None:
+    def __init__(self, cfg: BenchmarkConfig, count: int | None = None) -> None:
         name, spec = cfg.data.name, SPECS[cfg.data.name]
         images = spec.images
         super().__init__(
@@ -40,7 +40,7 @@ class NoiseData(ImageDataModule):
         self.setup()
 
 
-def check_data(cfg: DictConfig) -> None:
+def check_data(cfg: BenchmarkConfig) -> None:
     """Raise UserError where a dataset's form is not known before its pictures are."""
     one_of("data.name", cfg.data.name, [name for name, spec in SPECS.items() if spec.images.classes])
 
@@ -50,7 +50,7 @@ def _reflects(step: object) -> bool:
     return isinstance(step, RandomCrop) and step.mode != "constant"
 
 
-def crop_and_flip(cfg: DictConfig) -> tuple[int, bool]:
+def crop_and_flip(cfg: BenchmarkConfig) -> tuple[int, bool]:
     """The augmentation that torchvision's transforms of one image are compared with: pixels of padding, reflections.
 
     Raises:

@@ -1,18 +1,17 @@
 """What Lightning's Trainer and the run's callbacks cost, against a bare loop that does the same steps."""
 
-from omegaconf import DictConfig
-
 from cnnlab.benchmarks import loops
 from cnnlab.benchmarks.child import Contenders, race
 from cnnlab.benchmarks.noise import check_data
 from cnnlab.benchmarks.results import Result, facts_of
+from cnnlab.config.schema import BenchmarkConfig
 
 TRAINER, BARE = "Trainer", "bare loop"
 MEMORY = 1.1  # times the bare loop's, at most
 RATIOS = {"resnet18": 0.97, "lenet5": 0.85}  # of the bare loop's images a second, at least; at batch 128
 
 
-def bench(cfg: DictConfig) -> Result:
+def bench(cfg: BenchmarkConfig) -> Result:
     check_data(cfg)
     data, _, machine = loops.prepared(cfg, cfg.data.batch_size)
     steps = loops.steps_of_a_turn(loops.macs_of_a_step(cfg))

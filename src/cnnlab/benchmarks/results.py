@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
 from cnnlab.benchmarks.stopwatch import Timing
-from cnnlab.config.compose import CONF
+from cnnlab.config.folders import CONF
+from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.probes import device_name
 from cnnlab.machine.setup import Machine
 from cnnlab.rendering.tables import aligned, render
-from cnnlab.runs.record import git_state
+from cnnlab.runs.git import git_state
 
 Row = dict[str, Any]
 
@@ -43,7 +43,7 @@ class Result:
             blocks.append(f"{title}\n{render(shown, 'table')}")
         return "\n\n".join([*blocks, *(["\n".join(self.notes)] if self.notes else [])])
 
-    def show(self, cfg: DictConfig) -> None:
+    def show(self, cfg: BenchmarkConfig) -> None:
         """Print the text, and write all to a file below logs/bench/, which the next measurement of its kind replaces.
 
         Raises:
@@ -73,7 +73,7 @@ def figure(value: Any) -> Any:
     return value
 
 
-def facts_of(cfg: DictConfig, machine: Machine, data: ImageDataModule) -> dict[str, str]:
+def facts_of(cfg: BenchmarkConfig, machine: Machine, data: ImageDataModule) -> dict[str, str]:
     """The head of most benchmarks."""
     shape = f"{data.batch_size} x {data.spec.in_channels} x {data.image_size} x {data.image_size}"
     return {

@@ -9,18 +9,18 @@ import time
 from collections.abc import Sequence
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
 from cnnlab.benchmarks.results import Result
 from cnnlab.benchmarks.stopwatch import Timing
-from cnnlab.config.compose import CONF
+from cnnlab.config.folders import CONF
+from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.errors import UserError
 from cnnlab.machine.probes import device_name, device_type
 
 OWN = ("bench=", "rounds=", "profile=", "log_dir=")  # arguments that are not train.py's
 
 
-def bench(cfg: DictConfig) -> Result:
+def bench(cfg: BenchmarkConfig) -> Result:
     arguments = [word for word in HydraConfig.get().overrides.task if not word.startswith(OWN)]
     measured = [first_step(arguments) for _ in range(1 + cfg.rounds)][1:]  # the first may fill caches
     timings = {part: Timing([seconds[part] for seconds in measured]) for part in measured[0]}

@@ -1,7 +1,5 @@
 """What a training step costs: as `train.py` makes it, in three bare forms, and as one writes it oneself."""
 
-from omegaconf import DictConfig
-
 from cnnlab.benchmarks import loops
 from cnnlab.benchmarks.child import Contenders, race
 from cnnlab.benchmarks.layers import layer_rows
@@ -9,12 +7,13 @@ from cnnlab.benchmarks.noise import check_data, crop_and_flip
 from cnnlab.benchmarks.rates import matrix_products, product_rates, rate_rows, step_operations
 from cnnlab.benchmarks.results import Result, Row, facts_of
 from cnnlab.benchmarks.stopwatch import Timing
+from cnnlab.config.schema import BenchmarkConfig
 
 OURS, PLAIN = "train.py", "plain PyTorch"
 WANTED_FRACTION = 60  # percent of the rate of matrix products
 
 
-def bench(cfg: DictConfig) -> Result:
+def bench(cfg: BenchmarkConfig) -> Result:
     check_data(cfg)
     padding, flip = crop_and_flip(cfg)
     data, model, machine = loops.prepared(cfg, cfg.data.batch_size)

@@ -2,12 +2,11 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from cnnlab import models
@@ -16,7 +15,8 @@ from cnnlab.augment import Augmentation
 from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import check_tta
 from cnnlab.build.targets import make, target_of
-from cnnlab.config.compose import to_dict
+from cnnlab.config.schema import TrainConfig
+from cnnlab.config.sections import Trainer
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, one_of
 from cnnlab.image_spec import ImageSpec
@@ -52,7 +52,7 @@ class Parts:
         return net.stem if isinstance(net, HasStem) else None
 
 
-def build_parts(cfg: DictConfig, processes: int = 1, log: Callable[[str], None] = print) -> Parts:
+def build_parts(cfg: TrainConfig, processes: int = 1, log: Callable[[str], None] = print) -> Parts:
     """The data, the classifier and the machine's settings for `cfg`.
 
     Raises:
@@ -68,41 +68,44 @@ def build_parts(cfg: DictConfig, processes: int = 1, log: Callable[[str], None] 
     return Parts(data, model, machine, macs, convolutions, processes)
 
 
-def build_datamodule(cfg: DictConfig, log: Callable[[str], None] = print) -> ImageDataModule:
+def build_datamodule(cfg: TrainConfig, log: Callable[[str], None] = print) -> ImageDataModule:
     """The data of `cfg`, split; reads it if it is not cached yet."""
-    options = {str(key): value for key, value in cfg.data.items() if key != "epochs"}  # the trainer takes the epochs
-    module = ImageDataModule(**options, seed=cfg.get("seed", 0), log=log)
+    options = cfg.data.model_dump(exclude={"epochs"})  # the trainer takes the epochs
+    module = ImageDataModule(**options, seed=cfg.seed, log=log)
     module.setup()
     return module
 
 
-def check_limits(trainer: DictConfig, data: ImageDataModule) -> None:
+def check_limits(trainer: Trainer, data: ImageDataModule) -> None:
     """Raise UserError if a fraction of the batches that `trainer` asks for rounds to none."""
     evaluated = [data.eval_dataloader(subset) for subset in (data.val, data.test) if len(subset)]
-    for stage, loaders in (("train", [data.train_dataloader()]), ("eval", evaluated)):
-        fraction, fewest = trainer[f"limit_{stage}_batches"], min(map(len, loaders))
+    for stage, fraction, loaders in (
+        ("train", trainer.limit_train_batches, [data.train_dataloader()]),
+        ("eval", trainer.limit_eval_batches, evaluated),
+    ):
+        fewest = min(map(len, loaders))
         if isinstance(fraction, float) and int(fraction * fewest) == 0:
             batches = f"{fewest} {'batch' if fewest == 1 else 'batches'}"
             raise UserError(f"trainer.limit_{stage}_batches={fraction} of {batches} is none; use more, or a number")
 
 
-def build_network(node: DictConfig, spec: ImageSpec) -> nn.Module:
+def build_network(node: Mapping[str, Any], spec: ImageSpec) -> nn.Module:
     """The network of `node`, for images as `spec` describes them."""
     return make(node, "model", **spec.network_arguments)
 
 
-def build_augmentation(node: DictConfig, spec: ImageSpec) -> Augmentation:
+def build_augmentation(node: Mapping[str, Any], spec: ImageSpec) -> Augmentation:
     """The steps of `node` in order, without those that are null; a step with an argument `spec` receives it."""
     steps = []
     for name, step in node.items():
         if step is None:
             continue
-        takes_spec = "spec" in inspect.signature(target_of(step, f"augment.{name!s}")).parameters
-        steps.append(make(step, f"augment.{name!s}", **({"spec": spec} if takes_spec else {})))
+        takes_spec = "spec" in inspect.signature(target_of(step, f"augment.{name}")).parameters
+        steps.append(make(step, f"augment.{name}", **({"spec": spec} if takes_spec else {})))
     return Augmentation(steps, spec)
 
 
-def build_classifier(cfg: DictConfig, data: ImageDataModule) -> ImageClassifier:
+def build_classifier(cfg: TrainConfig, data: ImageDataModule) -> ImageClassifier:
     """Network, loss, optimizer, schedule and augmentation of `cfg` for `data`; the seed sets the initial weights."""
     spec = data.spec
     check_tta(cfg.tta, spec.mirror)
@@ -134,16 +137,16 @@ def evenly_spaced(subset: Subset, count: int) -> Tensor:
     return images
 
 
-def build_card(cfg: DictConfig, data: ImageDataModule) -> dict[str, Any]:
+def build_card(cfg: TrainConfig, data: ImageDataModule) -> dict[str, Any]:
     """The card of a checkpoint, in plain values: enough to rebuild the network and to read its data again."""
     spec = data.spec
-    arguments = to_dict(cfg.model)
+    arguments = dict(cfg.model)
     name = str(arguments.pop("_target_")).rpartition(".")[2]
-    split = ("name", "val_size", "split_seed", "train_size", "limit")
+    split = {"name", "val_size", "split_seed", "train_size", "limit"}
     return {
         "format": CARD_FORMAT,
         "network": {"name": name, "arguments": arguments | spec.network_arguments},
-        "data": {key: cfg.data[key] for key in split} | {"fingerprint": data.dataset.fingerprint},
+        "data": cfg.data.model_dump(include=split) | {"fingerprint": data.dataset.fingerprint},
         "classes": list(spec.classes),
         "image_size": spec.image_size,
         "mean": list(spec.mean),
@@ -160,4 +163,4 @@ def network_from_card(card: dict[str, Any]) -> nn.Module:
     """
     name, arguments = card["network"]["name"], card["network"]["arguments"]
     one_of("the checkpoint's network", name, models.__all__)
-    return make(OmegaConf.create({"_target_": f"cnnlab.models.{name}"}), "model", **arguments)
+    return make({"_target_": f"cnnlab.models.{name}"}, "model", **arguments)

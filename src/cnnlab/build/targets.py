@@ -3,27 +3,18 @@
 Imports Hydra and what the node names, nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import hydra.utils
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig, OmegaConf
 
+from cnnlab.config.signatures import ALLOWED, not_allowed
 from cnnlab.errors import UserError
 
-# Where the class or function that a group's _target_ names must be defined.
-ALLOWED = {
-    "model": ("cnnlab.models.",),
-    "augment": ("cnnlab.augment.",),
-    "loss": ("cnnlab.training.losses.",),
-    "optimizer": ("torch.optim.", "cnnlab.training.muon."),
-    "scheduler": ("cnnlab.training.schedules.",),
-}
 
-
-def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
+def make(node: Mapping[str, Any], what: str, *args: Any, **kwargs: Any) -> Any:
     """The object that `node` describes; `args` and `kwargs` are added as they are.
 
     Args:
@@ -41,11 +32,11 @@ def make(node: DictConfig, what: str, *args: Any, **kwargs: Any) -> Any:
         is_of_a_key = str(error).partition(" ")[0] in node
         raise UserError(f"{what}.{error}" if is_of_a_key else f"{what}: {error}") from error
     except TypeError as error:
-        settings = ", ".join(f"{key!s}={value!r}" for key, value in node.items() if key != "_target_")
+        settings = ", ".join(f"{key}={value!r}" for key, value in node.items() if key != "_target_")
         raise UserError(f"{what} cannot be made with {settings}: {error}") from error
 
 
-def target_of(node: DictConfig, what: str) -> Callable[..., Any]:
+def target_of(node: Mapping[str, Any], what: str) -> Callable[..., Any]:
     """The class or function that `node` names.
 
     Raises:
@@ -55,10 +46,10 @@ def target_of(node: DictConfig, what: str) -> Callable[..., Any]:
     target = str(node.get("_target_"))
     allowed = ALLOWED[what.partition(".")[0]]
     if "_target_" in str({key: value for key, value in node.items() if key != "_target_"}):
-        raise UserError(f"{what} must not hold another _target_, got {OmegaConf.to_container(node)}")
+        raise UserError(f"{what} must not hold another _target_, got {node}")
     if target.startswith(allowed):
         with suppress(ImportError, ValueError):
             found = hydra.utils.get_object(target)
             if callable(found) and f"{getattr(found, '__module__', '')}.".startswith(allowed):
                 return found
-    raise UserError(f"{what}._target_ must name something of {list(allowed)}, got {target!r}")
+    raise UserError(not_allowed(what, target))

@@ -12,8 +12,8 @@ from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
-from omegaconf import DictConfig
 
+from cnnlab.config.schema import TrainConfig
 from cnnlab.machine.setup import Machine
 from cnnlab.training.callbacks import Checkpoints, Display, GradientNorms, History, InputImages
 from cnnlab.training.classifier import mode_of
@@ -28,7 +28,7 @@ class Curves(TensorBoardLogger):
 
 
 def build_trainer(
-    cfg: DictConfig,
+    cfg: TrainConfig,
     machine: Machine,
     folder: Path,
     history: History,
@@ -70,21 +70,21 @@ def build_trainer(
     )
 
 
-def _callbacks(cfg: DictConfig, machine: Machine, history: History, checkpoints: Checkpoints) -> Iterator[L.Callback]:
+def _callbacks(cfg: TrainConfig, machine: Machine, history: History, checkpoints: Checkpoints) -> Iterator[L.Callback]:
     """In the order in which Lightning calls them; those that save come last by their class, whatever the order."""
     if (tensorboard := cfg.logger.tensorboard) is not None:
         yield InputImages(tensorboard.images, tensorboard.graph)
     yield history
     yield checkpoints
     if cfg.callbacks.early_stopping is not None:
-        yield EarlyStopping(cfg.monitor, mode=mode_of(cfg.monitor), **cfg.callbacks.early_stopping)
+        yield EarlyStopping(cfg.monitor, mode=mode_of(cfg.monitor), **cfg.callbacks.early_stopping.model_dump())
     if cfg.callbacks.averaging is not None:
-        yield EMAWeightAveraging(torch.device(machine.device), **cfg.callbacks.averaging)
+        yield EMAWeightAveraging(torch.device(machine.device), **cfg.callbacks.averaging.model_dump())
     if cfg.callbacks.gradient_norms is not None:
-        yield GradientNorms(**cfg.callbacks.gradient_norms)
+        yield GradientNorms(**cfg.callbacks.gradient_norms.model_dump())
 
 
-def _loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
+def _loggers(cfg: TrainConfig, folder: Path) -> list[Logger]:
     if cfg.logger.tensorboard is None:
         return []
     return [Curves(folder.parent, name="", version=folder.name, default_hp_metric=False)]

@@ -10,7 +10,6 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,11 +19,28 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from cnnlab.cli.help import commands_help, help_of
 from cnnlab.cli.messages import check_overrides, explain, summary
 from cnnlab.cli.sweep import CountJobs, Job, this_job
-from cnnlab.config.compose import CONF, plain, quoted
-from cnnlab.config.values import check
+from cnnlab.commands.early import answer
+from cnnlab.config.compose import prepare_hydra, typed
+from cnnlab.config.folders import CONF, add_conf_folders
+from cnnlab.config.overrides import as_hydra_takes
+from cnnlab.config.schema import COMMANDS
 from cnnlab.errors import Lost, Terminated, UserError
+
+
+def script() -> None:
+    """`cnnlab COMMAND ARGUMENTS`, the installed program."""
+    command, *arguments = sys.argv[1:] or ["--help"]
+    if command in ("--help", "-h", "help"):
+        print(commands_help())
+    elif command not in COMMANDS:
+        print(f"error: unknown command {command}; cnnlab has: {', '.join(COMMANDS)}", file=sys.stderr)
+        sys.exit(1)
+    else:
+        sys.argv[1:] = arguments
+        main(command)
 
 
 def main(command: str) -> None:
@@ -38,8 +54,12 @@ def main(command: str) -> None:
     failures: list[Exception] = []
     _raise_at_sigterm()
     try:
-        sys.argv[1:] = quoted(sys.argv[1:])
+        sys.argv[1:] = as_hydra_takes(command, add_conf_folders(sys.argv[1:]))
         check_overrides(sys.argv[1:])
+        if {"--help", "-h"} & {*sys.argv[1:]}:
+            print(help_of(command, sys.argv[1:]))
+            return
+        prepare_hydra()
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(
             lambda cfg: _run_job(command, cfg, failures)
         )()
@@ -105,7 +125,7 @@ def _run_job(command: str, cfg: DictConfig, failures: list[Exception]) -> None:
         if status == "failed" and cfg.get("on_failure") == "stop":
             sweep.stop()
     else:
-        sweep.write(_done(job, plain(cfg), record))
+        sweep.write(_done(job, record))
     print(sweep.progress())
 
 
@@ -118,9 +138,9 @@ def _keys_to_sweep() -> list[str]:
 def _guarded(command: str, cfg: DictConfig, failures: list[Exception]) -> Any:
     """The command's result, or None after an error, which is printed and added to `failures`."""
     try:
-        resolved = plain(cfg)
-        check(resolved)
-        result = importlib.import_module(f"cnnlab.commands.{command}").run(resolved)
+        config, result = answer(typed(command, cfg))
+        if result is None:
+            result = importlib.import_module(f"cnnlab.commands.{command}").run(config)
         sys.stdout.flush()
         return {} if result is None else result
     except BrokenPipeError:  # the reader of the output, such as `head`, is gone
@@ -135,9 +155,9 @@ def _guarded(command: str, cfg: DictConfig, failures: list[Exception]) -> Any:
         return None
 
 
-def _done(job: Job, cfg: DictConfig, record: Mapping[str, Any]) -> Job:
+def _done(job: Job, record: Mapping[str, Any]) -> Job:
     """The job with the figures of its run; commands other than `train` have none."""
-    folder = str(Path(cfg.log_dir) / record["name"] / record["run_id"]) if "run_id" in record else ""
+    folder = record.get("folder", "")
     accuracies = (record.get("val/acc"), record.get("test/acc"))
     return replace(job, status="done", folder=folder, accuracies=accuracies, seconds=record.get("train_seconds"))
 

@@ -2,13 +2,12 @@
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from cnnlab import models
@@ -21,7 +20,9 @@ from cnnlab.analysis.trace import trace
 from cnnlab.analysis.trace_records import records_of, total_of
 from cnnlab.analysis.worked import worked_records
 from cnnlab.build.targets import make
-from cnnlab.config.compose import compose, names
+from cnnlab.config.compose import compose
+from cnnlab.config.folders import choices
+from cnnlab.config.schema import AnalyzeConfig
 from cnnlab.data.image_folders import read_image
 from cnnlab.data.images import SourceError
 from cnnlab.data.specs import SPECS
@@ -33,17 +34,17 @@ from cnnlab.image_spec import ImageSpec
 from cnnlab.machine.setup import keep_freed_memory, resolve_precision, set_threads
 from cnnlab.rendering import tables
 
-SHAPE = ("in_channels", "num_classes", "image_size")  # what a network is built for
+SHAPE = {"in_channels", "num_classes", "image_size"}  # what a network is built for
 
 
-def run(cfg: DictConfig) -> None:
+def run(cfg: AnalyzeConfig) -> None:
     """Print or write what `cfg` asks for.
 
     Raises:
         UserError: the options ask for two things, or for one that is not available.
     """
-    one_of("format", cfg.format, tables.FORMATS)
-    asked = [key for key in ("models", "checkpoint", "worked", "explain") if cfg[key]]
+    values = {"models": cfg.models, "checkpoint": cfg.checkpoint, "worked": cfg.worked, "explain": cfg.explain}
+    asked = [key for key, value in values.items() if value]
     if len(asked) > 1:
         raise UserError(f"analyze shows one thing at a time, got {' and '.join(asked)}")
     if cfg.image is not None and cfg.checkpoint is None:
@@ -55,14 +56,14 @@ def run(cfg: DictConfig) -> None:
     elif cfg.models is not None:
         _compare(cfg)
     elif cfg.checkpoint is not None:
-        _show_trained(cfg)
+        _show_trained(cfg, cfg.checkpoint)
     else:
         _show_network(cfg, described(cfg, cfg.name, cfg.model))
 
 
-def described(cfg: DictConfig, name: str, node: DictConfig) -> Subject:
+def described(cfg: AnalyzeConfig, name: str, node: Mapping[str, Any]) -> Subject:
     """The network that the `conf/model` node describes, on the meta device."""
-    target = str(node._target_).rpartition(".")[2]
+    target = str(node["_target_"]).rpartition(".")[2]
     one_of("model._target_", target, models.__all__)
     images, source = _images_of(cfg, target)
     with torch.device("meta"):
@@ -70,14 +71,14 @@ def described(cfg: DictConfig, name: str, node: DictConfig) -> Subject:
     return Subject(name, net, images, source)
 
 
-def _images_of(cfg: DictConfig, target: str) -> tuple[ImageSpec, str]:
+def _images_of(cfg: AnalyzeConfig, target: str) -> tuple[ImageSpec, str]:
     """The images of the dataset if one is chosen, else the builder's default; values on the command line come first."""
     parameters = inspect.signature(getattr(models, target)).parameters
     values = {key: parameters[key].default for key in SHAPE}
     source = "the network's own"
     if cfg.data.name is not None:
         values, source = SPECS[cfg.data.name].images.network_arguments, f"of {cfg.data.name}"
-    given = {key: cfg[key] for key in SHAPE if cfg[key] is not None}
+    given = cfg.model_dump(include=SHAPE, exclude_none=True)
     values = values | given
     if not values["num_classes"]:
         raise UserError(f"the folders of data={cfg.data.name} name its classes: num_classes=N must be given")
@@ -86,7 +87,7 @@ def _images_of(cfg: DictConfig, target: str) -> tuple[ImageSpec, str]:
     return ImageSpec(**values), source
 
 
-def _memory_of(cfg: DictConfig, subject: Subject) -> TrainingMemory:
+def _memory_of(cfg: AnalyzeConfig, subject: Subject) -> TrainingMemory:
     """What training takes at the batch size, precision and optimizer of `cfg`."""
     states = states_of(lambda parameters: make(cfg.optimizer, "optimizer", parameters))
     precision = resolve_precision(cfg.trainer.precision, "cpu")
@@ -94,12 +95,12 @@ def _memory_of(cfg: DictConfig, subject: Subject) -> TrainingMemory:
     return training_memory(subject.net, images.in_channels, images.image_size, cfg.data.batch_size, precision, states)
 
 
-def _setting(cfg: DictConfig) -> str:
-    optimizer = str(cfg.optimizer._target_).rpartition(".")[2]
+def _setting(cfg: AnalyzeConfig) -> str:
+    optimizer = str(cfg.optimizer["_target_"]).rpartition(".")[2]
     return f"batch {cfg.data.batch_size}, {cfg.trainer.precision}, {optimizer}"
 
 
-def _show_network(cfg: DictConfig, subject: Subject, statistics: Sequence[tables.Record] = ()) -> None:
+def _show_network(cfg: AnalyzeConfig, subject: Subject, statistics: Sequence[tables.Record] = ()) -> None:
     """Show one network's table and totals.
 
     Output for other programs is one table, in which the `statistics` of a row's name are further columns.
@@ -118,16 +119,20 @@ def _show_network(cfg: DictConfig, subject: Subject, statistics: Sequence[tables
     tables.emit(tables.render(records, cfg.format, total if is_json else None, subject.facts(memory)), cfg.output)
 
 
-def _compare(cfg: DictConfig) -> None:
+def _compare(cfg: AnalyzeConfig) -> None:
     """Show one row per network, and two figures."""
     traces, records = {}, []
-    for name in _model_names(cfg.models):
+    for name in _model_names(cfg.models or []):
         subject = described(cfg, name, compose("analyze", [f"model={name}"]).model)
         traces[name] = subject.trace
         records.append(subject.summary(_memory_of(cfg, subject)))
     for_people = cfg.format in tables.READ_BY_PEOPLE
     unused = {record["network"]: record.pop("unused_parameters") for record in records if for_people}
-    facts = {"batch_size": cfg.data.batch_size, "precision": cfg.trainer.precision, "optimizer": cfg.optimizer._target_}
+    facts = {
+        "batch_size": cfg.data.batch_size,
+        "precision": cfg.trainer.precision,
+        "optimizer": cfg.optimizer["_target_"],
+    }
     tables.emit(tables.render(records, cfg.format, facts=facts), cfg.output)
     if for_people:
         notes = [
@@ -142,23 +147,20 @@ def _compare(cfg: DictConfig) -> None:
         print(f"figure: {path}", file=sys.stdout if for_people else sys.stderr)
 
 
-def _model_names(asked: Any) -> list[str]:
-    """The names in `models=`, which is a list, one name, or `all`."""
-    every = names("model")
-    if asked == "all":
-        return every
-    chosen = [asked] if isinstance(asked, str) else list(asked)
-    for name in chosen:
+def _model_names(asked: list[str]) -> list[str]:
+    """The names in `models=`, or those of all networks."""
+    every = choices("model")
+    for name in asked:
         one_of("models", name, ["all", *every])
-    return chosen
+    return every if "all" in asked else asked
 
 
-def _explain(cfg: DictConfig) -> None:
+def _explain(cfg: AnalyzeConfig) -> None:
     """Show the network in words, which describe its published form only."""
     one_of("explain=true: model", cfg.name, EXPLANATIONS)
     one_of("explain=true: format", cfg.format, tables.READ_BY_PEOPLE)
     published = compose("analyze", [f"model={cfg.name}"])
-    changed = [key for key in ("model", *SHAPE) if cfg[key] != published[key]]
+    changed = [key for key in ("model", *sorted(SHAPE)) if getattr(cfg, key) != getattr(published, key)]
     changed += ["data"] if cfg.data.name is not None else []
     if changed:
         raise UserError(f"explain=true is about the network as published, so {', '.join(changed)} cannot be changed")
@@ -169,21 +171,21 @@ def _explain(cfg: DictConfig) -> None:
     tables.emit(document(cfg.name, taken, others, command), cfg.output)
 
 
-def _show_trained(cfg: DictConfig) -> None:
+def _show_trained(cfg: AnalyzeConfig, path: str) -> None:
     """Show the network of a checkpoint with statistics of its weights and activations, or its logits over an image."""
     from cnnlab.runs.checkpoint import read_checkpoint  # reading data needs Lightning, which takes seconds to import
     from cnnlab.runs.evaluation import trained_network
 
-    given = [name for name in SHAPE if cfg[name] is not None]
+    given = cfg.model_dump(include=SHAPE, exclude_none=True)
     if given or cfg.data.name is not None:
         raise UserError(f"a checkpoint has its own images, so {', '.join(given) or 'data'} cannot be given with it")
     keep_freed_memory()
     set_threads(cfg.trainer.threads)
-    checkpoint = read_checkpoint(cfg.checkpoint)
+    checkpoint = read_checkpoint(path)
     card = checkpoint["cnnlab"]
     net = trained_network(checkpoint)
     if cfg.image is not None:
-        _draw_class_map(cfg, card, net)
+        _draw_class_map(Path(cfg.image), Path(cfg.figures), card, net)
         return
     images, which = _validation_images(cfg, card)
     records = statistics_records(net, images)
@@ -195,22 +197,21 @@ def _show_trained(cfg: DictConfig) -> None:
         tables.emit(tables.render(records, cfg.format), cfg.output, suffix="statistics")
 
 
-def _validation_images(cfg: DictConfig, card: dict[str, Any]) -> tuple[Tensor, str]:
+def _validation_images(cfg: AnalyzeConfig, card: dict[str, Any]) -> tuple[Tensor, str]:
     """One batch of normalized validation images, or of training images if the run had no validation."""
     from cnnlab.augment.pipeline import normalize
     from cnnlab.runs.evaluation import datamodule_of
 
-    keys = ("root", "download", "mirror", "eval_batch_size")
-    data = datamodule_of(OmegaConf.create({"data": {key: cfg.data[key] for key in keys}}), card)
+    data = datamodule_of(cfg.data, card)
     subset, which = (data.val, "validation") if len(data.val) else (data.train, "training (there is no validation)")
     images, _ = next(iter(data.eval_dataloader(subset)))
     return normalize(images, data.spec), which
 
 
-def _draw_class_map(cfg: DictConfig, card: dict[str, Any], net: nn.Module) -> None:
+def _draw_class_map(file: Path, figures: Path, card: dict[str, Any], net: nn.Module) -> None:
     """Draw the logits that the network, made convolutional, has all over an image."""
     size = card["image_size"]
-    image = _read_image(Path(cfg.image), len(card["mean"]))
+    image = _read_image(file, len(card["mean"]))
     if min(image.shape[1:]) < size:
         raise UserError(f"image must be at least {size} x {size} pixels, got {image.shape[2]} x {image.shape[1]}")
     convolutional = convolutionize(net, image.shape[0], size)
@@ -221,8 +222,8 @@ def _draw_class_map(cfg: DictConfig, card: dict[str, Any], net: nn.Module) -> No
     assert field is not None
     positions = f"{logits.shape[1]} x {logits.shape[2]} positions"
     title = f"{card['network']['name']} trained on {card['data']['name']}, at {positions}"
-    path = Path(cfg.figures) / f"class_map_{Path(cfg.image).stem}.png"
-    with writing(f"figures={cfg.figures}"):
+    path = figures / f"class_map_{file.stem}.png"
+    with writing(f"figures={figures}"):
         draw_class_map(image, logits, field, card["classes"], title, path)
     print(f"figure: {path}")
 

@@ -2,23 +2,20 @@
 
 import importlib
 
-from omegaconf import DictConfig
-
 from cnnlab.benchmarks.results import Result
-from cnnlab.config.values import BENCHES
-from cnnlab.errors import UserError, one_of
+from cnnlab.config.schema import BenchmarkConfig
+from cnnlab.errors import UserError
 
 # The module that measures what `bench=` names.
 MODULES = {"train": "steps", "data": "loading", "ops": "convolutions", "startup": "startup", "trainer": "overhead"}
 
 
-def run(cfg: DictConfig) -> None:
+def run(cfg: BenchmarkConfig) -> None:
     """Measure what `bench=` names, print it and write it to a file.
 
     Raises:
         UserError: there is no such benchmark, or its options do not fit.
     """
-    one_of("bench", cfg.bench, BENCHES)
     if (processes := cfg.trainer.devices * cfg.trainer.num_nodes) > 1:
         raise UserError(
             f"a benchmark's runs have one process each, got {processes} (trainer.devices x trainer.num_nodes)"

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
 from cnnlab.augment.views import check_tta
+from cnnlab.config.schema import EvalConfig
 from cnnlab.data.datamodule import ImageDataModule, Subset
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import UserError
 from cnnlab.figures.confusion import MOST_LABELED, draw_confusion
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.setup import Machine, prepare
@@ -17,21 +16,18 @@ from cnnlab.rendering.tables import aligned
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.evaluation import Evaluation, datamodule_of, predict_logits, score, trained_network
 
-SPLITS = ("test", "val", "train")
 
-
-def run(cfg: DictConfig) -> Evaluation:
+def run(cfg: EvalConfig) -> Evaluation:
     """Rebuild the network of a checkpoint, evaluate it on the images of its data, print and draw the result.
 
     Raises:
         UserError: the checkpoint or the data does not allow it, or the files cannot be written.
     """
-    one_of("split", cfg.split, SPLITS)
     machine = prepare(cfg.trainer)
     checkpoint = read_checkpoint(cfg.checkpoint)
     card = checkpoint["cnnlab"]
     net = trained_network(checkpoint)
-    data = datamodule_of(cfg, card)
+    data = datamodule_of(cfg.data, card)
     tta = card.get("tta", "none") if cfg.tta is None else cfg.tta
     check_tta(tta, data.spec.mirror)
     subset: Subset = getattr(data, cfg.split)
@@ -40,24 +36,27 @@ def run(cfg: DictConfig) -> Evaluation:
     logits = predict_logits(net, data, subset, machine, tta)
     evaluation = score(logits, subset.labels, len(card["classes"]))
     print(_text(evaluation, card, cfg, data, machine, tta))
-    output = _output_folder(cfg)
+    figures = _figures_folder(cfg)
+    output = Path(cfg.output) if cfg.output else figures / f"evaluation_{cfg.split}.json"
     title = f"{card['network']['name']} on {card['data']['name']}, {cfg.split}: {percent(evaluation.accuracy)}"
     with writing(f"output={output}"):
-        _write(evaluation, card, cfg.split, tta, output / f"evaluation_{cfg.split}.json")
-        figure = draw_confusion(evaluation.confusion, card["classes"], title, output / f"confusion_{cfg.split}.png")
-    print(f"\nfigure  {figure}")
+        _write(evaluation, card, cfg.split, tta, output)
+    with writing(f"figures={figures}"):
+        figure = draw_confusion(evaluation.confusion, card["classes"], title, figures / f"confusion_{cfg.split}.png")
+    print(f"\nfigure  {figure}\nresult  {output}")
     return evaluation
 
 
-def _output_folder(cfg: DictConfig) -> Path:
-    """`output`, or the run's figures, or the checkpoint's folder if it is not in a run folder."""
-    if cfg.output is not None:
-        return Path(cfg.output)
+def _figures_folder(cfg: EvalConfig) -> Path:
+    """`figures`, or the run's figures, or the checkpoint's folder if it is not in a run folder."""
+    if cfg.figures is not None:
+        return Path(cfg.figures)
     folder = Path(cfg.checkpoint).parent
     return folder.parent / "figures" if (folder.parent / "result.json").exists() else folder
 
 
 def _write(evaluation: Evaluation, card: dict[str, Any], split: str, tta: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "network": card["network"],
         "data": card["data"],
@@ -74,7 +73,7 @@ def _write(evaluation: Evaluation, card: dict[str, Any], split: str, tta: str, p
 def _text(
     evaluation: Evaluation,
     card: dict[str, Any],
-    cfg: DictConfig,
+    cfg: EvalConfig,
     data: ImageDataModule,
     machine: Machine,
     tta: str,

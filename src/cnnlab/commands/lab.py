@@ -5,34 +5,29 @@ import json
 import time
 from pathlib import Path
 
-from omegaconf import DictConfig
-
-from cnnlab.errors import UserError, one_of
+from cnnlab.config.schema import LabConfig
 from cnnlab.figures.style import save
 from cnnlab.files import write_atomically, writing
 from cnnlab.lab.finding import Finding, Settings
-from cnnlab.lab.notebook import EXPERIMENTS, OF_A_PHOTOGRAPH, index_page
+from cnnlab.lab.notebook import EXPERIMENTS, index_page
 from cnnlab.machine.setup import keep_freed_memory, set_threads
 
 
-def run(cfg: DictConfig) -> None:
-    """Run the experiment that `cfg.lab` names, or `all`, and write the results to `cfg.folder`.
+def run(cfg: LabConfig) -> None:
+    """Run the experiment that `cfg.lab` names, or `all`, and write the results to `cfg.figures`.
 
     Raises:
-        UserError: there is no such experiment, or its result cannot be written.
+        UserError: a result cannot be written.
     """
-    one_of("lab", cfg.lab, ("all", *EXPERIMENTS))
-    if cfg.image is not None and cfg.lab not in ("all", *OF_A_PHOTOGRAPH):
-        raise UserError(f"image= is for lab={', '.join(OF_A_PHOTOGRAPH)} or all, got lab={cfg.lab}")
-    folder = Path(cfg.folder)
+    folder = Path(cfg.figures)
     keep_freed_memory()
     settings = Settings(None if cfg.image is None else Path(cfg.image), cfg.seed, set_threads(cfg.trainer.threads))
-    with writing(f"folder={folder}"):
+    with writing(f"figures={folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     findings = {name: _run(name, settings, folder) for name in (EXPERIMENTS if cfg.lab == "all" else (cfg.lab,))}
     if cfg.lab == "all":
         index = folder / "index.html"
-        with writing(f"folder={folder}"):
+        with writing(f"figures={folder}"):
             write_atomically(index, index_page(findings))
         print(f"all experiments  {index}")
 
@@ -41,7 +36,7 @@ def _run(name: str, settings: Settings, folder: Path) -> Finding:
     began = time.perf_counter()
     finding: Finding = importlib.import_module(f"cnnlab.lab.{name}").experiment(settings)
     values = {"title": finding.title, **finding.values}
-    with writing(f"folder={folder}"):
+    with writing(f"figures={folder}"):
         write_atomically(folder / f"{name}.json", json.dumps(values, indent=2) + "\n")
         path = save(finding.figure, folder / f"{name}.png")
     print(f"{name}: {finding.title}\n\n{finding.text}\n\nfigure  {path}  ({time.perf_counter() - began:.1f} s)\n")

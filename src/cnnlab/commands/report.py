@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
-from cnnlab.errors import one_of
+from cnnlab.config.schema import ReportConfig
 from cnnlab.files import writing
 from cnnlab.rendering import tables
 from cnnlab.reporting.conditions import chosen, is_number, text_of
@@ -20,20 +18,17 @@ COMPARED = {"test/acc": "test", "val/acc": "validation"}  # the latter if no run
 HEADINGS = {"val/acc": "val %", "test/acc": "test %", "test/acc_last": "last %"}
 
 
-def run(cfg: DictConfig) -> None:
+def run(cfg: ReportConfig) -> None:
     """Print or write the table of the runs in `log_dir`, and draw their curves.
 
     Raises:
         UserError: an option has an unknown value, or names a key that no run has.
     """
-    one_of("format", cfg.format, tables.FORMATS)
-    one_of("plot", cfg.plot, (True, False))
     runs, skipped = collect(Path(cfg.log_dir))
     notes = list(skipped)
-    keys = [cfg.group_by] if isinstance(cfg.group_by, str) else cfg.group_by
-    groups = grouped(chosen(runs, cfg.where), keys)
+    groups = grouped(chosen(runs, cfg.where), cfg.group_by)
     if groups:
-        columns = columns_of(groups, keys)
+        columns = columns_of(groups, cfg.group_by)
         groups = in_order(groups, columns, cfg.sort)
         _show(cfg, groups, columns)
         if len(groups) > FEW:
@@ -43,7 +38,7 @@ def run(cfg: DictConfig) -> None:
         elif cfg.plot:
             notes += _draw(groups, columns, Path(cfg.figures))
     else:
-        notes.append(f"none of {len(runs)} runs fits where={cfg.where}" if runs else f"no runs in {cfg.log_dir} yet")
+        notes.append(f"none of {len(runs)} runs fits where={' '.join(cfg.where or ())}" if runs else f"no runs in {cfg.log_dir} yet")
     for_people = cfg.format in tables.READ_BY_PEOPLE
     if groups and notes and for_people:
         print()
@@ -51,7 +46,7 @@ def run(cfg: DictConfig) -> None:
         print(note, file=sys.stdout if for_people else sys.stderr)
 
 
-def _show(cfg: DictConfig, groups: Sequence[Group], columns: Sequence[str]) -> None:
+def _show(cfg: ReportConfig, groups: Sequence[Group], columns: Sequence[str]) -> None:
     """Show the table of groups, and that of pairs if there are any; JSON holds both in one document."""
     rows = [group.row(columns) for group in groups]
     measure = "test/acc" if any(group.mean("test/acc") is not None for group in groups) else "val/acc"

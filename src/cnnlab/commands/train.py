@@ -2,14 +2,14 @@
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
 
+from cnnlab.config.schema import TrainConfig
 from cnnlab.errors import UserError
 from cnnlab.runs.folder import Record
 from cnnlab.runs.run import train
 
 
-def run(cfg: DictConfig) -> Record:
+def run(cfg: TrainConfig) -> Record:
     """Train the run that `cfg` describes, alone or as a job of a sweep.
 
     Raises:

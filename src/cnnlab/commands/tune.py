@@ -3,13 +3,13 @@
 import warnings
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
 from cnnlab.build.objects import build_parts
+from cnnlab.config.schema import TuneConfig
 from cnnlab.errors import UserError
 
 
-def run(cfg: DictConfig) -> None:
+def run(cfg: TuneConfig) -> None:
     """Run the remaining trials of the study that `cfg` describes, and report the result.
 
     Raises:
@@ -33,7 +33,7 @@ def run(cfg: DictConfig) -> None:
             f"a search's trials have one process each, got {processes} (trainer.devices x trainer.num_nodes)"
         )
     hydra = HydraConfig.get()
-    space, defaults = read_space(cfg.search, cfg, hydra.runtime.choices)
+    space, defaults = read_space(cfg.search or {}, cfg, hydra.runtime.choices)
     parts = build_parts(cfg)  # reports what is wrong with every trial before the first
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # of Optuna's heartbeats

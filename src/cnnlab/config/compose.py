@@ -1,70 +1,68 @@
-"""Where the configuration is, how it is composed without a command line, and which keys it has. Imports no torch."""
+"""How configuration files and overrides become the typed configuration of a command. Imports no torch."""
 
-import difflib
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, cast
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+import hydra
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
 
-CONF = Path(__file__).resolve().parents[3] / "conf"
+from cnnlab.config.fields import defaults_of
+from cnnlab.config.folders import CONF, conf_folders
+from cnnlab.config.overrides import as_hydra_takes
+from cnnlab.config.schema import COMMANDS
+from cnnlab.config.sections import Logs
+from cnnlab.config.validation import validated
 
 
-def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration with which `python src/<config_name>.py <overrides>` would run.
+def compose(command: str, overrides: Sequence[str] = ()) -> Any:
+    """The typed configuration with which `python src/<command>.py <overrides>` would run.
 
     A running command may compose others.
-    """
-    import hydra
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.hydra_config import HydraConfig
 
+    Raises:
+        UserError: a value cannot be used.
+    """
+    return typed(command, composed(command, overrides))
+
+
+def composed(command: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """The configuration before it is resolved and checked, with Hydra's own part, which becomes HydraConfig."""
+    prepare_hydra()
     running = GlobalHydra.instance().is_initialized()
     with nullcontext() if running else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = hydra.compose(config_name, quoted(overrides), return_hydra_config=True)
+        cfg = hydra.compose(command, as_hydra_takes(command, overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
-    return plain(cfg)
+    return cfg
 
 
-def quoted(overrides: Sequence[str]) -> list[str]:
-    """`overrides` with the conditions of `where=` in quotes, which Hydra's grammar needs around their operators."""
-    marks = ("where='", 'where="', "where=[", "where=null")
-    return [
-        f"where='{override.removeprefix('where=')}'"
-        if override.startswith("where=") and not override.startswith(marks)
-        else override
-        for override in overrides
-    ]
+def typed(command: str, cfg: DictConfig) -> Logs:
+    """The typed configuration of a composed one, in which HydraConfig must be set."""
+    return validated(command, resolved(cfg))
 
 
-def names(group: str) -> list[str]:
-    """The choices of a group; empty where there is no such group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+class ConfFolders(SearchPathPlugin):
+    """Lets Hydra find the user's own choices; the first folder of choices is Hydra's primary one."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in conf_folders()[1:]:
+            search_path.append("cnnlab", f"file://{folder.resolve()}")
 
 
-def options(group: str) -> str:
-    """The choices of a group as one text."""
-    return ", ".join(names(group))
+def prepare_hydra() -> None:
+    """Give Hydra the user's folders, and the schema's defaults of each command as `<command>_defaults`."""
+    Plugins.instance().register(ConfFolders)
+    for command, schema in COMMANDS.items():
+        ConfigStore.instance().store(f"{command}_defaults", OmegaConf.create(defaults_of(schema)), provider="cnnlab")
 
 
-def plain(cfg: DictConfig) -> DictConfig:
-    """`cfg` with interpolations resolved, without Hydra's own part."""
+def resolved(cfg: DictConfig, throw_on_missing: bool = True) -> dict[str, Any]:
+    """`cfg` as plain values with interpolations resolved, without Hydra's own part."""
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    return DictConfig(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))
-
-
-def to_dict(cfg: DictConfig) -> dict[str, Any]:
-    """`cfg` as plain dicts, lists and values."""
-    return cast("dict[str, Any]", OmegaConf.to_container(cfg))
-
-
-def keys_of(cfg: DictConfig | ListConfig, path: str) -> list[str]:
-    """The keys beside the missing key `path`, closest spelling first."""
-    parent, _, last = path.rpartition(".")
-    node = OmegaConf.select(cfg, parent) if parent else cfg
-    if not isinstance(node, DictConfig):
-        return []
-    keys = [str(key) for key in node if key != "hydra"]
-    near = difflib.get_close_matches(last, keys, n=len(keys), cutoff=0.5)
-    return near + [key for key in keys if key not in near]
+    return cast("dict[str, Any]", OmegaConf.to_container(own, resolve=True, throw_on_missing=throw_on_missing))

@@ -5,6 +5,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from cnnlab.data.cache_files import FORMAT, cache_places, digest_of, note_fingerprint, stored_size
 from cnnlab.data.images import RawDataset, SourceError, Split
 from cnnlab.data.readers import Source, sources
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
 from cnnlab.files import damage_in
 
-FORMAT = 1  # raise it when the readers make other tensors of the same files
 STATISTICS_CHUNK = 10_000  # images turned into floats at a time
 
 
@@ -65,11 +66,11 @@ def load(
         UserError: no source is whole; the message names each with its reason.
     """
     spec = SPECS[name]
-    side = (image_size if name == "image_folder" else None) or spec.images.image_size
+    side = stored_size(name, image_size)
     reasons, skipped = [], []
     for source in sources(spec, root, download, mirror, side, log):
         try:
-            dataset = _map_or_read(source, root, f"{name}-{side}.pt", name, log)
+            dataset = _map_or_read(source, root, cache_places(name, root, side), name, log)
         except SourceError as error:
             reasons.append(f"  {source.name}: {error}")
             if not error.absent:
@@ -86,28 +87,18 @@ def load(
     raise UserError("\n".join([f"{name} was not found whole in any of these places; {ways}:", *reasons]))
 
 
-def _user_folder(root: Path) -> Path:
-    """A folder of the user's cache that belongs to `root` alone."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "cnnlab" / _digest_of(root)
-
-
-def _digest_of(root: Path) -> str:
-    return hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
-
-
 def _lock(root: Path, file: str) -> FileLock:
     """One process at a time reads a dataset; apart from the data, so that a failed search leaves nothing there."""
-    return FileLock(Path(tempfile.gettempdir()) / f"cnnlab-{os.getuid()}-{_digest_of(root)}-{file}.lock")
+    return FileLock(Path(tempfile.gettempdir()) / f"cnnlab-{os.getuid()}-{digest_of(root)}-{file}.lock")
 
 
-def _map_or_read(source: Source, root: Path, file: str, name: str, log: Callable[[str], None]) -> Dataset:
+def _map_or_read(source: Source, root: Path, places: list[Path], name: str, log: Callable[[str], None]) -> Dataset:
     """The dataset from a current cache, beside the data or in the user's folder, else from `source`."""
-    places = [folder / file for folder in (root / ".cnnlab", _user_folder(root))]
-    with _lock(root, file):
+    with _lock(root, places[0].name):
         stamp = _stamp(source, name)
         for place in places:
             if (stored := _open(place)) is not None and stored["stamp"] == stamp:
+                _note(stored, place, source, root, name)
                 return _dataset(stored)
         stored = _describe(source.read(), name) | {"stamp": stamp, "source": source.place}
         failures = []
@@ -117,9 +108,15 @@ def _map_or_read(source: Source, root: Path, file: str, name: str, log: Callable
             except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
                 failures.append(f"{place}: {error}")
             else:
+                _note(stored, place, source, root, name)
                 return _dataset(_open(place) or stored)
     log(f"the images could not be cached, so the next run reads them again; {'; '.join(failures)}")
     return _dataset(stored)
+
+
+def _note(stored: dict[str, Any], place: Path, source: Source, root: Path, name: str) -> None:
+    with suppress(OSError):  # a later run then reads the images to know their fingerprint
+        note_fingerprint(name, root, place, source.files(), stored["fingerprint"])
 
 
 def _write(stored: dict[str, Any], place: Path) -> None:

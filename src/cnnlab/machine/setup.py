@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 
 import torch
-from omegaconf import DictConfig
 
+from cnnlab.config.sections import Device, Trainer
 from cnnlab.errors import UserError
 from cnnlab.machine.probes import available_cpus, device_type, reset_peak_memory
 from cnnlab.ops.bf16 import has_bf16_units
@@ -37,7 +37,7 @@ class Machine:
         return torch.autocast(self.device, dtype, enabled=dtype is not None)
 
 
-def prepare(trainer: DictConfig, macs_per_step: float = math.inf) -> Machine:
+def prepare(trainer: Device, macs_per_step: float = math.inf) -> Machine:
     """Apply the settings of `trainer`, and return what its `auto` values mean on this machine.
 
     Args:
@@ -49,9 +49,10 @@ def prepare(trainer: DictConfig, macs_per_step: float = math.inf) -> Machine:
     keep_freed_memory()
     reset_peak_memory()
     device = device_type(trainer.accelerator)
-    if device == "cpu" and trainer.get("sync_batchnorm"):
+    if device == "cpu" and isinstance(trainer, Trainer) and trainer.sync_batchnorm:
         raise UserError("trainer.sync_batchnorm=true needs GPUs, as torch's SyncBatchNorm does; this is a CPU")
-    threads = set_threads(trainer.threads, macs_per_step, trainer.get("devices", 1))
+    processes = trainer.devices if isinstance(trainer, Trainer) else 1
+    threads = set_threads(trainer.threads, macs_per_step, processes)
     return Machine(device, threads, resolve_precision(trainer.precision, device))
 
 

@@ -33,8 +33,8 @@ def is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def chosen(runs: Sequence[KnownRun], where: str | Iterable[str] | None) -> list[KnownRun]:
-    """The runs that fulfill all conditions, which are one text with spaces between them, or several texts.
+def chosen(runs: Sequence[KnownRun], where: Iterable[str] | None) -> list[KnownRun]:
+    """The runs that fulfill all conditions, with spaces between them or in several texts.
 
     A key is of the configuration or of the record. Comparisons of text ignore case and underscores, so `optimizer=sgd`
     finds SGD. A run without the key fulfills no condition on it but `!=`.
@@ -42,9 +42,8 @@ def chosen(runs: Sequence[KnownRun], where: str | Iterable[str] | None) -> list[
     Raises:
         UserError: a condition cannot be read, no run has its key, or it orders what is not a number.
     """
-    texts = [where] if isinstance(where, str) else [str(text) for text in where or ()]
     fitting = list(runs)
-    for text in texts:
+    for text in where or ():
         for word in _words(text):
             key, sign, wanted = _parsed(word)
             require_key("where", key, runs)

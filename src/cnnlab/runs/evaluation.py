@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
 from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import logits_of_views
-from cnnlab.build.objects import build_datamodule, network_from_card
+from cnnlab.build.objects import network_from_card
+from cnnlab.config.sections import Evaluated
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError
 from cnnlab.machine.setup import Machine
@@ -45,11 +45,12 @@ def trained_network(checkpoint: dict[str, Any]) -> nn.Module:
     return net.eval().to(memory_format=torch.channels_last)
 
 
-def datamodule_of(cfg: DictConfig, card: dict[str, Any]) -> ImageDataModule:
+def datamodule_of(images: Evaluated, card: dict[str, Any]) -> ImageDataModule:
     """The data that a card names, split as for training and normalized as the network expects."""
     split = {key: value for key, value in card["data"].items() if key != "fingerprint"}
-    options = split | {"image_size": card["image_size"]} | OmegaConf.to_container(cfg.data)  # type: ignore[operator]
-    data = build_datamodule(OmegaConf.create({"data": options | {"batch_size": 1}}))
+    options = images.model_dump(include=set(Evaluated.model_fields))
+    data = ImageDataModule(**split, **options, image_size=card["image_size"], batch_size=1)
+    data.setup()
     if data.dataset.fingerprint != card["data"]["fingerprint"]:
         print(f"note: these are not the images of {data.name} that it was trained on ({data.dataset.source})")
     if list(data.dataset.classes) != card["classes"]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
 
 from cnnlab.errors import UserError
@@ -72,6 +73,10 @@ class RunFolder:
         except (OSError, ValueError):
             return None
         return record if "status" in record else None
+
+    def write_yaml(self, name: str, content: Any) -> None:
+        """Write a file of plain values for people and programs to read."""
+        write_atomically(self.path / name, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
     def write(self, record: Record) -> None:
         """Replace the record; numbers that are not finite become null, as JSON has no other way to write them."""

@@ -1,26 +1,29 @@
 """A run's record, the content of its result.json: what was asked for, on which machine, and the results."""
 
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
 from cnnlab.analysis.cost import count_parameters
 from cnnlab.build.objects import Parts
+from cnnlab.config.schema import TrainConfig
 from cnnlab.machine.probes import device_name
 from cnnlab.runs.folder import Record
 
 
-def new_record(cfg: DictConfig, parts: Parts, run_id: str) -> Record:
+def new_record(cfg: TrainConfig, parts: Parts, run_id: str) -> Record:
     """The record of a run that is about to start."""
     data, model, machine = parts.data, parts.model, parts.machine
-    limits = {f"data.{key}": cfg.data[key] for key in ("train_size", "limit")}
-    limits |= {f"trainer.{key}": cfg.trainer[key] for key in ("limit_train_batches", "limit_eval_batches", "max_steps")}
+    limits = {
+        "data.train_size": cfg.data.train_size,
+        "data.limit": cfg.data.limit,
+        "trainer.limit_train_batches": cfg.trainer.limit_train_batches,
+        "trainer.limit_eval_batches": cfg.trainer.limit_eval_batches,
+        "trainer.max_steps": cfg.trainer.max_steps,
+    }
     return {
         "status": "running",
         "run_id": run_id,
@@ -61,19 +64,3 @@ def _command() -> dict[str, Any]:
 
 def _plain(choice: Any) -> Any:
     return choice if isinstance(choice, str) else list(choice)
-
-
-def git_state(root: Path) -> dict[str, Any]:
-    """The commit of `root`, and whether its tree was clean; None for both outside of git."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=True
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    status = git("status", "--porcelain")
-    return {"git_commit": git("rev-parse", "HEAD"), "git_clean": None if status is None else status == ""}

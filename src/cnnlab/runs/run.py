@@ -5,28 +5,28 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from omegaconf import DictConfig, OmegaConf
 
 from cnnlab.build.objects import Parts, build_parts
 from cnnlab.build.trainer import build_trainer, without_lightnings_advice
-from cnnlab.config.compose import CONF, to_dict
+from cnnlab.config.folders import CONF
+from cnnlab.config.schema import TrainConfig
 from cnnlab.errors import Diverged, Lost, Terminated, UserError
 from cnnlab.figures.curves import draw_curves
 from cnnlab.machine.probes import peak_memory
 from cnnlab.machine.setup import resolve_precision
 from cnnlab.runs.checkpoint import read_checkpoint
+from cnnlab.runs.complete import folder_of, is_complete, made_with, report_complete
 from cnnlab.runs.folder import Record, RunFolder
+from cnnlab.runs.git import git_state
 from cnnlab.runs.hyperparameters import log_hyperparameters
 from cnnlab.runs.launch import Processes
 from cnnlab.runs.log import Log
-from cnnlab.runs.record import git_state, new_record
-from cnnlab.runs.run_id import run_id
+from cnnlab.runs.record import new_record
 from cnnlab.runs.summary import facts_block, result_table
 from cnnlab.training.callbacks import Checkpoints, History
 
@@ -35,7 +35,7 @@ class Pruned(Exception):
     """Raised by a callback after an epoch to end the run there, untested; the record then has the status pruned."""
 
 
-def train(cfg: DictConfig, *callbacks: L.Callback) -> Record:
+def train(cfg: TrainConfig, *callbacks: L.Callback) -> Record:
     """Train, test and record the run that `cfg` describes, or report its record if it is already complete.
 
     Args:
@@ -51,15 +51,15 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> Record:
         log = Log()
         parts = build_parts(cfg, processes.size, log)
         processes.check(parts.data.batch_size, parts.machine.device)
-        folder = RunFolder(Path(cfg.log_dir) / cfg.name / run_id(cfg, parts.data.dataset.fingerprint))
+        folder = folder_of(cfg, parts.data.dataset.fingerprint)
         with folder.hold(log):
             record = _open(cfg, parts, folder, log)
-            if record["status"] == "done":
+            if is_complete(record, cfg):
                 return record
             return Run(cfg, parts, record, folder, log).execute(processes, callbacks)
 
 
-def _open(cfg: DictConfig, parts: Parts, folder: RunFolder, log: Log) -> Record:
+def _open(cfg: TrainConfig, parts: Parts, folder: RunFolder, log: Log) -> Record:
     """The record of the complete run in `folder`, or a new one for the run to start or resume there.
 
     Raises:
@@ -70,36 +70,25 @@ def _open(cfg: DictConfig, parts: Parts, folder: RunFolder, log: Log) -> Record:
     earlier, git = folder.read(), git_state(CONF.parent)
     if earlier is None:
         return new_record(cfg, parts, folder.path.name) | git | {"earlier_commits": []}
-    if earlier["status"] == "done" and ("test/acc" in earlier or not cfg.test):
-        log(f"this run is already complete; use fresh=true to train it again{_commits(earlier, git)}")
-        log(result_table(earlier, folder.path))
+    if is_complete(earlier, cfg):
+        report_complete(earlier, folder, git, log)
         return earlier
     if earlier["status"] == "failed" and not cfg.retry:
         raise UserError(
             f"this run failed before: {earlier['error']}\nuse retry=true to continue from its last checkpoint, or "
             f"fresh=true to start again; its folder is {folder.path}"
         )
-    log(f"this run was started before{_commits(earlier, git)}")
+    log(f"this run was started before{made_with(earlier, git)}")
     precision = earlier["precision"]  # a run stays in the precision in which it started, wherever it is resumed
     parts.machine = replace(parts.machine, precision=resolve_precision(precision, parts.machine.device))
     commits = [*earlier["earlier_commits"], earlier["git_commit"]]
     return new_record(cfg, parts, folder.path.name) | git | {"earlier_commits": commits}
 
 
-def _commits(earlier: Record, git: dict[str, Any]) -> str:
-    """The commit that made an earlier record, and whether it is the present one."""
-    if earlier["git_commit"] is None:
-        return ""
-    made = f"; made with commit {earlier['git_commit'][:10]}" + ("" if earlier["git_clean"] else " and changes")
-    if earlier["git_commit"] == git["git_commit"]:
-        return made
-    return f"{made}, while this is commit {str(git['git_commit'])[:10]}"
-
-
 class Run:
     """A run whose folder is held: fit, test, record. Each of its processes has one; the first process writes."""
 
-    def __init__(self, cfg: DictConfig, parts: Parts, record: Record, folder: RunFolder, log: Log) -> None:
+    def __init__(self, cfg: TrainConfig, parts: Parts, record: Record, folder: RunFolder, log: Log) -> None:
         self.cfg, self.parts, self.record, self.folder, self.log = cfg, parts, record, folder, log
         self.history = History(folder.metrics)
         self.checkpoints = Checkpoints(folder.checkpoints, cfg.monitor if len(parts.data.val) else None)
@@ -155,8 +144,8 @@ class Run:
         self.log.open(self.folder.log)
         (self.folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier attempt
         self.log(facts_block(self.cfg, self.parts, self.record, self.folder.path))
-        OmegaConf.save(self.cfg, self.folder.path / "config.yaml")
-        OmegaConf.save(OmegaConf.create(self.record["overrides"]), self.folder.path / "overrides.yaml")
+        self.folder.write_yaml("config.yaml", self.cfg.model_dump())
+        self.folder.write_yaml("overrides.yaml", self.record["overrides"])
         self.folder.write(self.record)
 
     def _repair_last_checkpoint(self) -> None:
@@ -175,7 +164,7 @@ class Run:
 
     def _work(self) -> dict[str, Any]:
         """What each of several processes needs, as plain values; `auto` means the same in all of them."""
-        cfg, machine = to_dict(self.cfg), self.parts.machine
+        cfg, machine = self.cfg.model_dump(), self.parts.machine
         cfg["trainer"] |= {
             "accelerator": machine.accelerator, "precision": machine.precision, "threads": machine.threads,
         }  # fmt: skip

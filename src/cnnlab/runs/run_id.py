@@ -5,61 +5,48 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from omegaconf import DictConfig
-
-from cnnlab.config.compose import to_dict
+from cnnlab.config.fields import Section, changes_weights, is_always_hashed
+from cnnlab.config.schema import TrainConfig
+from cnnlab.config.validation import field_at
 
 Value = str | int | float | bool | tuple[Any, ...] | None
 
-# Keys that cannot change the weights: places, display, and how to treat an existing run.
-NOT_HASHED = (
-    "name",
-    "log_dir",
-    "logger",
-    "learning_rates",  # optimizer.lr holds the one in use
-    "callbacks.gradient_norms",
-    "test",
-    "fresh",
-    "retry",
-    "on_failure",
-    "data.root",
-    "data.download",
-    "data.mirror",
-    "data.epochs",  # trainer.max_epochs holds the number in use
-    "data.eval_batch_size",
-    "trainer.accelerator",
-    "trainer.devices",  # hashed as `processes` where there are several; see `multi_process_keys`
-    "trainer.num_nodes",
-    "trainer.sync_batchnorm",
-    "trainer.compile",  # hashed where it is true
-)
+AS_PROCESSES = ("devices", "num_nodes", "sync_batchnorm")  # hashed together; see `multi_process_keys`
 
 
-def run_id(cfg: DictConfig, fingerprint: str) -> str:
+def run_id(cfg: TrainConfig, fingerprint: str, more: Mapping[str, Any] | None = None) -> str:
     """Ten hexadecimal digits, equal for equal runs.
 
-    `auto` is hashed as it stands, not as what it means on this machine: the same command is the same run everywhere.
+    Every key is hashed that can change the weights. `auto` is hashed as it stands, not as what it means on this
+    machine: the same command is the same run everywhere.
 
     Args:
         fingerprint: of the images, wherever they are stored.
+        more: what else the result depends on, by name.
     """
-    content = to_dict(cfg)
-    for key in NOT_HASHED:
-        group, _, name = key.partition(".")
-        if name:
-            content.get(group, {}).pop(name, None)
-        else:
-            content.pop(group, None)
-    compiled = {"compile": True} if cfg.trainer.get("compile") else {}
-    content["trainer"] |= multi_process_keys(cfg.trainer) | compiled
-    content["fingerprint"] = fingerprint
-    text = json.dumps(content, sort_keys=True)
+    content = _hashed(cfg)
+    trainer = content["trainer"]
+    by_itself = {key: value for key, value in trainer.items() if key not in AS_PROCESSES}
+    content["trainer"] = by_itself | multi_process_keys(trainer)
+    text = json.dumps(content | {"fingerprint": fingerprint, **(more or {})}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _hashed(section: Section) -> dict[str, Any]:
+    """The keys of a section that can change the weights, with their values."""
+    content: dict[str, Any] = {}
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if changes_weights(field) and (is_always_hashed(field) or value != field.default):
+            content[name] = _hashed(value) if isinstance(value, Section) else value
+    return content
 
 
 def is_hashed(key: str) -> bool:
     """Whether a dotted key can change the weights; the seed is not counted, as reports average over it."""
-    return key != "seed" and not f"{key}.".startswith(tuple(f"{other}." for other in NOT_HASHED))
+    parts = key.split(".")
+    fields = [field_at("train", ".".join(parts[: i + 1])) for i in range(len(parts))]
+    return key != "seed" and all(changes_weights(field) for field in fields if field is not None)
 
 
 def multi_process_keys(trainer: Mapping[Any, Any]) -> dict[str, int | bool]:

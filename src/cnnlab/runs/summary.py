@@ -3,17 +3,20 @@
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
-
-from cnnlab.build.objects import Parts
+from cnnlab.config.schema import TrainConfig
 from cnnlab.rendering.numbers import duration, percent, speed
 from cnnlab.rendering.tables import aligned
 from cnnlab.runs.folder import Record
 
+if TYPE_CHECKING:
+    from cnnlab.build.objects import Parts
 
-def facts_block(cfg: DictConfig, parts: Parts, record: Record, folder: Path) -> str:
+
+def facts_block(cfg: TrainConfig, parts: "Parts", record: Record, folder: Path) -> str:
     """What is about to be trained, on which data and device."""
     data, model = parts.data, parts.model
     commit = record["git_commit"]
@@ -27,7 +30,7 @@ def facts_block(cfg: DictConfig, parts: Parts, record: Record, folder: Path) -> 
         ("images", f"{len(data.train):,} training, {validation}{len(data.test):,} test{_limits(record)}"),
         ("input", f"{data.spec}, {data.spec.num_classes} classes"),
         ("augment", _augmentation(parts)),
-        ("optimizer", f"{target_name(cfg.optimizer)}, learning rate {cfg.optimizer.lr:g}, "
+        ("optimizer", f"{target_name(cfg.optimizer)}, learning rate {cfg.optimizer['lr']:g}, "
          f"{type(model.schedule).__name__}; loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
         *([("views", f"{record['tta']}, in evaluation")] if record["tta"] != "none" else []),
         ("device", f"{record['device']}, {_threads(record)}, {record['precision']}"),
@@ -37,7 +40,7 @@ def facts_block(cfg: DictConfig, parts: Parts, record: Record, folder: Path) -> 
     return aligned(rows)
 
 
-def _augmentation(parts: Parts) -> str:
+def _augmentation(parts: "Parts") -> str:
     """The steps, and those that are left out because a reflection changes the label."""
     augmentation = parts.model.augmentation
     steps = ", ".join(map(_name, (*augmentation.image_steps, *augmentation.mix_steps))) or "none"
@@ -63,7 +66,7 @@ def _name(step: object) -> str:
     return type(step).__name__
 
 
-def target_name(node: DictConfig) -> str:
+def target_name(node: Mapping[str, Any]) -> str:
     """The name of the class or function that a part of the configuration builds."""
     return str(node["_target_"]).rpartition(".")[2]
 

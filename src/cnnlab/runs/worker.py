@@ -12,10 +12,10 @@ from typing import Any
 
 import lightning as L
 import torch
-from omegaconf import OmegaConf
 from torch.distributed import DistError, TCPStore
 
 from cnnlab.build.objects import build_parts
+from cnnlab.config.schema import TrainConfig
 from cnnlab.errors import Diverged, UserError
 from cnnlab.machine.setup import prepare
 from cnnlab.runs.folder import RunFolder
@@ -44,7 +44,7 @@ def _end_with_the_command() -> None:
 
 
 def _work(work: dict[str, Any], store: TCPStore) -> None:
-    cfg = OmegaConf.create(work["cfg"])
+    cfg = TrainConfig.model_validate(work["cfg"])
     log, folder = Log(), RunFolder(Path(work["folder"]))
     if work["rank"] == 0:  # the output of the others is discarded
         log.open(folder.log)

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from omegaconf import DictConfig
-
+from cnnlab.config.schema import TuneConfig
 from cnnlab.rendering.tables import render
 from cnnlab.reporting.pairs import p_value
 from cnnlab.runs.folder import Record
@@ -14,7 +13,7 @@ from cnnlab.training.classifier import mode_of
 Train = Callable[[Sequence[str]], Record]
 
 
-def confirm(cfg: DictConfig, best: Sequence[str], default: Sequence[str], train: Train) -> tuple[str, dict[str, Any]]:
+def confirm(cfg: TuneConfig, best: Sequence[str], default: Sequence[str], train: Train) -> tuple[str, dict[str, Any]]:
     """Train two command lines with `confirm_seeds` seeds each; return a table with the verdict, and the numbers.
 
     The seeds follow that of the study, as the best trial was also chosen for its luck. The validation images chose the

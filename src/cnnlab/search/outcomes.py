@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
+from cnnlab.config.schema import TuneConfig
 from cnnlab.errors import UserError
 from cnnlab.files import write_atomically
 from cnnlab.rendering.numbers import duration
@@ -66,7 +65,7 @@ def line_of(trial: Outcome, outcomes: Sequence[Outcome], monitor: str) -> str:
     return f"trial {trial.number:>3}  {trial.state:<6}  {metric(trial.value, monitor):>8}  {best}{drawn}{''.join(ends)}"
 
 
-def end(cfg: DictConfig, folder: Path, outcomes: Sequence[Outcome], train: Train) -> None:
+def end(cfg: TuneConfig, folder: Path, outcomes: Sequence[Outcome], train: Train) -> None:
     """Print the results, and whether the best trial beats the default recipe when both are trained again.
 
     Args:

@@ -5,13 +5,13 @@ Imports neither torch nor optuna, so that a wrong space is reported immediately.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from cnnlab.config.compose import CONF, keys_of
+from cnnlab.config import folders
+from cnnlab.config.schema import TrainConfig, TuneConfig
 from cnnlab.errors import UserError, one_of
 from cnnlab.runs.run_id import is_hashed
 
@@ -81,7 +81,7 @@ def typed(value: Any) -> str:
     return str(value)
 
 
-def read_space(node: DictConfig, cfg: DictConfig, choices: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:
+def read_space(node: Mapping[str, Any], cfg: TuneConfig, choices: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:
     """The space that `node` describes, and the values of its keys in `cfg`.
 
     Args:
@@ -95,31 +95,30 @@ def read_space(node: DictConfig, cfg: DictConfig, choices: Mapping[str, Any]) ->
     space = dict(_dimensions(node, ""))
     if not space:
         raise UserError("search has no keys: nothing is searched")
-    defaults = {}
+    defaults, values = {}, cfg.model_dump()
     for key, dimension in space.items():
         _refuse(key, cfg.monitor)
-        if (CONF / key).is_dir():
+        if options := folders.choices(key):
             defaults[key] = choices[key]
-            options = sorted(path.stem for path in (CONF / key).glob("*.yaml"))
             for choice in dimension.values if isinstance(dimension, Choices) else ("a range",):
                 one_of(f"search.{key}.choices", choice, options)
         else:
-            defaults[key] = _value(key, cfg)
+            defaults[key] = _value(key, values)
     return space, defaults
 
 
 def study_keys() -> set[str]:
     """The top-level keys of a study that its runs do not have."""
-    return {*map(str, OmegaConf.load(CONF / "tune.yaml")), "search"}
+    return {*TuneConfig.model_fields} - {*TrainConfig.model_fields}
 
 
-def _dimensions(node: DictConfig, prefix: str) -> Iterator[tuple[str, Range | Choices]]:
+def _dimensions(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Range | Choices]]:
     for name, value in node.items():
-        key = f"{prefix}{name!s}"
-        if not isinstance(value, DictConfig):
+        key = f"{prefix}{name}"
+        if not isinstance(value, dict):
             raise UserError(f"search.{key} must be {{low, high}}, perhaps with log, or {{choices}}, got {value!r}")
         if value.keys() & {"low", "high", "choices"}:
-            yield key, _dimension(key, OmegaConf.to_container(value))  # type: ignore[arg-type]
+            yield key, _dimension(key, value)
         else:
             yield from _dimensions(value, f"{key}.")
 
@@ -147,16 +146,20 @@ def _refuse(key: str, monitor: str) -> None:
         raise UserError(f"search.{key}: it cannot change what a network learns")
 
 
-def _value(key: str, cfg: DictConfig) -> Any:
+def _value(key: str, values: Mapping[str, Any]) -> Any:
     parent, _, last = key.rpartition(".")
-    node = OmegaConf.select(cfg, parent) if parent else cfg
-    if not isinstance(node, DictConfig) or last not in node:
-        near = keys_of(cfg, key)
-        has = f"{parent} has: {', '.join(name for name in near if name != '_target_')}" if near else f"no {parent} here"
-        target = str(node.get("_target_", "")).rpartition(".")[2] if isinstance(node, DictConfig) else ""
-        raise UserError(f"search.{key}: unknown key; {has}{f' ({target})' if target else ''}")
-    value = node[last]
-    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    node: Any = values
+    for part in parent.split(".") if parent else ():
+        node = node.get(part) if isinstance(node, Mapping) else None
+    if not isinstance(node, Mapping):
+        raise UserError(f"search.{key}: unknown key; no {parent} here")
+    if last not in node:
+        near = difflib.get_close_matches(last, node, n=len(node), cutoff=0.5)
+        names = [*near, *(name for name in node if name not in (*near, "_target_"))]
+        target = str(node.get("_target_", "")).rpartition(".")[2]
+        has = f"{parent} has: {', '.join(names)}{f' ({target})' if target else ''}"
+        raise UserError(f"search.{key}: unknown key; {has}")
+    return node[last]
 
 
 def _is_number(value: Any) -> bool:

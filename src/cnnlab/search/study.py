@@ -12,14 +12,13 @@ import numpy as np
 import optuna
 from filelock import FileLock
 from lightning import Callback
-from omegaconf import DictConfig, OmegaConf
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnlab.config.compose import compose
-from cnnlab.config.values import check
+from cnnlab.config.schema import TuneConfig
 from cnnlab.errors import Terminated
 from cnnlab.files import writing
 from cnnlab.reporting.records import read_rows, read_run
@@ -31,7 +30,7 @@ from cnnlab.search.pruning import Pruning, make_pruner
 from cnnlab.search.space import Space, study_keys, typed
 from cnnlab.training.classifier import mode_of
 
-NOT_THE_STUDY = ("study", "trials", "confirm_seeds", "heartbeat")  # what may change while a study continues
+THE_STUDY = {"search", "pruner", "prune_after"}  # the rest may change while a study continues
 MISSED = 3  # heartbeats without which a trial is lost
 RETRIES = 3  # of a trial whose process died, as the trial itself may be the reason
 STATES = {TrialState.COMPLETE: "done", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
@@ -57,13 +56,12 @@ class Study:
     """
 
     def __init__(
-        self, cfg: DictConfig, overrides: Sequence[str], space: Space, defaults: dict[str, Any], fingerprint: str
+        self, cfg: TuneConfig, overrides: Sequence[str], space: Space, defaults: dict[str, Any], fingerprint: str
     ) -> None:
         self.cfg, self.overrides, self.space, self.defaults = cfg, list(overrides), space, defaults
         known = {key: dimension.inside(defaults[key]) for key, dimension in space.items()}
         self.inside = {key: value for key, value in known.items() if value is not None}
-        content = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_THE_STUDY])
-        identity = run_id(content, fingerprint)
+        identity = run_id(cfg, fingerprint, cfg.model_dump(include=THE_STUDY))
         self.folder = Path(cfg.log_dir) / "studies" / cfg.study / identity
         with writing(f"the study's folder {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -194,8 +192,8 @@ class Study:
         callbacks: list[Callback] = [pruning] if pruning else []
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
             cfg = compose("train", overrides)
-            check(cfg)
-            cfg.test = cfg.test and pruning is None  # the test images must not decide
+            if pruning:
+                cfg = cfg.model_copy(update={"test": False})  # the test images must not decide
             while True:
                 try:
                     record = train(cfg, *callbacks)

@@ -1,0 +1,182 @@
+"""The types of configuration keys, and each type in words, as messages and the reference page state it."""
+
+import os
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+
+class Section(BaseModel):
+    """Keys that stand together, as those of `trainer`: unknown keys, other types and NaN are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a value of this type must be, where types and limits do not say it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """Marks text that a command line may hold as it is, without the quotes of Hydra's grammar."""
+
+
+def _name(value: str) -> str:
+    if value in ("", ".", "..") or len(value) > 100 or not value.isprintable() or set(value) & set('/\\:*?"<>|'):
+        raise ValueError
+    return value
+
+
+def _expanded(value: str) -> str:
+    if not value or not value.isprintable():
+        raise ValueError
+    return os.path.expandvars(os.path.expanduser(value))
+
+
+MOST = 2**31 - 1  # what torch and Lightning take as a number; not mentioned in words
+Count = Annotated[int, Ge(1), Le(MOST)]
+Natural = Annotated[int, Ge(0), Le(MOST)]
+Processes = Annotated[int, Ge(1), Le(1024)]
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+Factor = Annotated[float, Ge(0)]
+Fraction = Annotated[float, Ge(0), Le(1)]
+Pixels = Annotated[int, Ge(1), Le(4096)]
+FractionBelow1 = Annotated[float, Ge(0), Lt(1), Words("a fraction below 1")]
+Part = Count | Annotated[float, Gt(0), Lt(1), Words("a fraction below 1")]
+Name = Annotated[
+    str, AfterValidator(_name), Text(), Words("a folder's name of at most 100 characters, without / \\ : * ? \" < > |")
+]
+PathText = Annotated[str, AfterValidator(_expanded), Text(), Words("a path")]
+FreeText = Annotated[str, Text(), Words("text")]
+Names = Annotated[list[FreeText], MinLen(1), Words("names with commas between them")]
+Open = Annotated[dict[str, Any], Words("a choice of this group")]  # its keys are the arguments of its `_target_`
+
+
+def setting(default: Any, meaning: str, *, changes_weights: bool, hashed: bool = True) -> Any:
+    """A key with its default, its meaning, and whether it can change the weights of a trained network.
+
+    Args:
+        default: `...` if the key must be given; text with `${...}` is resolved with the rest of the configuration.
+        hashed: False for a key that was added later: it enters the run id only where it differs from its default, so
+            that the ids of earlier runs stay.
+    """
+    extra = {"changes_weights": changes_weights, "hashed": hashed}
+    return Field(default, description=meaning, json_schema_extra=extra)  # type: ignore[arg-type]
+
+
+def changes_weights(field: FieldInfo) -> bool:
+    """Whether the key can change the weights of a trained network."""
+    return bool(_extra(field)["changes_weights"])
+
+
+def is_always_hashed(field: FieldInfo) -> bool:
+    """Whether the key enters the run id where it has its default, too."""
+    return bool(_extra(field)["hashed"])
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    assert isinstance(field.json_schema_extra, dict)
+    return field.json_schema_extra
+
+
+def section_of(field: FieldInfo) -> type[Section] | None:
+    """The section that a key holds, also one that may be null."""
+    for part in (field.annotation, *get_args(field.annotation)):
+        if isinstance(part, type) and issubclass(part, Section):
+            return part
+    return None
+
+
+def defaults_of(section: type[Section]) -> dict[str, Any]:
+    """The configuration that `section` stands for before a group or the user changes it.
+
+    A key without a default is left to the groups, or is `???`, which Hydra reports as missing.
+    """
+    content: dict[str, Any] = {}
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            content[name] = defaults_of(kind)
+        elif not field.is_required():
+            content[name] = field.get_default(call_default_factory=True, validated_data={})
+        elif not is_open(field):
+            content[name] = "???"
+    return content
+
+
+def is_open(field: FieldInfo) -> bool:
+    """Whether the key is a group whose keys are the arguments of its `_target_`."""
+    return get_origin(field.annotation) is dict
+
+
+def is_text(field: FieldInfo) -> bool:
+    """Whether what is typed for this key is text, or a list of texts."""
+    return any(isinstance(mark, Text) for mark in _marks(field.annotation, field.metadata))
+
+
+def is_list(field: FieldInfo) -> bool:
+    """Whether the key takes a list."""
+    return any(isinstance(mark, MinLen) for mark in _marks(field.annotation, field.metadata))
+
+
+def _marks(annotation: Any, metadata: Any = ()) -> list[Any]:
+    """All metadata of a type and of those that it consists of."""
+    marks = list(metadata)
+    for part in get_args(annotation):
+        marks += getattr(part, "__metadata__", ()) if get_origin(part) is Annotated else ()
+        marks += _marks(part)
+    return marks
+
+
+def allowed(field: FieldInfo) -> str:
+    """The values that a key takes, in words: `null or a whole number of at least 1`."""
+    return in_words(field.annotation, field.metadata)
+
+
+def in_words(annotation: Any, metadata: Any = ()) -> str:
+    """A type in words, with its limits."""
+    words = next((mark.text for mark in metadata if isinstance(mark, Words)), None)
+    if words is not None:
+        return words
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return in_words(parts[0], parts[1:])
+    if origin in (Union, types.UnionType):
+        ordered = sorted(parts, key=lambda part: part is not type(None))
+        return " or ".join(in_words(part) for part in ordered)
+    if origin is Literal:
+        return parts[0] if len(parts) == 1 else f"one of {', '.join(map(str, parts))}"
+    if origin in (list, tuple, Sequence):
+        length = f" of {len(parts)}" if origin is tuple and ... not in parts else ""
+        return f"a list{length}, each {in_words(parts[0])}"
+    return NAMES.get(annotation, "settings") + _limits(metadata)
+
+
+def _limits(metadata: Any) -> str:
+    found = {type(mark): getattr(mark, type(mark).__name__.lower()) for mark in metadata if type(mark) in LIMITS}
+    if found.get(Le) == MOST:
+        del found[Le]
+    if Ge in found and Le in found:
+        return f" from {found[Ge]:,} to {found[Le]:,}"
+    if found:
+        return " " + " and ".join(f"{LIMITS[kind]} {found[kind]:,}" for kind in LIMITS if kind in found)
+    return ""
+
+
+NAMES = {type(None): "null", bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+LIMITS = {Ge: "of at least", Gt: "above", Le: "of at most", Lt: "below"}
+
+
+def shown(value: Any) -> str:
+    """A value as it is typed: null, true, 'text'."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)

@@ -1,0 +1,42 @@
+"""From what people type for a checkpoint to its file. Imports no torch."""
+
+from pathlib import Path
+
+from cnnlab.errors import UserError
+from cnnlab.runs.folder import RunFolder
+
+BEST_FIRST = ("best.ckpt", "last.ckpt")
+
+
+def locate_checkpoint(text: str, log_dir: str) -> str:
+    """The checkpoint file that `text` means: a file, a run folder, a run id, or `latest`, the run that ended last.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(text)
+    if path.is_file():
+        return text
+    if path.is_dir():
+        folder = path.parent if path.name == "checkpoints" else path
+    elif text == "latest":
+        done = [result for result in Path(log_dir).glob("*/*/result.json") if _checkpoint_in(result.parent)]
+        if not done:
+            raise UserError(f"checkpoint=latest: there is no run with a checkpoint in log_dir={log_dir}")
+        folder = max(done, key=lambda result: result.stat().st_mtime_ns).parent
+    else:
+        found = [run for run in Path(log_dir).glob("*/*") if run.name == text or run.name.endswith(f"-{text}")]
+        if not found:
+            raise UserError(
+                f"checkpoint must be a file, a run folder, a run id in log_dir={log_dir}, or latest, got {text!r}"
+            )
+        folder = found[0]
+    checkpoint = _checkpoint_in(folder)
+    if checkpoint is None:
+        raise UserError(f"checkpoint={text}: there is no checkpoint in {RunFolder(folder).checkpoints}")
+    return str(checkpoint)
+
+
+def _checkpoint_in(folder: Path) -> Path | None:
+    paths = (RunFolder(folder).checkpoints / name for name in BEST_FIRST)
+    return next((path for path in paths if path.is_file()), None)

@@ -12,6 +12,7 @@ from cnnlab.figures.style import save
 from cnnlab.files import write_atomically, writing
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.lab.notebook import EXPERIMENTS, OF_A_PHOTOGRAPH, index_page
+from cnnlab.lab.photograph import photograph
 from cnnlab.machine.setup import keep_freed_memory, set_threads
 
 
@@ -19,14 +20,19 @@ def run(cfg: DictConfig) -> None:
     """Run the experiment that `cfg.lab` names, or `all`, and write the results to `cfg.folder`.
 
     Raises:
-        UserError: there is no such experiment, or its result cannot be written.
+        UserError: there is no such experiment, its image cannot be used, or its result cannot be written.
     """
     one_of("lab", cfg.lab, ("all", *EXPERIMENTS))
     if cfg.image is not None and cfg.lab not in ("all", *OF_A_PHOTOGRAPH):
         raise UserError(f"image= is for lab={', '.join(OF_A_PHOTOGRAPH)} or all, got lab={cfg.lab}")
-    folder = Path(cfg.folder)
+    image, folder = None if cfg.image is None else Path(cfg.image), Path(cfg.folder)
+    if image is not None:
+        try:
+            photograph(image)  # before the first experiment runs
+        except ValueError as error:
+            raise UserError(str(error)) from error
     keep_freed_memory()
-    settings = Settings(None if cfg.image is None else Path(cfg.image), cfg.seed, set_threads(cfg.trainer.threads))
+    settings = Settings(image, cfg.seed, set_threads(cfg.trainer.threads))
     with writing(f"folder={folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     findings = {name: _run(name, settings, folder) for name in (EXPERIMENTS if cfg.lab == "all" else (cfg.lab,))}

@@ -59,15 +59,15 @@ def _costs(multiplications: int, weights: int) -> str:
 @styled
 def draw(traces: Mapping[str, Trace]) -> Figure:
     """Draw one row of maps per variant, as wide as their channels, above a bar of the multiplications."""
-    drawn = figure(8.5, 6.6)
-    axes = drawn.subplots()
+    fig = figure(8.5, 6.6)
+    axes = fig.subplots()
     axes.set_axis_off()
     axes.set_aspect("equal")
     most = max(trace.total("multiplications") for trace in traces.values())
     for bottom, trace in zip((ROW, 0), traces.values(), strict=True):
         _draw_maps(axes, trace, bottom)
         _draw_costs(axes, trace, bottom - 17, most)
-    return drawn
+    return fig
 
 
 def _draw_maps(axes: Axes, trace: Trace, bottom: float) -> None:
@@ -94,8 +94,7 @@ def _draw_costs(axes: Axes, trace: Trace, height: float, most: int) -> None:
         width = BAR * row.multiplications / most
         axes.barh(height, width, left=left, height=6, color=COLORS[row.kind])
         left += width
-    total = trace.total("multiplications")
-    axes.text(left + 2, height, f"{total / 1e6:.1f} M multiplications", va="center")
+    axes.text(left + 2, height, f"{trace.total('multiplications') / 1e6:.1f} M multiplications", va="center")
 
 
 def _draw_map(axes: Axes, left: float, bottom: float, length: float) -> float:

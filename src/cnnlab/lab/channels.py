@@ -89,9 +89,9 @@ def experiment(settings: Settings) -> Finding:
 def draw(x: Tensor, weight: Tensor, y: Tensor) -> Figure:
     """Draw one equation per output channel: input 1 with its kernel plus input 2 with its kernel."""
     widths = (3, 2, 3, 2, 2)
-    drawn = figure(CELL * (sum(widths) + 6.5) * 1.35, CELL * (3 * len(y) + 4) * 1.35)
-    drawn.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
-    grid = drawn.subplots(len(y), len(widths), width_ratios=widths)
+    fig = figure(CELL * (sum(widths) + 6.5) * 1.35, CELL * (3 * len(y) + 4) * 1.35)
+    fig.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
+    grid = fig.subplots(len(y), len(widths), width_ratios=widths)
     for o, row in enumerate(grid):
         panels = (x[0], weight[o, 0], x[1], weight[o, 1], y[o])
         names = ("input 1", f"kernel 1 → {o + 1}", "input 2", f"kernel 2 → {o + 1}", f"output {o + 1}")
@@ -101,7 +101,7 @@ def draw(x: Tensor, weight: Tensor, y: Tensor) -> Figure:
     for axes in (grid[0][0], grid[0][2]):
         mark(axes, 0, 0, (2, 2))
     mark(grid[0][4], 0, 0, (1, 1))
-    return drawn
+    return fig
 
 
 def _rows(values: list[list[float]]) -> str:

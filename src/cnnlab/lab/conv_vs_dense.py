@@ -173,8 +173,8 @@ def describe(weights: Mapping[str, int], parameters: Mapping[str, int], runs: Ma
 @styled
 def draw(weights: Mapping[str, int], parameters: Mapping[str, int], runs: Mapping[str, Tensor]) -> Figure:
     """Draw the connections of the layers above a shifted digit and the accuracies."""
-    drawn = figure(10.0, 6.4)
-    above, below = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.7)).ravel()
+    fig = figure(10.0, 6.4)
+    above, below = fig.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.7)).ravel()
     for axes, (name, count) in zip(above.subplots(1, 3), weights.items(), strict=True):
         draw_wiring(axes, name)
         axes.set_title(f"{name}\n32x32 to 30x30: {count:,} weights", fontsize=10)
@@ -183,7 +183,6 @@ def draw(weights: Mapping[str, int], parameters: Mapping[str, int], runs: Mappin
     for axes, shift in zip(left.subplots(3, 1), SHIFTS, strict=True):
         axes.imshow(shifted(images, shift)[-1][0][3, 0].numpy(), cmap="gray_r")
         axes.set(xticks=[], yticks=[])
-        axes.grid(visible=False)
         axes.spines[:].set(visible=True, color="#999999", linewidth=0.6)
         axes.set_title(f"shifted by {shift}", fontsize=9)
     axes = right.subplots()
@@ -201,7 +200,7 @@ def draw(weights: Mapping[str, int], parameters: Mapping[str, int], runs: Mappin
     )
     axes.set_title(f"mean ± std of {SEEDS} seeds", fontsize=10)
     axes.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="none", fontsize=9)
-    return drawn
+    return fig
 
 
 def draw_wiring(axes: Axes, name: str) -> None:

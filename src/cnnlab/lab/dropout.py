@@ -111,8 +111,8 @@ def spread(values: Tensor, decimals: int) -> str:
 @styled
 def draw(maps: Mapping[str, Tensor], stacked: Mapping[str, Mapping[str, Tensor]]) -> Figure:
     """Draw the passes of the layer above the loss and the accuracy by epoch."""
-    drawn = figure(10.0, 6.2)
-    above, below = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.6)).ravel()
+    fig = figure(10.0, 6.2)
+    above, below = fig.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.6)).ravel()
     for axes, (name, values) in zip(above.subplots(1, len(maps)), maps.items(), strict=True):
         draw_map(axes, values.round(decimals=1), name)
     losses, accuracies = below.subplots(1, 2)
@@ -125,7 +125,7 @@ def draw(maps: Mapping[str, Tensor], stacked: Mapping[str, Mapping[str, Tensor]]
     accuracies.set(ylim=(80, 96), ylabel="validation accuracy, %", xlabel="epoch")
     losses.legend()
     accuracies.legend(loc="lower right")
-    return drawn
+    return fig
 
 
 def draw_band(axes: Axes, values: Tensor, color: str, name: str, style: str) -> None:

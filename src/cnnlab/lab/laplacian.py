@@ -100,21 +100,20 @@ def draw(image: Tensor, results: dict[str, Tensor], gradient: Tensor) -> Figure:
     ]  # fmt: skip
     panel_width = 2.9
     ratios = (image.shape[0] / image.shape[1], (height - 4) / (width - 4))
-    drawn = figure(4 * panel_width, panel_width * sum(ratios) + 0.6)
-    for axes, (name, values) in zip(drawn.subplots(2, 4, height_ratios=ratios).ravel(), panels, strict=True):
+    fig = figure(4 * panel_width, panel_width * sum(ratios) + 0.6)
+    for axes, (name, values) in zip(fig.subplots(2, 4, height_ratios=ratios).ravel(), panels, strict=True):
         divisor = DIVISORS.get(name, 1)
         draw_map(axes, values, f"{name}, kernel times 1/{divisor}" if divisor > 1 else name)
         if name in KERNELS:
             side = 0.058 * len(KERNELS[name])
             inset = axes.inset_axes((0.015, 0.02, side, side * values.shape[1] / values.shape[0]))
             draw_map(inset, KERNELS[name] * divisor, "", letters=5.5)
-    mark(drawn.axes[0], top, left, DETAIL)
-    return drawn
+    mark(fig.axes[0], top, left, DETAIL)
+    return fig
 
 
 def steepest_window(gradient: Tensor, size: tuple[int, int]) -> tuple[int, int]:
     """The top left corner of the window of at most `size` with the largest mean `gradient`."""
     height, width = map(min, size, gradient.shape)
     means = ops.avg_pool2d(gradient[None], (height, width), stride=1)[0]
-    top, left = divmod(int(means.argmax()), means.shape[1])
-    return top, left
+    return divmod(int(means.argmax()), means.shape[1])

@@ -131,10 +131,9 @@ def experiment(settings: Settings) -> Finding:
     stages = {name: at_stages(error) for name, error in errors.items()}
     kernels, biases = runs["sum"]
     shown = kernels[20, SHOWN_START].tolist()
-    after = stages["sum"]
     title = (
         f"From each of {STARTS} random starts, gradient descent learns the kernel (1, -1) to within "
-        f"{after['20']['most']:.2f} in 20 steps and to within {after['40']['most']:.2f} in 40"
+        f"{stages['sum']['20']['most']:.2f} in 20 steps and to within {stages['sum']['40']['most']:.2f} in 40"
     )
     text = "\n".join(
         [
@@ -162,14 +161,14 @@ def experiment(settings: Settings) -> Finding:
 @styled
 def draw(kernels: Tensor, of_mean: Tensor, errors: dict[str, Tensor], learned: dict[str, Tensor]) -> Figure:
     """Draw the path of one kernel, the errors by step, and the two learned Laplacians."""
-    drawn = figure(12.5, 4.2)
-    grid = drawn.add_gridspec(2, 3, width_ratios=(1.1, 1.25, 0.55))
-    draw_path(drawn.add_subplot(grid[:, 0]), kernels[:, SHOWN_START], of_mean[:, SHOWN_START])
-    draw_errors(drawn.add_subplot(grid[:, 1]), errors)
+    fig = figure(12.5, 4.2)
+    grid = fig.add_gridspec(2, 3, width_ratios=(1.1, 1.25, 0.55))
+    draw_path(fig.add_subplot(grid[:, 0]), kernels[:, SHOWN_START], of_mean[:, SHOWN_START])
+    draw_errors(fig.add_subplot(grid[:, 1]), errors)
     for row, (name, steps) in enumerate((("gradient descent", GD_STEPS), ("L-BFGS", LBFGS_STEPS))):
         rounded = (learned[name] * 100).round() / 100 + 0.0
-        draw_map(drawn.add_subplot(grid[row, 2]), rounded, f"Laplacian learned by\n{name}, {steps} steps")
-    return drawn
+        draw_map(fig.add_subplot(grid[row, 2]), rounded, f"Laplacian learned by\n{name}, {steps} steps")
+    return fig
 
 
 def draw_path(axes: Axes, path: Tensor, of_mean: Tensor) -> None:

@@ -103,8 +103,8 @@ def describe(sizes: dict[tuple[int, int, int], int], words: dict[str, int], agre
 @styled
 def draw(sizes: dict[tuple[int, int, int], int], words: dict[str, int], maps: Sequence[Tensor]) -> Figure:
     """Draw the windows of four layouts above an example with uneven strides and the table of sizes."""
-    drawn = figure(12, 7.5)
-    upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.9), hspace=0.04).ravel()
+    fig = figure(12, 7.5)
+    upper, lower = fig.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.9), hspace=0.04).ravel()
     layouts = (("valid", 1, 0), ("same", 1, 1), ("full", 1, 2), ("stride 2", 2, 1))
     for axes, (word, stride, padding) in zip(upper.subplots(1, 4), layouts, strict=True):
         size = per_side(3, stride, padding)
@@ -120,7 +120,7 @@ def draw(sizes: dict[tuple[int, int, int], int], words: dict[str, int], maps: Se
         mark(panels[0], STEPS[0] * i, STEPS[1] * j, (2, 2), PALETTE[number + 1])
         mark(panels[2], i, j, (1, 1), PALETTE[number + 1])
     draw_table(right.subplots(), sizes)
-    return drawn
+    return fig
 
 
 def draw_windows(axes: Axes, stride: int, padding: int, size: int) -> None:
@@ -150,8 +150,8 @@ def draw_table(axes: Axes, sizes: dict[tuple[int, int, int], int]) -> None:
             size = sizes[kernel, stride, padding]
             gap = 0.35 * STRIDES.index(stride)
             if size == WANTED:
-                box = Rectangle((column + gap - 0.45, row - 0.42), 0.9, 0.84, facecolor=PALETTE[4], edgecolor="none")
-                axes.add_patch(box)
+                corner = (column + gap - 0.45, row - 0.42)
+                axes.add_patch(Rectangle(corner, 0.9, 0.84, facecolor=PALETTE[4], edgecolor="none"))
             axes.text(column + gap, row, f"{size}", ha="center", va="center")
             if row == 0:
                 axes.text(column + gap, -0.95, f"{padding}", ha="center", va="center", color="#555555")

@@ -110,9 +110,9 @@ def describe(
 @styled
 def draw(image: Tensor, small: dict[str, Tensor], unpooled: float, changes: dict[str, dict[int, float]]) -> Figure:
     """Draw the small map and the photograph, pooled by each function, above the change by a shift."""
-    drawn = figure(12.5, 7.4)
-    drawn.set_layout_engine("constrained", h_pad=0.08)
-    upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.75)).ravel()
+    fig = figure(12.5, 7.4)
+    fig.set_layout_engine("constrained", h_pad=0.08)
+    upper, lower = fig.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.75)).ravel()
     grid = upper.subplots(2, 5, height_ratios=(1, 0.9))
     for axes, (name, values) in zip(grid[0], {"4 x 4 map": SMALL, **small}.items(), strict=True):
         draw_map(axes, values, name if values is SMALL else f"{name}, 2 x 2 windows")
@@ -123,7 +123,7 @@ def draw(image: Tensor, small: dict[str, Tensor], unpooled: float, changes: dict
     for axes, name in zip(grid[1][1:], POOLINGS, strict=True):
         draw_map(axes, pool(image, name, SHOWN), f"{name}, {SHOWN} x {SHOWN} windows")
     draw_shift(lower, gradient_of(image), unpooled, changes)
-    return drawn
+    return fig
 
 
 def draw_shift(lower: SubFigure, edges: Tensor, unpooled: float, changes: dict[str, dict[int, float]]) -> None:
@@ -138,7 +138,6 @@ def draw_shift(lower: SubFigure, edges: Tensor, unpooled: float, changes: dict[s
         image = axes.imshow(((after - before).abs() / before.std()).numpy(), cmap="magma", vmin=0, vmax=2)
         axes.set_title(f"{name}: change {change(before, after):.2f}", fontsize=10)
         axes.set(xticks=[], yticks=[])
-        axes.grid(visible=False)
     left.colorbar(
         image, ax=list(panels), orientation="horizontal", shrink=0.5, aspect=40, pad=0.04,
         label="change of the edges by a shift of one pixel, in standard deviations",

@@ -139,8 +139,8 @@ def experiment(settings: Settings) -> Finding:
 @styled
 def draw(paths: Tensor, growth: Mapping[int, Mapping[str, float]], networks: Mapping[str, Measured]) -> Figure:
     """Draw the number of paths, the growth with depth, and the gradient of each network with its fields."""
-    drawn = figure(12, 6.6)
-    upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.12)).ravel()
+    fig = figure(12, 6.6)
+    upper, lower = fig.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.12)).ravel()
     left, right = upper.subplots(1, 2, width_ratios=(1, 1.6))
     draw_map(left, paths, "number of paths from each pixel through two 3x3 convolutions", letters=11)
     draw_growth(right, growth)
@@ -151,7 +151,7 @@ def draw(paths: Tensor, growth: Mapping[int, Mapping[str, float]], networks: Map
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2,
         frameon=True, facecolor="black", labelcolor="white", fontsize=9,
     )  # fmt: skip
-    return drawn
+    return fig
 
 
 def draw_growth(axes: Axes, growth: Mapping[int, Mapping[str, float]]) -> None:
@@ -188,4 +188,3 @@ def draw_gradient(axes: Axes, name: str, net: Measured) -> None:
         )
     axes.set_title(f"{name}, random weights:\nside {net.field}, effective {net.effective:.0f} pixels", fontsize=10)
     axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)

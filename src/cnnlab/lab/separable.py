@@ -129,8 +129,8 @@ def experiment(settings: Settings) -> Finding:
 @styled
 def draw(fractions: Mapping[int, Sequence[float]], pairs: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw the formula with the traced fractions, and the cost of MobileNet's layers."""
-    drawn = figure(11.5, 4.2)
-    curves, bars = drawn.subplots(1, 2, width_ratios=(1, 1.4))
+    fig = figure(11.5, 4.2)
+    curves, bars = fig.subplots(1, 2, width_ratios=(1, 1.4))
     wide = torch.logspace(3, 10, 100, base=2).tolist()
     for color, (k, traced) in zip(PALETTE, fractions.items(), strict=False):
         curves.plot(wide, [formula(n, k) for n in wide], color=color, linewidth=1.4)
@@ -159,4 +159,4 @@ def draw(fractions: Mapping[int, Sequence[float]], pairs: Sequence[Mapping[str, 
     bars.grid(visible=False, axis="x")
     bars.set_title("MobileNet at 224 x 224 pixels; labels: separable / standard", fontsize=11)
     bars.legend(loc="upper right", ncols=2)
-    return drawn
+    return fig

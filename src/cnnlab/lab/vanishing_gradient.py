@@ -104,9 +104,8 @@ def gradient_norms(build: Callable[[], nn.Module], data: Images, seed: int) -> l
         torch.manual_seed(seed)
         net = build()
     F.cross_entropy(net(images), labels).backward()
-    layers = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    gradients = [layer.weight.grad for layer in layers[:-1]]
-    return [float(gradient.norm()) for gradient in gradients if gradient is not None]
+    weights = [module.weight for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    return [float(weight.grad.norm()) for weight in weights[:-1] if weight.grad is not None]
 
 
 def normalized(seed: int) -> Images:
@@ -158,8 +157,8 @@ def experiment(settings: Settings) -> Finding:
 @styled
 def draw(norms: Mapping[str, Mapping[str, Tensor]]) -> Figure:
     """Draw one panel per group: the geometric mean over seeds, in a band from the minimum to the maximum."""
-    drawn = figure(11.0, 4.0)
-    first, second, third = drawn.subplots(1, len(norms))
+    fig = figure(11.0, 4.0)
+    first, second, third = fig.subplots(1, len(norms))
     second.sharey(first)
     for axes, (panel, networks) in zip((first, second, third), norms.items(), strict=True):
         for color, (name, by_seed) in zip(PALETTE, networks.items(), strict=False):
@@ -171,4 +170,4 @@ def draw(norms: Mapping[str, Mapping[str, Tensor]]) -> Figure:
         axes.legend(loc="lower right")
     third.legend(loc="center", bbox_to_anchor=(0.55, 0.36))
     first.set_ylabel(f"gradient norm: mean and range of {SEEDS} seeds")
-    return drawn
+    return fig

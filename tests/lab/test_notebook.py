@@ -48,7 +48,7 @@ def test_an_unknown_experiment_and_an_unwritable_folder_raise_an_error(tmp_path)
 
 
 def test_an_unusable_image_is_reported_before_the_first_experiment_runs(tmp_path):
-    with pytest.raises(UserError, match=r"image=missing\.png: not a readable picture"):
+    with pytest.raises(UserError, match=r"image=missing\.png: not a readable"):
         run_lab(compose("lab", ["lab=all", "image=missing.png", f"folder={tmp_path}/lab"]))
     assert not (tmp_path / "lab").exists()
 

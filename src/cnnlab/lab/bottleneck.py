@@ -32,11 +32,10 @@ def experiment(settings: Settings) -> Finding:
     title = f"The bottleneck reduces the multiplications from {direct / 1e6:.1f} M to {narrow / 1e6:.1f} M"
     lines, values = [], {}
     for name, trace in traces.items():
-        lines += [name]
         pairs = [(f"  {row.kind} to {by(row.shape)}", _costs(row.multiplications, row.weights)) for row in trace.rows]
         if len(pairs) > 1:
             pairs.append(("  total", _costs(trace.total("multiplications"), trace.total("weights"))))
-        lines += [aligned([(f"{step:<28}", costs) for step, costs in pairs]), ""]
+        lines += [name, aligned([(f"{step:<28}", costs) for step, costs in pairs]), ""]
         values[name] = {
             "multiplications": trace.total("multiplications"),
             "weights": trace.total("weights"),

@@ -98,6 +98,7 @@ def draw(x: Tensor, weight: Tensor, y: Tensor) -> Figure:
         for axes, values, name, sign in zip(row, panels, names, ("$\\star$", "+", "$\\star$", "=", ""), strict=True):
             draw_map(axes, values, name, letters=10)
             axes.text(1.16, 0.5, sign, transform=axes.transAxes, ha="center", va="center", fontsize=20)
+    fig.supxlabel("$\\star$ denotes the cross-correlation", fontsize=10)
     for axes in (grid[0][0], grid[0][2]):
         mark(axes, 0, 0, (2, 2))
     mark(grid[0][4], 0, 0, (1, 1))

@@ -121,7 +121,7 @@ def draw(maps: Mapping[str, Tensor], stacked: Mapping[str, Mapping[str, Tensor]]
         draw_band(losses, results["val/loss"], color, f"{name}, validation", "-")
         draw_band(accuracies, results["val/acc"], color, name, "-")
     losses.set(ylim=(0, 1), ylabel="cross-entropy loss", xlabel="epoch")
-    losses.set_title(f"mean ± std of {SEEDS} seeds", fontsize=10)
+    below.suptitle(f"mean ± std of {SEEDS} seeds", fontsize=10)
     accuracies.set(ylim=(80, 96), ylabel="validation accuracy, %", xlabel="epoch")
     losses.legend()
     accuracies.legend(loc="lower right")

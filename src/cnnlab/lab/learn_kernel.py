@@ -137,14 +137,14 @@ def experiment(settings: Settings) -> Finding:
     )
     text = "\n".join(
         [
-            f"{STARTS} random starts, learning rate {LEARNING_RATE}; the error is the larger one of the two weights",
+            f"{STARTS} random starts, learning rate {LEARNING_RATE}; error: the larger error of the two weights",
             *table(stages),
             "",
             f"seed {settings.seed + SHOWN_START} after 20 steps:      ({shown[0]:.4f}, {shown[1]:.4f}), "
             f"bias {biases[20, SHOWN_START]:.4f}",
             f"the run in the study notes: ({NOTES[0]:.4f}, {NOTES[1]:.4f}), bias 0.0008",
             "",
-            f"the Laplacian, learned from {TILE} x {TILE} pixels of the photograph, start 0, mean of squares:",
+            f"the Laplacian, learned from {TILE} x {TILE} pixels of the photograph and their edges, from zeros:",
             f"  gradient descent, {GD_STEPS} steps: largest error of a weight {worst['gradient descent']:.2g}",
             f"  L-BFGS, {LBFGS_STEPS} steps:            largest error of a weight {worst['L-BFGS']:.1g}",
             f"  Neighboring pixels are similar, so the loss is ill-conditioned: condition number {condition:,.0f}.",

@@ -22,9 +22,9 @@ def photograph(image: Path | None) -> Tensor:
     Raises:
         ValueError: the file is missing, not an image, too small, or has only one gray value.
     """
-    picture = _shipped() if image is None else _read(image)
-    picture.thumbnail((LARGEST, LARGEST))
-    grays = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)
+    photo = _shipped() if image is None else _read(image)
+    photo.thumbnail((LARGEST, LARGEST))
+    grays = torch.from_numpy(np.asarray(photo, dtype=np.float32) / 255)
     height, width = grays.shape
     if min(height, width) < SMALLEST:
         raise ValueError(f"image={image} must have at least {SMALLEST} pixels a side, got {height} x {width}")

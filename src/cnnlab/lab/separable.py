@@ -109,7 +109,7 @@ def experiment(settings: Settings) -> Finding:
             f"{p['pair']:>13}{output:>12}{p['separable']:>15,}{p['standard']:>15,}{p['fraction']:>10.2%}"
             f"{formula(p['out_channels'], 3):>11.2%}"
         )
-    lines += [f"{'whole network':>13}{'':>12}{macs[0]:>15,}{macs[1]:>15,}{macs[0] / macs[1]:>10.2%}"]
+    lines += [f"{'network':>13}{'':>12}{macs[0]:>15,}{macs[1]:>15,}{macs[0] / macs[1]:>10.2%}"]
     lines += [
         "",
         f"parameters: {rounded(separable.parameters)} instead of {rounded(standard.parameters)}",

@@ -131,20 +131,19 @@ def measure(what: str, steps: dict[str, Callable[[], None]], macs: int | None) -
 
 def readable(rows: list[dict[str, Any]]) -> str:
     """Format the rows as a table; the name of the operation appears in its first row only."""
-    shown = []
-    for i, row in enumerate(rows):
-        shown.append(
-            {
-                "forward and backward": row["what"] if i == 0 or rows[i - 1]["what"] != row["what"] else "",
-                "method": row["method"],
-                "ms": f"{row['milliseconds']:,.2f}",
-                "min": f"{row['fastest']:,.2f}",
-                "max": f"{row['slowest']:,.2f}",
-                "GFLOP/s": "" if row["gflops"] is None else f"{row['gflops']:,.2f}",
-                "time / torch": f"{row['times_torch']:,.2f}",
-                "MiB": "" if row["mebibytes"] is None else f"{row['mebibytes']:,.1f}",
-            }
-        )
+    shown = [
+        {
+            "forward and backward": row["what"] if i == 0 or rows[i - 1]["what"] != row["what"] else "",
+            "method": row["method"],
+            "ms": f"{row['milliseconds']:,.2f}",
+            "min": f"{row['fastest']:,.2f}",
+            "max": f"{row['slowest']:,.2f}",
+            "GFLOP/s": "" if row["gflops"] is None else f"{row['gflops']:,.2f}",
+            "time / torch": f"{row['times_torch']:,.2f}",
+            "MiB": "" if row["mebibytes"] is None else f"{row['mebibytes']:,.1f}",
+        }
+        for i, row in enumerate(rows)
+    ]
     return render(shown, "table", numbers=("ms", "min", "max", "GFLOP/s", "time / torch", "MiB"))
 
 
@@ -180,7 +179,7 @@ def experiment(settings: Settings) -> Finding:
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     title = (
         f"At batch size 1, the definition (loop) trains LeNet-5 {slower:,.0f} times slower than PyTorch; compared with "
-        f"PyTorch at batch size {LENET5_BATCH}, it is {slower_than_batch:,.0f} times slower"
+        f"PyTorch at batch size {LENET5_BATCH}, it is {slower_than_batch:,.0f} times slower per image"
     )
     lines = [
         readable(rows),

@@ -169,5 +169,5 @@ def draw(norms: Mapping[str, Mapping[str, Tensor]]) -> Figure:
         axes.set_title(panel, fontsize=11)
         axes.legend(loc="lower right")
     third.legend(loc="center", bbox_to_anchor=(0.55, 0.36))
-    first.set_ylabel(f"gradient norm: mean and range of {SEEDS} seeds")
+    first.set_ylabel(f"norm of the gradient\n(geometric mean and range of {SEEDS} seeds)")
     return fig

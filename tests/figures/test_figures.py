@@ -1,4 +1,4 @@
-"""Figures: drawn from any rows that a run may have, without a screen."""
+"""Figures of runs: drawn without a display, whatever values the runs recorded."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ ROW = {"train/loss": 1.0, "train/acc": 0.5, "val/loss": 1.1, "val/acc": 0.4, "lr
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    with Image.open(path) as picture:
-        return picture.size
+    with Image.open(path) as image:
+        return image.size
 
 
-def test_curves_are_drawn_with_and_without_validation(tmp_path):
+def test_curves_can_be_drawn_with_and_without_validation(tmp_path):
     rows = [ROW | {"epoch": epoch} for epoch in (1, 2, 3)]
     with_validation = draw_curves(rows, "title", tmp_path / "with.png")
     without = draw_curves(
@@ -28,7 +28,7 @@ def test_curves_are_drawn_with_and_without_validation(tmp_path):
     assert with_validation.read_bytes() != without.read_bytes()
 
 
-def test_a_confusion_matrix_is_drawn_for_few_and_for_many_classes(tmp_path):
+def test_a_confusion_matrix_can_be_drawn_for_few_and_for_many_classes(tmp_path):
     for n in (2, 10, 100):
         path = draw_confusion(
             torch.eye(n, dtype=torch.long), [f"class {i}" for i in range(n)], "title", tmp_path / f"{n}.png"
@@ -40,7 +40,7 @@ def rows_of(epochs: int, **columns: float) -> list[dict[str, float | None]]:
     return [ROW | {"epoch": epoch, "train/loss": 1.0 / epoch} | columns for epoch in range(1, epochs + 1)]
 
 
-def test_a_groups_curve_is_the_mean_over_the_runs_that_reached_the_epoch():
+def test_the_curve_of_a_group_is_the_mean_over_the_runs_that_reached_the_epoch():
     short = [{"epoch": 1.0, "val/acc": 0.5}]
     long = [{"epoch": 1.0, "val/acc": 0.7}, {"epoch": 2.0, "val/acc": 0.9}, {"epoch": 3.0, "val/acc": None}]
     first, second = curve_of([short, long], "val/acc")
@@ -48,7 +48,7 @@ def test_a_groups_curve_is_the_mean_over_the_runs_that_reached_the_epoch():
     assert second == (2, 0.9, 0)
 
 
-def test_groups_are_drawn_whatever_they_hold(tmp_path):
+def test_groups_can_be_drawn_whatever_values_they_contain(tmp_path):
     plain = draw_groups({"one": [rows_of(3)]}, tmp_path / "one.png")
     many = {f"resnet{n}, SGD, lr=0.1": [rows_of(30), rows_of(20)] for n in range(8)}
     without_validation = {"val/loss": None, "val/acc": None}
@@ -63,7 +63,7 @@ def test_groups_are_drawn_whatever_they_hold(tmp_path):
         assert size_of(path)[0] == size_of(plain)[0]
 
 
-def test_gradients_have_a_panel_of_their_own_where_they_were_measured(tmp_path):
+def test_recorded_gradients_get_their_own_panel(tmp_path):
     gradients = {f"gradient/layer{i}": 10.0**-i for i in range(5)}
     plain = draw_groups({"a": [rows_of(3)]}, tmp_path / "plain.png")
     for name, groups in {

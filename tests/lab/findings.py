@@ -1,4 +1,4 @@
-"""An experiment run once for all its tests, and the form that each result has."""
+"""Run each experiment once for all its tests, and check the format of its result."""
 
 import importlib
 import json
@@ -9,7 +9,7 @@ from cnnlab.lab.finding import Finding, Settings
 
 @cache
 def found(name: str) -> Finding:
-    """The finding of `name` with the default settings."""
+    """The result of the experiment `name` with the default settings."""
     finding: Finding = importlib.import_module(f"cnnlab.lab.{name}").experiment(Settings())
     assert "\n" not in finding.title
     assert all(len(line) <= 120 for line in finding.text.splitlines())

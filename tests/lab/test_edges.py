@@ -1,10 +1,10 @@
-"""The textbook's image of 6x8 pixels and the kernel (1, -1)."""
+"""The 6x8 image of the textbook and the kernel (1, -1)."""
 
 from cnnlab.lab.edges import experiment
 from cnnlab.lab.finding import Settings
 
 
-def test_one_column_of_ones_one_of_minus_ones_and_zeros_elsewhere():
+def test_the_response_is_one_column_of_ones_one_of_minus_ones_and_zeros_elsewhere():
     values = experiment(Settings()).values
     assert values["edges"] == [[0, 1, 0, 0, 0, -1, 0]] * 6
     assert values["turned"] == [[0] * 5] * 8

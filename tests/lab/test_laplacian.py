@@ -1,4 +1,4 @@
-"""The chosen kernels: what they leave of known pictures, and that they find the photograph's edges."""
+"""The kernels: their responses to known images, and to the edges of the photograph."""
 
 import pytest
 import torch
@@ -9,14 +9,14 @@ from tests.lab.findings import found
 
 
 def plane(down: float, across: float) -> torch.Tensor:
-    """A picture that grows by so much at each step."""
+    """An image whose values grow by `down` per row and by `across` per column."""
     i, j = torch.meshgrid(torch.arange(7.0), torch.arange(9.0), indexing="ij")
     return down * i + across * j
 
 
-def test_an_even_slope_has_no_laplacian_and_the_same_gradient_everywhere():
+def test_a_linear_ramp_has_zero_laplacian_and_constant_gradient():
     assert not apply_kernel(plane(2, 3), LAPLACIAN).any()
-    assert torch.equal(gradient_of(plane(3, 4)), torch.full((5, 7), 8 * 5.0))  # Sobel's weights add to 8 a pixel
+    assert torch.equal(gradient_of(plane(3, 4)), torch.full((5, 7), 8 * 5.0))  # Sobel's response to a slope of 1 is 8
 
 
 def test_a_parabolas_laplacian_is_its_second_derivative():
@@ -24,18 +24,18 @@ def test_a_parabolas_laplacian_is_its_second_derivative():
 
 
 @pytest.mark.parametrize("kernel", [BOX, GAUSSIAN, SHARPEN], ids=["box", "Gaussian", "sharpen"])
-def test_blurring_and_sharpening_keep_an_even_slope(kernel):
+def test_blurring_and_sharpening_preserve_a_linear_ramp(kernel):
     border = len(kernel) // 2
     torch.testing.assert_close(apply_kernel(plane(2, 3), kernel), plane(2, 3)[border:-border, border:-border])
 
 
-def test_sharpening_takes_the_laplacian_away_from_the_photograph():
-    picture = photograph(None)
-    expected = picture[1:-1, 1:-1] - apply_kernel(picture, LAPLACIAN)
-    torch.testing.assert_close(apply_kernel(picture, SHARPEN), expected)
+def test_sharpening_subtracts_the_laplacian_from_the_photograph():
+    image = photograph(None)
+    expected = image[1:-1, 1:-1] - apply_kernel(image, LAPLACIAN)
+    torch.testing.assert_close(apply_kernel(image, SHARPEN), expected)
 
 
-def test_the_photographs_laplacian_are_its_edges():
+def test_the_laplacian_of_the_photograph_responds_to_edges():
     values = found("laplacian").values
     assert values["kernels"].keys() == KERNELS.keys()
     rows = values["kernels"]

@@ -1,7 +1,8 @@
-"""The lab as a command: each experiment's files, the index page, and mistakes."""
+"""The `lab` command: the files of each experiment, the index page, and errors."""
 
 import importlib
 import json
+import re
 from html import escape
 
 import pytest
@@ -14,17 +15,17 @@ from cnnlab.lab import speed
 from cnnlab.lab.notebook import EXPERIMENTS
 from tests.conftest import REPOSITORY
 
-FRAME = {"__init__", "finding", "notebook", "digits", "photograph"}
+SHARED = {"__init__", "finding", "notebook", "digits", "photograph"}
 
 
-def test_every_file_of_the_lab_is_an_experiment_in_the_list_or_belongs_to_the_frame():
+def test_each_file_of_the_lab_is_a_listed_experiment_or_shared_code():
     files = {path.stem for path in (REPOSITORY / "src" / "cnnlab" / "lab").glob("*.py")}
-    assert files == {*EXPERIMENTS} | FRAME
+    assert files == {*EXPERIMENTS} | SHARED
     for name in EXPERIMENTS:
-        assert importlib.import_module(f"cnnlab.lab.{name}").__doc__
+        assert re.search(r"\nSources?( of the methods)?: .*", importlib.import_module(f"cnnlab.lab.{name}").__doc__)
 
 
-def test_all_writes_each_result_and_a_page_of_them(tmp_path, monkeypatch, capsys):
+def test_lab_all_writes_each_result_and_an_index_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("cnnlab.lab.notebook.EXPERIMENTS", ("edges", "correlation_vs_convolution"))
     run_lab(compose("lab", ["lab=all", f"folder={tmp_path}"]))
     page, printed = (tmp_path / "index.html").read_text(), capsys.readouterr().out
@@ -36,7 +37,7 @@ def test_all_writes_each_result_and_a_page_of_them(tmp_path, monkeypatch, capsys
         assert f'src="{name}.png"' in page
 
 
-def test_an_unknown_experiment_and_an_unwritable_folder_are_said(tmp_path):
+def test_an_unknown_experiment_and_an_unwritable_folder_raise_an_error(tmp_path):
     with pytest.raises(UserError, match=r"lab must be one of \['all', 'edges', .*\], got 'magic'"):
         run_lab(compose("lab", ["lab=magic"]))
     with pytest.raises(UserError, match="image= is for lab=laplacian, learn_kernel, pooling or all, got lab=edges"):
@@ -44,6 +45,12 @@ def test_an_unknown_experiment_and_an_unwritable_folder_are_said(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"folder=.*file/lab cannot be written: Not a directory"):
         run_lab(compose("lab", ["lab=edges", f"folder={tmp_path}/file/lab"]))
+
+
+def test_an_unusable_image_is_reported_before_the_first_experiment_runs(tmp_path):
+    with pytest.raises(UserError, match=r"image=missing\.png: not a readable"):
+        run_lab(compose("lab", ["lab=all", "image=missing.png", f"folder={tmp_path}/lab"]))
+    assert not (tmp_path / "lab").exists()
 
 
 @pytest.fixture
@@ -55,19 +62,19 @@ def small_speed(monkeypatch):
     monkeypatch.setattr(speed, "LENET5_BATCH", 2)
 
 
-def test_speed_measures_every_method_beside_torch(small_speed):
+def test_speed_measures_each_method_and_torch(small_speed):
     rows = speed.experiment(speed.Settings()).values["rows"]
     for what in ("4 channels, 6x6, batch 1", "8 channels, 8x8, batch 2", "LeNet-5, batch 1"):
         measured = {row["method"]: row for row in rows if row["what"] == what}
         assert set(measured) == {"torch", "loop", "shifted", "im2col", "fft", "winograd"}
         assert measured["torch"]["times_torch"] == 1
         assert all(row["fastest"] <= row["milliseconds"] <= row["slowest"] for row in measured.values())
-    assert measured["loop"]["fastest"] > measured["torch"]["fastest"]  # LeNet-5's loops take a tenth of a second
+    assert measured["loop"]["fastest"] > measured["torch"]["fastest"]  # LeNet-5 takes a tenth of a second with loops
 
 
 @pytest.mark.slow
-def test_im2col_is_half_as_fast_as_torch_and_faster_on_small_maps_and_the_shifted_sum_a_quarter():
-    """On a quiet machine, forward and both gradients of a 3x3 convolution."""
+def test_im2col_and_shifted_stay_within_their_factors_of_torch():
+    """Forward pass and both gradients of a 3x3 convolution; needs a machine without other load."""
 
     def slower(size: speed.Size) -> dict[str, float]:
         return {row["method"]: row["times_torch"] for row in speed.measure("", speed.convolution_steps(size), None)}

@@ -1,4 +1,4 @@
-"""Sizes by padding and stride."""
+"""Output sizes by padding and stride."""
 
 from tests.lab.findings import found
 
@@ -12,25 +12,25 @@ def size_of(kernel: int, stride: int, padding: int) -> int:
     return row["size"]
 
 
-def test_8x8_becomes_4x4_by_padding_and_stride():
+def test_8x8_becomes_4x4_with_suitable_padding_and_stride():
     assert size_of(kernel=3, stride=2, padding=1) == 4
     assert size_of(kernel=5, stride=1, padding=0) == 4
     assert size_of(kernel=2, stride=2, padding=0) == 4
 
 
-def test_every_size_is_the_number_of_windows_that_fit():
+def test_each_size_is_the_number_of_windows_that_fit():
     for row in found("padding_stride").values["sizes"]:
         last = 8 + 2 * row["padding"] - row["kernel"]
         assert row["size"] == len(range(0, last + 1, row["stride"]))
 
 
-def test_both_notations_give_what_the_code_makes():
+def test_both_formulas_equal_the_measured_sizes():
     assert found("padding_stride").values["formulas agree"]
 
 
-def test_valid_same_and_full():
+def test_valid_same_and_full_padding_give_6_8_and_10():
     assert found("padding_stride").values["words"] == {"valid": 6, "same": 8, "full": 10}
 
 
-def test_stride_3_down_and_2_across():
+def test_strides_of_3_down_and_2_across_give_the_textbook_result():
     assert found("padding_stride").values["uneven"] == [[0, 8], [6, 8]]

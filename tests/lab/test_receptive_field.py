@@ -1,34 +1,35 @@
-"""How far units see, and how much of that counts."""
+"""Receptive fields and effective receptive fields."""
 
 import pytest
 
-from cnnlab.lab.receptive_field import effective, ways
+from cnnlab.lab.receptive_field import count_paths, effective
 from tests.lab.findings import found
 
 
-def test_two_stacked_3x3_convolutions_see_the_whole_of_5x5():
+def test_two_stacked_3x3_convolutions_see_5x5_pixels():
     side = [1, 2, 3, 2, 1]
     assert found("receptive_field").values["ways"] == [[a * b for b in side] for a in side]
 
 
-def test_the_field_grows_by_two_pixels_a_layer_and_what_counts_with_the_root():
+def test_the_field_grows_linearly_and_the_effective_field_with_the_square_root():
     stacked = found("receptive_field").values["stacked"]
     assert {int(depth): row["field"] for depth, row in stacked.items()} == {
         depth: 2 * depth + 1 for depth in (1, 2, 4, 8, 16, 32, 64)
     }
     assert stacked["64"]["effective"] / stacked["16"]["effective"] == pytest.approx(2, rel=0.03)
-    # n sums of three pixels have variance 2n/3; exp(-r^2 / 2 variance) is 4.55 % on a circle, taken as a square.
+    # n sums of three pixels have variance 2n/3. The effective side is that of a square with the area of the circle
+    # on which exp(-r^2 / (2 * variance)) is 4.55 %: r^2 = 2 * variance * 3.090.
     variance = 2 * 64 / 3
     expected = (3.14159 * 2 * variance * 3.090) ** 0.5
     assert stacked["64"]["effective"] == pytest.approx(expected, rel=0.03)
 
 
-def test_all_of_a_shallow_field_counts():
-    assert effective(ways(1)) == 3
-    assert effective(ways(2)) == 5
+def test_shallow_fields_are_completely_effective():
+    assert effective(count_paths(1)) == 3
+    assert effective(count_paths(2)) == 5
 
 
-def test_networks_have_their_field_and_a_part_of_it_counts():
+def test_the_effective_field_of_networks_is_a_fraction_of_the_field():
     networks = found("receptive_field").values["networks"]
     fields = {name: row["field"] for name, row in networks.items()}
     assert fields == {"VGG-11 to conv4": 62, "VGG-11 to conv5": 134, "plain-20": 81, "ResNet-20": 81}

@@ -1,4 +1,4 @@
-"""1/N + 1/D_K² of the multiplications, in any layer and in MobileNet."""
+"""The fraction 1/N + 1/D_K² of the multiplications, in single layers and in MobileNet."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from cnnlab.models.mobilenet import SEPARABLE
 
 @pytest.mark.parametrize("kernel_size", KERNELS)
 @pytest.mark.parametrize("out_channels", [WIDTHS[0], 33, WIDTHS[-1]])
-def test_the_formula_is_what_is_counted(out_channels, kernel_size):
+def test_the_formula_equals_the_traced_fraction(out_channels, kernel_size):
     assert traced_fraction(out_channels, kernel_size) == pytest.approx(formula(out_channels, kernel_size), rel=1e-12)
 
 
-def test_mobilenet_as_published_and_with_standard_convolutions():
+def test_mobilenet_costs_are_those_of_the_paper():
     separable, standard = mobilenets()
     assert separable.total("macs") == 568_740_352
-    assert standard.total("macs") // 10**6 == 4_867  # the paper's table 4 says 4,866 M and 29.3 M parameters
+    assert standard.total("macs") // 10**6 == 4_867  # table 4 of the paper: 4,866 M and 29.3 M parameters
     assert round(standard.parameters / 1e6, 1) == 29.3
     assert separable.rows[-1].shape == standard.rows[-1].shape
 

@@ -1,4 +1,4 @@
-"""Where the gradient of a deep network vanishes, where it grows, and what keeps it."""
+"""Where the gradient of a deep network vanishes, where it grows, and how it is preserved."""
 
 import pytest
 
@@ -11,20 +11,20 @@ def values():
     return experiment(Settings()).values
 
 
-def test_every_layer_of_every_network_has_a_norm(values):
+def test_each_layer_of_each_network_has_a_norm(values):
     stacks, sigmoids, convolutions = (list(panel.values()) for panel in values["norms"].values())
     for runs, layers in ((stacks + sigmoids, DEPTH), (convolutions, 55)):
-        assert [[len(norms) for norms in several] for several in runs] == [[layers] * SEEDS] * len(runs)
+        assert [[len(norms) for norms in by_seed] for by_seed in runs] == [[layers] * SEEDS] * len(runs)
 
 
-def test_sigmoids_lose_the_gradient_and_relus_keep_it(values):
+def test_the_gradient_vanishes_with_sigmoids_and_not_with_tanh_and_relu(values):
     ratios = next(iter(values["first_to_last"].values()))
     assert ratios["sigmoid"] < 0.25 ** (DEPTH / 2)
     assert 0.1 < ratios["tanh"] < 10
     assert 0.1 < ratios["ReLU"] < 10
 
 
-def test_shortcuts_and_batch_norm_each_repair_the_sigmoids(values):
+def test_shortcuts_or_batch_norm_prevent_vanishing_with_sigmoids(values):
     ratios = values["first_to_last"]["30 layers of sigmoids"]
     assert ratios["plain"] < 1e-12
     assert 0.02 < ratios["with shortcuts"] < 50
@@ -38,7 +38,7 @@ def test_batch_norm_without_shortcuts_makes_the_gradient_grow(values):
     assert 0.05 < ratios["resnet56, no batch norm"] < 20
 
 
-def test_without_batch_norm_the_gradient_is_tiny_or_huge_everywhere(values):
+def test_without_batch_norm_the_gradient_is_tiny_or_large_in_all_layers(values):
     norms = values["norms"]["55 convolutions with ReLU"]
     assert max(max(run) for run in norms["plain56, no batch norm"]) < 1e-3
     assert min(min(run) for run in norms["resnet56, no batch norm"]) > 10

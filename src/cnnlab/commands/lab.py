@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 from cnnlab.config.schema import LabConfig
+from cnnlab.errors import UserError
 from cnnlab.figures.style import save
 from cnnlab.files import write_atomically, writing
 from cnnlab.lab.finding import Finding, Settings
 from cnnlab.lab.notebook import EXPERIMENTS, index_page
+from cnnlab.lab.photograph import photograph
 from cnnlab.machine.setup import keep_freed_memory, set_threads
 
 
@@ -17,11 +19,16 @@ def run(cfg: LabConfig) -> None:
     """Run the experiment that `cfg.lab` names, or `all`, and write the results to `cfg.figures`.
 
     Raises:
-        UserError: a result cannot be written.
+        UserError: the image cannot be used, or a result cannot be written.
     """
-    folder = Path(cfg.figures)
+    image, folder = None if cfg.image is None else Path(cfg.image), Path(cfg.figures)
+    if image is not None:
+        try:
+            photograph(image)  # before the first experiment runs
+        except ValueError as error:
+            raise UserError(str(error)) from error
     keep_freed_memory()
-    settings = Settings(None if cfg.image is None else Path(cfg.image), cfg.seed, set_threads(cfg.trainer.threads))
+    settings = Settings(image, cfg.seed, set_threads(cfg.trainer.threads))
     with writing(f"figures={folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     findings = {name: _run(name, settings, folder) for name in (EXPERIMENTS if cfg.lab == "all" else (cfg.lab,))}

@@ -1,4 +1,4 @@
-"""A confusion matrix: which class was taken for which."""
+"""A confusion matrix: the predicted classes of each true class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,21 +8,31 @@ from torch import Tensor
 
 from cnnlab.figures.style import figure, save, styled
 
-MOST_LABELED = 20  # with more classes than this, cells are too small for numbers
+MOST_LABELED = 20  # with more classes, the cells are too small for numbers
 
 
 @styled
 def draw_confusion(counts: Tensor, classes: Sequence[str], title: str, path: Path) -> Path:
-    """Draw `counts` (true class, predicted class) as shares of each true class, with the counts in the cells."""
+    """Draw a confusion matrix as fractions of each true class, with the counts in the cells.
+
+    Args:
+        counts: (num_classes, num_classes) numbers of images, by true and predicted class.
+        classes: the class names.
+        title: the title of the figure.
+        path: the PNG file to write.
+
+    Returns:
+        `path`.
+    """
     n = len(classes)
     fractions = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
     side = 2.2 + 0.42 * min(n, MOST_LABELED)
-    drawn = figure(side + 0.6, side)
-    axes = drawn.subplots()
+    fig = figure(side + 0.6, side)
+    axes = fig.subplots()
     axes.grid(visible=False)
     image = axes.imshow(fractions.numpy(), cmap="Blues", vmin=0, vmax=1)
-    drawn.colorbar(image, ax=axes, fraction=0.046, label="fraction of the true class")
-    axes.set(xlabel="predicted", ylabel="true")
+    fig.colorbar(image, ax=axes, fraction=0.046, label="fraction of the true class")
+    axes.set(xlabel="predicted class", ylabel="true class")
     axes.set_title(title, fontsize=10)
     if n <= MOST_LABELED:
         rotation: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, classes)) > 3 else {}
@@ -34,4 +44,4 @@ def draw_confusion(counts: Tensor, classes: Sequence[str], title: str, path: Pat
                     color = "white" if fractions[row, column] > 0.5 else "#333333"
                     text = f"{int(counts[row, column])}"
                     axes.text(column, row, text, ha="center", va="center", color=color, fontsize=7)
-    return save(drawn, path)
+    return save(fig, path)

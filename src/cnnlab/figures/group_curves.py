@@ -1,4 +1,4 @@
-"""Groups of runs by epoch, a color each: loss, accuracy, and gradients by layer where they were measured."""
+"""Groups of runs, one color each: loss and accuracy by epoch, and gradients by layer if the runs recorded them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,11 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from cnnlab.figures.style import PALETTE, figure, save, styled
 
 COLORS = (*PALETTE, "#7a4fa3", "#555555")
-BOTH = 3  # groups up to which training and validation stand in one panel
-WIDE = 20.0  # ratio of the largest to the smallest loss from which its axis is logarithmic
-DOTTED = 30  # layers up to which each has a dot
+BOTH = 3  # up to this number of groups, a panel shows training and validation
+WIDE = 20.0  # the loss axis is logarithmic above this ratio of the largest to the smallest loss
+DOTTED = 30  # up to this number of layers, each layer has a dot
 GRADIENT = "gradient/"
-LEGEND = 12  # characters of a legend's line in an inch
+LEGEND = 12  # characters per inch in the legend
 
 Rows = Sequence[Mapping[str, float | None]]
 Curve = list[tuple[float, float, float]]  # epoch, mean over seeds, sample standard deviation
@@ -23,16 +23,24 @@ Curve = list[tuple[float, float, float]]  # epoch, mean over seeds, sample stand
 
 @styled
 def draw_groups(groups: Mapping[str, Sequence[Rows]], path: Path) -> Path:
-    """Draw each group's mean over its runs, which are rows of metrics.csv, in a band of ± one standard deviation.
+    """Draw the mean of each group in a band of ± one sample standard deviation.
 
-    Training is dashed, validation solid; where there is one epoch they are hollow and full points. Layers' gradients,
-    in columns `gradient/<layer>` in order of depth, are those of the last epoch, and of the first as a thinner line.
+    Training curves are dashed and validation curves solid; with a single epoch they are hollow and filled points. The
+    gradient norms of the last epoch are fig as thick lines, those of the first epoch as thin lines.
+
+    Args:
+        groups: for each group, its runs as rows of `metrics.csv`. The columns `gradient/<layer>` hold the norms of the
+            gradients, in order of depth.
+        path: the PNG file to write.
+
+    Returns:
+        `path`.
     """
     with_gradients = any(_layers(runs) for runs in groups.values())
     width = 12.6 if with_gradients else 9.0
-    drawn = figure(width, 3.6)
+    fig = figure(width, 3.6)
     colors = dict(zip(groups, (COLORS[i % len(COLORS)] for i in range(len(groups))), strict=True))
-    loss, acc, *others = drawn.subplots(1, 3 if with_gradients else 2, gridspec_kw={"wspace": 0.06})
+    loss, acc, *others = fig.subplots(1, 3 if with_gradients else 2, gridspec_kw={"wspace": 0.06})
     both = len(groups) <= BOTH
     _draw_metric(loss, groups, colors, "loss", ("train", "val") if both else ("train",))
     has_validation = any(curve_of(runs, "val/acc") for runs in groups.values())
@@ -40,13 +48,13 @@ def draw_groups(groups: Mapping[str, Sequence[Rows]], path: Path) -> Path:
     for axes in others:
         _draw_gradients(axes, groups, colors)
     handles = [Line2D([], [], color=color, linewidth=2, label=name) for name, color in colors.items()]
-    per_line = int(width * LEGEND) // (max(map(len, groups)) + 6)
-    drawn.legend(handles=handles, loc="outside lower center", ncols=max(1, min(len(handles), per_line)), fontsize=9)
-    return save(drawn, path)
+    columns = int(width * LEGEND) // (max(map(len, groups)) + 6)
+    fig.legend(handles=handles, loc="outside lower center", ncols=max(1, min(len(handles), columns)), fontsize=9)
+    return save(fig, path)
 
 
 def curve_of(runs: Iterable[Rows], column: str) -> Curve:
-    """By epoch, over the runs that have the column there."""
+    """The mean and standard deviation of `column` by epoch, over the runs that have a value."""
     by_epoch: dict[float, list[float]] = {}
     for rows in runs:
         for row in rows:
@@ -59,20 +67,20 @@ def curve_of(runs: Iterable[Rows], column: str) -> Curve:
 def _draw_metric(
     axes: Axes, groups: Mapping[str, Sequence[Rows]], colors: Mapping[str, str], metric: str, stages: Sequence[str]
 ) -> None:
-    """One panel; a stage is `train` or `val`."""
+    """Draw one panel; `stages` contains `train`, `val` or both."""
     scale, title = {"loss": (1, "loss"), "acc": (100, "accuracy, %")}[metric]
-    longest = 0
+    epochs = 0
     shown: list[float] = []
     for name, runs in groups.items():
         for stage in stages:
             curve = curve_of(runs, f"{stage}/{metric}")
             if curve:
-                longest = max(longest, len(curve))
+                epochs = max(epochs, len(curve))
                 shown += [scale * middle for _, middle, _ in curve]
                 _draw_curve(axes, curve, scale, colors[name], dashed=stage == "train")
     words = {"train": "training", "val": "validation"}
-    looks = "training hollow, validation full" if longest == 1 else "training dashed, validation solid"
-    axes.set_title(f"{words[stages[0]]} {title}" if len(stages) == 1 else f"{title}: {looks}", fontsize=10)
+    legend = "training hollow, validation filled" if epochs == 1 else "training dashed, validation solid"
+    axes.set_title(f"{words[stages[0]]} {title}" if len(stages) == 1 else f"{title}: {legend}", fontsize=10)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if metric == "loss" and shown:
@@ -95,7 +103,7 @@ def _draw_curve(axes: Axes, curve: Curve, scale: float, color: str, dashed: bool
 
 
 def _scale_loss(axes: Axes, shown: Sequence[float]) -> None:
-    """From 0 on, or logarithmic where small losses would all lie at the bottom; a band does not set the limits."""
+    """Start the axis at 0, or make it logarithmic for a wide range of losses; the bands do not affect the limits."""
     positive = [value for value in shown if value > 0]
     if positive and max(positive) > WIDE * min(positive):
         axes.set_yscale("log")
@@ -105,7 +113,7 @@ def _scale_loss(axes: Axes, shown: Sequence[float]) -> None:
 
 
 def _layers(runs: Sequence[Rows]) -> list[str]:
-    """The columns of gradients, in order of depth."""
+    """The gradient columns, in order of depth."""
     return list(dict.fromkeys(key for rows in runs for row in rows[:1] for key in row if key.startswith(GRADIENT)))
 
 
@@ -113,14 +121,14 @@ def _draw_gradients(axes: Axes, groups: Mapping[str, Sequence[Rows]], colors: Ma
     marker = "o" if max(len(_layers(runs)) for runs in groups.values()) <= DOTTED else None
     for name, runs in groups.items():
         curves = {depth: curve_of(runs, layer) for depth, layer in enumerate(_layers(runs), start=1)}
-        for which, width, alpha in ((0, 0.8, 0.55), (-1, 1.6, 1.0)):
-            norms = {depth: curve[which][1] for depth, curve in curves.items() if curve and curve[which][1] > 0}
+        for epoch, width, alpha in ((0, 0.8, 0.55), (-1, 1.6, 1.0)):
+            norms = {depth: curve[epoch][1] for depth, curve in curves.items() if curve and curve[epoch][1] > 0}
             axes.plot(
                 list(norms), list(norms.values()), color=colors[name], linewidth=width, alpha=alpha, marker=marker,
                 markersize=2 * width,
             )  # fmt: skip
     axes.set_yscale("log")
     axes.set_xlim(left=0.5)
-    axes.set_title("norm of a layer's gradient: last epoch, first thin", fontsize=10)
-    axes.set_xlabel("layer, from the input on")
+    axes.set_title("gradient norm by layer: thin first, thick last epoch", fontsize=10)
+    axes.set_xlabel("layer, counted from the input")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,7 +1,7 @@
-"""Names beside points, moved until none lies on another name or point."""
+"""Labels beside points, placed so that no label overlaps another label or a point."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,29 +11,37 @@ from matplotlib.transforms import Bbox
 
 from cnnlab.figures.style import DPI
 
-POINT = 5.0  # half the side, in pixels, of the square that a point keeps free
-NEAR = 20.0  # pixels within which a name needs no line to its point
+POINT = 5.0  # half the side in pixels of the free square around a point
+NEAR = 20.0  # up to this distance in pixels, no line connects a label to its point
 DIRECTIONS = (0, 180, 45, -45, 135, -135, 90, -90, 20, -20, 160, -160, 70, -70, 110, -110)  # degrees, best first
-LONGEST = 30  # rings that are tried
+RINGS = 30  # of candidate positions around a point
 
 
 def place_labels(
-    drawn: Figure, axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str], colors: Sequence[str]
+    fig: Figure, axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str], colors: Sequence[str]
 ) -> None:
-    """Write each name beside its point, given in data coordinates; the axes' limits must be final."""
-    drawn.set_dpi(DPI)
-    drawn.draw_without_rendering()  # the layout decides where points lie
-    renderer = FigureCanvasAgg(drawn).get_renderer()
+    """Write each name beside its point.
+
+    Args:
+        fig: the figure of `axes`.
+        axes: the axes, whose limits must be final.
+        points: the points in data coordinates.
+        names: the label of each point.
+        colors: the color of each label.
+    """
+    fig.set_dpi(DPI)
+    fig.draw_without_rendering()  # the layout determines the positions of the points
+    renderer = FigureCanvasAgg(fig).get_renderer()
     pixels = axes.transData.transform(list(points))
     taken = [Bbox.from_extents(x - POINT, y - POINT, x + POINT, y + POINT) for x, y in pixels]
     for (x, y), name, color in zip(pixels, names, colors, strict=True):
         text = axes.text(0, 0, name, fontsize=7.5, color=color, ha="center", va="center", transform=None)
-        text.set_path_effects([withStroke(linewidth=2.0, foreground="white")])  # legible above lines
+        text.set_path_effects([withStroke(linewidth=2.0, foreground="white")])  # readable on top of lines
         extent = text.get_window_extent(renderer)
         box = _free_place(x, y, extent.width, extent.height, taken, axes.get_window_extent(renderer))
         taken.append(box)
-        centre_x, centre_y = axes.transAxes.inverted().transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
-        text.set_position((centre_x, centre_y))
+        center_x, center_y = axes.transAxes.inverted().transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
+        text.set_position((center_x, center_y))
         text.set_transform(axes.transAxes)
         nearest = (min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1))
         if math.dist((x, y), nearest) > NEAR:
@@ -42,19 +50,23 @@ def place_labels(
 
 
 def _free_place(x: float, y: float, width: float, height: float, taken: Sequence[Bbox], inside: Bbox) -> Bbox:
-    """The first box of this size around the point that is free and inside; the first of all where none is."""
-    first = None
-    for ring in range(LONGEST):
+    """The first candidate box around the point that is free and inside the axes, or else the first candidate."""
+    candidates = list(_candidates(x, y, width, height))
+    free = (
+        box
+        for box in candidates
+        if inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
+        if not any(box.overlaps(other) for other in taken)
+    )
+    return next(free, candidates[0])
+
+
+def _candidates(x: float, y: float, width: float, height: float) -> Iterator[Bbox]:
+    """Boxes of this size around the point, the nearest and the best directions first."""
+    for ring in range(RINGS):
         radius = POINT + 3 + 6 * ring
         for degrees in DIRECTIONS:
             angle = math.radians(degrees)
-            right, up = math.cos(angle), math.sin(angle)
-            centre_x = x + right * (radius + width / 2)
-            centre_y = y + up * (radius + height / 2)
-            box = Bbox.from_bounds(centre_x - width / 2, centre_y - height / 2, width, height)
-            first = first or box
-            within = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
-            if within and not any(box.overlaps(other) for other in taken):
-                return box
-    assert first is not None
-    return first
+            left = x + math.cos(angle) * (radius + width / 2) - width / 2
+            bottom = y + math.sin(angle) * (radius + height / 2) - height / 2
+            yield Bbox.from_bounds(left, bottom, width, height)

@@ -1,4 +1,4 @@
-"""Parallel coordinates: an axis a parameter, a line a trial, colored by what came out."""
+"""Parallel coordinates: one axis per parameter and one line per trial, colored by the result."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,9 @@ GRAY = "#d5d5d5"
 class Coordinate:
     """One axis from 0 to 1.
 
-    Args:
-        ticks: what is written at which height.
-        heights: of each line; None where it leaves the axis out.
+    Attributes:
+        ticks: the tick labels by height.
+        heights: the height of each line; None for a line that skips the axis.
     """
 
     ticks: Mapping[float, str]
@@ -34,31 +34,31 @@ class Coordinate:
 
 
 def number_axis(low: float, high: float, log: bool, values: Sequence[float | None]) -> Coordinate:
-    """Numbers between two ends, which may be spread by their logarithm."""
+    """An axis of numbers from `low` to `high`, linear or logarithmic; a line outside the range skips the axis."""
     scale = math.log if log else float
 
     def height(value: float) -> float:
         return (scale(value) - scale(low)) / (scale(high) - scale(low))
 
     inner = _powers(low, high) if log else list(np.linspace(low, high, 5)[1:-1])
-    free = [value for value in inner if 0.07 < height(value) < 0.93]  # the ends' labels need their place
-    ticks = {height(value): f"{value:.3g}" for value in (low, *free, high)}
+    inner = [value for value in inner if 0.07 < height(value) < 0.93]  # labels closer to the ends would overlap
+    ticks = {height(value): f"{value:.3g}" for value in (low, *inner, high)}
     return Coordinate(
         ticks, [height(value) if value is not None and low <= value <= high else None for value in values]
     )
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten where there are few, else the powers alone."""
+    """Powers of ten between `low` and `high`; below two decades, also 2 and 5 times the powers."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     digits = (1, 2, 5) if math.log10(high / low) < 2 else (1,)
     return [value for e in exponents for digit in digits if low < (value := digit * 10.0**e) < high]
 
 
 def choice_axis(choices: Sequence[str], values: Sequence[str | None]) -> Coordinate:
-    """Values without an order, the same distance apart."""
-    places = {choice: (i + 0.5) / len(choices) for i, choice in enumerate(choices)}
-    return Coordinate({y: choice for choice, y in places.items()}, [places.get(str(value)) for value in values])
+    """An axis of unordered choices at equal distances."""
+    positions = {choice: (i + 0.5) / len(choices) for i, choice in enumerate(choices)}
+    return Coordinate({y: choice for choice, y in positions.items()}, [positions.get(str(value)) for value in values])
 
 
 @styled
@@ -70,23 +70,29 @@ def draw_parallel(
     name: str,
     path: Path,
 ) -> Path:
-    """Draw a line for each of `values`, the better above the others and the best one in a color of its own.
+    """Draw one line per trial, with the better ones in front and the best one in a color of its own.
 
     Args:
-        values: None where there is none to compare, as of a pruned trial, which is gray.
-        rises: whether higher values are better.
-        percent: whether the values are shares.
+        coordinates: the axes by parameter.
+        values: the result of each trial; None for a pruned trial, which is gray.
+        rises: higher values are better.
+        percent: the values are fractions, shown as percentages.
+        name: the name of the values.
+        path: the PNG file to write.
+
+    Returns:
+        `path`.
     """
-    drawn = figure(2.4 + 1.9 * len(coordinates), 4.2)
+    fig = figure(2.4 + 1.9 * len(coordinates), 4.2)
     known = [value for value in values if value is not None]
-    # Colors are spread over the better three of four; the others have the last.
+    # The color scale covers the best three quarters; the others have its last color.
     worst, best = float(np.quantile(known, 0.25 if rises else 0.75)), max(known) if rises else min(known)
     scale = Normalize(min(worst, best), max(worst, best))
-    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, 256))  # its brightest yellow is lost on white
+    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, 256))  # bright yellow is hard to see on white
     palette = ListedColormap(shades[::-1] if rises else shades)
     colors = ScalarMappable(scale, palette)
     order = sorted(range(len(values)), key=lambda i: _goodness(values[i], rises))
-    axes = drawn.subplots()
+    axes = fig.subplots()
     for i in order:
         heights = [coordinate.heights[i] for coordinate in coordinates.values()]
         value, is_best = values[i], i == order[-1]
@@ -98,21 +104,21 @@ def draw_parallel(
     axes.set_ylim(-0.04, 1.12)
     axes.axis("off")
     form = FuncFormatter(lambda value, _: f"{100 * value:.4g} %" if percent else f"{value:.3g}")
-    bar = drawn.colorbar(colors, ax=axes, format=form, shrink=0.85, pad=0.05, extend="min" if rises else "max")
+    bar = fig.colorbar(colors, ax=axes, format=form, shrink=0.85, pad=0.05, extend="min" if rises else "max")
     bar.outline.set_visible(False)
-    pruned = ", pruned ones gray" if len(known) < len(values) else ""
-    bar.set_label(f"{name}; the best trial thick{pruned}", fontsize=9)
+    pruned = ", pruned trials gray" if len(known) < len(values) else ""
+    bar.set_label(f"{name}; best trial thick{pruned}", fontsize=9)
     bar.ax.tick_params(labelsize=8)
-    return save(drawn, path)
+    return save(fig, path)
 
 
 def _goodness(value: float | None, rises: bool) -> float:
-    """The higher the better; none is worst."""
+    """A sort key: the better the higher; None is the worst."""
     return -math.inf if value is None else value if rises else -value
 
 
 def _draw_line(axes: Axes, heights: Sequence[float | None], color: object, width: float) -> None:
-    """A smooth curve from axis to axis; it has a gap where the line leaves one out."""
+    """Draw a smooth curve from axis to axis, with a gap at a skipped axis."""
     for x, (left, right) in enumerate(pairwise(heights)):
         if left is not None and right is not None:
             points = [(x, left), (x + 0.5, left), (x + 0.5, right), (x + 1, right)]

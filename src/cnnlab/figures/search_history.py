@@ -1,4 +1,4 @@
-"""A study's trials in their order, and the best so far."""
+"""The trials of a search in order, and the best value so far."""
 
 import math
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from cnnlab.figures.style import PALETTE, figure, save, styled
 
 PALE = "#888888"
-MARGIN = 0.12  # of the height, above and below
+MARGIN = 0.12  # above and below, as a fraction of the range
 
-Point = tuple[int, float]  # number, value
+Point = tuple[int, float]  # trial number and value
 
 
 @styled
@@ -26,34 +26,41 @@ def draw_search_history(
     name: str,
     path: Path,
 ) -> Path:
-    """Draw each trial's value against its number; those far below the others stand as triangles at the border.
+    """Draw the value of each trial against its number; outliers become triangles at the border.
 
     Args:
-        default: the default recipe's value, a line; None for none.
-        rises: whether higher values are better.
-        name: of the value.
+        done: the completed trials.
+        pruned: the pruned trials.
+        failed: the numbers of the failed trials.
+        default: the value of the default recipe, fig as a line; None for no line.
+        rises: higher values are better.
+        name: the name of the value.
+        path: the PNG file to write.
+
+    Returns:
+        `path`.
     """
-    drawn = figure(7.5, 3.8)
-    axes = drawn.subplots()
+    fig = figure(7.5, 3.8)
+    axes = fig.subplots()
     if done:
         values = [value for _, value in done]
-        better = sorted(values, reverse=rises)[: (3 * len(values) + 3) // 4]  # the axis is for three of four
+        better = sorted(values, reverse=rises)[: (3 * len(values) + 3) // 4]  # the axis shows the best three quarters
         _set_limits(axes, better if default is None else [*better, default])
         best = list(accumulate(values, max if rises else min))
         steps = [number for number, _ in done]
         last = max([*steps, *(number for number, _ in pruned), *failed])
         axes.step([*steps, last], [*best, best[-1]], "-", where="post", color=PALETTE[1], label="best so far")
-    for points, color, filled, label in ((done, PALETTE[0], True, "done"), (pruned, PALE, False, "pruned")):
+    for points, color, filled, label in ((done, PALETTE[0], True, "completed"), (pruned, PALE, False, "pruned")):
         _scatter(axes, points, color, filled, label)
     if default is not None:
         axes.axhline(default, color=PALETTE[2], linewidth=1.2, linestyle=(0, (4, 2)), label="default recipe")
     for i, number in enumerate(failed):
         axes.axvline(number, color="#e3e3e3", linewidth=6, zorder=0, label="" if i else "failed")
-    axes.set(xlabel="trial", ylabel=f"{name}; triangles lie beyond" if _beyond(axes, [*done, *pruned]) else name)
+    axes.set(xlabel="trial", ylabel=f"{name}; triangles: outside the axis" if _beyond(axes, [*done, *pruned]) else name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.02)
-    drawn.legend(loc="outside upper center", ncols=5, fontsize=9)
-    return save(drawn, path)
+    fig.legend(loc="outside upper center", ncols=5, fontsize=9)
+    return save(fig, path)
 
 
 def _set_limits(axes: Axes, shown: Sequence[float]) -> None:

@@ -1,4 +1,4 @@
-"""How long the same computation takes by several methods."""
+"""The time of the same computation by several methods."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,44 +13,44 @@ Point = tuple[float, float]
 
 @styled
 def draw_speeds(
-    times: Mapping[str, Sequence[Point]], shapes: Mapping[str, Mapping[str, float]], rates: Mapping[str, float]
+    times: Mapping[str, Sequence[Point]], shapes: Mapping[str, Mapping[str, float]], throughputs: Mapping[str, float]
 ) -> Figure:
-    """Draw what methods take, all on logarithmic axes.
+    """Draw the times of the methods on logarithmic axes.
 
     Args:
-        times: by method, seconds against multiply-accumulates.
-        shapes: by shape of a convolution and method, how many times as fast as PyTorch's it is.
-        rates: by method, images a second.
+        times: for each method, points (multiply-accumulates, seconds).
+        shapes: for each shape of a convolution, the speed of each method relative to PyTorch.
+        throughputs: for each method, images/s in training LeNet-5; the loop runs at batch size 1.
     """
     colors = dict(zip(times, (*PALETTE, "#555555"), strict=False))
-    drawn = figure(13.0, 4.2)
-    left, middle, right = drawn.subplots(1, 3, width_ratios=(3, 3, 2))
+    fig = figure(13.0, 4.5)
+    left, middle, right = fig.subplots(1, 3, width_ratios=(3, 3, 2))
     for method, points in times.items():
         macs, seconds = zip(*sorted(points), strict=True)
         left.plot(macs, seconds, marker="o", markersize=4, color=colors[method], label=method)
     left.set(
-        xscale="log",
-        yscale="log",
-        xlabel="multiply-accumulates of the forward pass",
-        ylabel="seconds, forward and backward",
-    )
-    left.set_title("3x3 convolutions, time", fontsize=10)
-    left.legend(loc="upper left", fontsize=8)
+        xscale="log", yscale="log",
+        xlabel="multiply-accumulates of the forward pass", ylabel="time of forward and backward pass, s",
+    )  # fmt: skip
+    left.set_title("3x3 convolutions: time", fontsize=10)
+    fig.legend(loc="outside lower center", ncols=len(times), fontsize=9)
     _draw_shapes(middle, shapes, colors)
-    names = list(rates)
-    bars = right.barh(names, list(rates.values()), color=[colors[name] for name in names], height=0.65)
-    right.bar_label(bars, [f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" for rate in rates.values()], padding=3)
-    right.set(xscale="log")
+    bars = right.barh(
+        list(throughputs), list(throughputs.values()), color=[colors[method] for method in throughputs], height=0.65
+    )
+    right.bar_label(
+        bars, [f"{value:,.0f}" if value >= 10 else f"{value:.1f}" for value in throughputs.values()], padding=3
+    )
+    right.set(xscale="log", xlabel="images/s")
     right.margins(x=0.25)
     right.invert_yaxis()
     right.grid(visible=False, axis="y")
-    right.set_xlabel("images a second")
-    right.set_title("training LeNet-5", fontsize=10)
-    return drawn
+    right.set_title("training LeNet-5 (loop: batch size 1)", fontsize=10)
+    return fig
 
 
 def _draw_shapes(axes: Axes, shapes: Mapping[str, Mapping[str, float]], colors: Mapping[str, str]) -> None:
-    """Bars from PyTorch's speed, to the left where a method is slower."""
+    """Draw bars that start at the speed of PyTorch and extend to the left for slower methods."""
     methods = [method for method in colors if any(method in speeds for speeds in shapes.values())]
     height = 0.8 / len(methods)
     for i, speeds in enumerate(shapes.values()):
@@ -63,7 +63,7 @@ def _draw_shapes(axes: Axes, shapes: Mapping[str, Mapping[str, float]], colors: 
                 textcoords="offset points",
             )  # fmt: skip
     axes.axvline(1, color="#555555", linewidth=1)
-    axes.set(xscale="log")
+    axes.set(xscale="log", xlabel="speed relative to PyTorch")
     axes.margins(x=0.2)
     axes.set_yticks(range(len(shapes)), [shape.replace(", ", "\n") for shape in shapes])
     axes.xaxis.set_major_formatter(ScalarFormatter())
@@ -71,5 +71,4 @@ def _draw_shapes(axes: Axes, shapes: Mapping[str, Mapping[str, float]], colors: 
     axes.set_xticks([0.1, 0.2, 0.5, 1, 2, 5])
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("speed, PyTorch's is 1")
-    axes.set_title("3x3 convolutions, by shape", fontsize=10)
+    axes.set_title("3x3 convolutions: relative speed by shape", fontsize=10)

@@ -1,4 +1,4 @@
-"""The look that all figures share: matplotlib without a screen, one palette, light axes."""
+"""The common style of all figures: one palette and light axes, fig without a display."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,14 @@ import matplotlib as mpl
 from cycler import cycler
 from matplotlib.figure import Figure
 
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for all eyes
+PALETTE = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+)  # Okabe and Ito, color-blind safe
 
 DPI = 130
 
@@ -23,18 +30,18 @@ STYLE: Any = {
 }
 
 
-styled = mpl.rc_context(STYLE)  # as a decorator: what the function draws has this style
+styled = mpl.rc_context(STYLE)  # a decorator for functions that draw
 
 
 @styled
 def figure(width: float, height: float) -> Figure:
-    """An empty figure of `width` x `height` inches."""
+    """Create an empty figure of `width` x `height` inches."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 @styled
-def save(drawn: Figure, path: Path) -> Path:
-    """Write a PNG."""
+def save(fig: Figure, path: Path) -> Path:
+    """Write the figure as a PNG file, create its folder if needed, and return `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    drawn.savefig(path, dpi=DPI)
+    fig.savefig(path, dpi=DPI)
     return path

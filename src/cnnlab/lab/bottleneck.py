@@ -1,7 +1,8 @@
-"""The bottleneck: a 1x1 convolution to a few channels makes the 5x5 convolution behind it cheap.
+"""The bottleneck: a 1x1 convolution to few channels makes the 5x5 convolution that follows it cheap.
 
-From 192 to 32 channels of 28x28 pixels, as in GoogLeNet's inception (3a): Szegedy et al., "Going deeper with
-convolutions", 2014, table 1.
+The example maps 192 to 32 channels at 28x28 pixels, as in the 5x5 branch of GoogLeNet's inception (3a).
+
+Source: Szegedy et al., "Going deeper with convolutions", 2014, section 4 (1x1 reductions) and table 1 (inception 3a).
 """
 
 from collections.abc import Mapping
@@ -19,33 +20,33 @@ from cnnlab.rendering.tables import aligned
 
 EXAMPLE = EXAMPLES["192 to 32 channels, 28x28"]
 COLORS = {"conv 5x5": PALETTE[1], "conv 1x1": PALETTE[2]}
-# The drawing: a map's side, its depth on paper and a channel's length; arrow, longest bar, from row to row.
+# Lengths in the drawing: the front height of a map, its perspective depth, the width per channel;
 SIDE, DEEP, LENGTH = 26.0, 11.0, 0.22
+# the arrow between maps, the longest bar, the distance between rows.
 GAP, BAR, ROW = 26.0, 110.0, 70.0
 
 
 def experiment(settings: Settings) -> Finding:
-    ways = EXAMPLE.traces()
-    direct, narrow = (taken.total("multiplications") for taken in ways.values())
-    title = f"The bottleneck takes {narrow / 1e6:.1f} M multiplications where 5x5 alone takes {direct / 1e6:.1f} M"
+    traces = EXAMPLE.traces()
+    direct, narrow = (trace.total("multiplications") for trace in traces.values())
+    title = f"The bottleneck reduces the multiplications from {direct / 1e6:.1f} M to {narrow / 1e6:.1f} M"
     lines, values = [], {}
-    for name, taken in ways.items():
-        lines += [name]
-        pairs = [(f"  {row.kind} to {by(row.shape)}", _costs(row.multiplications, row.weights)) for row in taken.rows]
+    for name, trace in traces.items():
+        pairs = [(f"  {row.kind} to {by(row.shape)}", _costs(row.multiplications, row.weights)) for row in trace.rows]
         if len(pairs) > 1:
-            pairs.append(("  together", _costs(taken.total("multiplications"), taken.total("weights"))))
-        lines += [aligned([(f"{step:<28}", costs) for step, costs in pairs]), ""]
+            pairs.append(("  total", _costs(trace.total("multiplications"), trace.total("weights"))))
+        lines += [name, aligned([(f"{step:<28}", costs) for step, costs in pairs]), ""]
         values[name] = {
-            "multiplications": taken.total("multiplications"),
-            "weights": taken.total("weights"),
-            "steps": [[row.kind, row.multiplications, row.weights] for row in taken.rows],
+            "multiplications": trace.total("multiplications"),
+            "weights": trace.total("weights"),
+            "steps": [[row.kind, row.multiplications, row.weights] for row in trace.rows],
         }
-    lines += [f"{direct / narrow:.1f} times fewer multiplications; the map in between has 16 of the 192 channels"]
-    return Finding(title, "\n".join(lines), values, draw(ways))
+    lines += [f"{direct / narrow:.1f} times fewer multiplications: the 1x1 convolution reduces 192 channels to 16"]
+    return Finding(title, "\n".join(lines), values, draw(traces))
 
 
 def by(shape: tuple[int, ...]) -> str:
-    """Height, width, channels, as the papers write a map's shape."""
+    """Format (C, H, W) as HxWxC, as the papers do."""
     channels, height, width = shape
     return f"{height}x{width}x{channels}"
 
@@ -55,48 +56,48 @@ def _costs(multiplications: int, weights: int) -> str:
 
 
 @styled
-def draw(ways: Mapping[str, Trace]) -> Figure:
-    """Each way a row of maps, as long as they have channels, above a bar of its multiplications."""
-    drawn = figure(8.5, 6.6)
-    axes = drawn.subplots()
+def draw(traces: Mapping[str, Trace]) -> Figure:
+    """Draw one row of maps per variant, as wide as their channels, above a bar of the multiplications."""
+    fig = figure(8.5, 6.6)
+    axes = fig.subplots()
     axes.set_axis_off()
     axes.set_aspect("equal")
-    most = max(taken.total("multiplications") for taken in ways.values())
-    for bottom, taken in zip((ROW, 0), ways.values(), strict=True):
-        _draw_maps(axes, taken, bottom)
-        _draw_costs(axes, taken, bottom - 17, most)
-    return drawn
+    most = max(trace.total("multiplications") for trace in traces.values())
+    for bottom, trace in zip((ROW, 0), traces.values(), strict=True):
+        _draw_maps(axes, trace, bottom)
+        _draw_costs(axes, trace, bottom - 17, most)
+    return fig
 
 
-def _draw_maps(axes: Axes, taken: Trace, bottom: float) -> None:
+def _draw_maps(axes: Axes, trace: Trace, bottom: float) -> None:
     left, middle = 0.0, bottom + (SIDE + DEEP) / 2
-    for i, shape in enumerate([taken.shape, *(row.shape for row in taken.rows)]):
+    for i, shape in enumerate([trace.shape, *(row.shape for row in trace.rows)]):
         if i:
-            row = taken.rows[i - 1]
+            row = trace.rows[i - 1]
             arrow = {"arrowstyle": "-|>", "color": "#333333"}
             axes.annotate("", (left + GAP - 2, middle), (left + 2, middle), arrowprops=arrow)
             axes.text(left + GAP / 2, middle + 1.5, row.kind, ha="center", va="bottom")
-            cost = f"{row.multiplications / 1e6:.1f} M"
-            place = (left + GAP / 2, middle - 2)
-            axes.text(*place, cost, ha="center", va="top", fontsize=11, weight="bold", color=COLORS[row.kind])
+            axes.text(
+                left + GAP / 2, middle - 2, f"{row.multiplications / 1e6:.1f} M",
+                ha="center", va="top", fontsize=11, weight="bold", color=COLORS[row.kind],
+            )  # fmt: skip
             left += GAP
         right = _draw_map(axes, left, bottom, LENGTH * shape[0])
         axes.text((left + right) / 2, bottom - 3, by(shape), ha="center", va="top")
         left = right
 
 
-def _draw_costs(axes: Axes, taken: Trace, height: float, most: int) -> None:
+def _draw_costs(axes: Axes, trace: Trace, height: float, most: int) -> None:
     left = 0.0
-    for row in taken.rows:
+    for row in trace.rows:
         width = BAR * row.multiplications / most
         axes.barh(height, width, left=left, height=6, color=COLORS[row.kind])
         left += width
-    total = taken.total("multiplications")
-    axes.text(left + 2, height, f"{total / 1e6:.1f} M multiplications", va="center")
+    axes.text(left + 2, height, f"{trace.total('multiplications') / 1e6:.1f} M multiplications", va="center")
 
 
 def _draw_map(axes: Axes, left: float, bottom: float, length: float) -> float:
-    """A block whose length is its channels, seen from the front and above; the place of its right end."""
+    """Draw a block in perspective and return the x coordinate of its right end."""
     end, top = left + length, bottom + SIDE
     faces = {
         0.55: [(left, bottom), (end, bottom), (end, top), (left, top)],

@@ -1,8 +1,12 @@
 """Cross-correlation, which networks call convolution, against the convolution of mathematics.
 
-They are the same but for the kernel, which the true convolution turns by 180 degrees. The turn is what makes it
-commute: image and kernel may change places. The product of two polynomials is the true convolution of their
-coefficients.
+They differ in one step: the true convolution first rotates the kernel by 180 degrees. The rotation makes it
+commutative, so image and kernel can be swapped. The true convolution of the coefficients of two polynomials gives the
+coefficients of their product.
+
+Sources: Zhang et al., "Dive into Deep Learning", 2023, section 7.2.5, "Cross-Correlation and Convolution"; Goodfellow,
+Bengio and Courville, "Deep Learning", 2016, section 9.1, equations 9.4 (convolution), 9.5 (its commuted form) and 9.6
+(cross-correlation).
 """
 
 import torch
@@ -19,34 +23,34 @@ FIRST, SECOND = torch.tensor([1.0, 2, 3]), torch.tensor([4.0, 5])  # 1 + 2x + 3x
 
 
 def correlate(a: Tensor, b: Tensor) -> Tensor:
-    """`b` slid over `a`, with every overlap: (H, W) or (L,)."""
+    """The cross-correlation of `a` with the kernel `b`, (H, W) or (L,), with full padding."""
     slide = ops.conv2d if a.ndim == 2 else ops.conv1d
     return slide(a[None], b[None, None], padding="full")[0]
 
 
 def convolve(a: Tensor, b: Tensor) -> Tensor:
-    """The true convolution of `a` and `b`, with every overlap: (H, W) or (L,)."""
+    """The true convolution of `a` with the kernel `b`, (H, W) or (L,), with full padding."""
     slide = ops.true_conv2d if a.ndim == 2 else ops.true_conv1d
     return slide(a[None], b[None, None], padding="full")[0]
 
 
 def polynomial(coefficients: Tensor) -> str:
-    """1 + 2x + 3x^2, for (1, 2, 3)."""
+    """Format the polynomial with these coefficients: `1 + 2x + 3x^2` for (1, 2, 3)."""
     powers = ["", "x", *(f"x^{power}" for power in range(2, len(coefficients)))]
     return " + ".join(f"{value:.0f}{power}" for value, power in zip(coefficients.tolist(), powers, strict=True))
 
 
 def compare() -> dict[str, list[bool]]:
-    """What holds for the image with the kernel, and for the two polynomials' coefficients."""
+    """Whether each identity holds for (IMAGE, KERNEL) and for (FIRST, SECOND)."""
     pairs = ((IMAGE, KERNEL), (FIRST, SECOND))
     return {
-        "cross-correlation with the turned kernel = convolution": [
-            torch.equal(correlate(a, _turn(b)), convolve(a, b)) for a, b in pairs
+        "cross-correlation with the rotated kernel = convolution": [
+            torch.equal(correlate(a, _rotate(b)), convolve(a, b)) for a, b in pairs
         ],
-        "convolution commutes": [torch.equal(convolve(a, b), convolve(b, a)) for a, b in pairs],
-        "cross-correlation commutes": [torch.equal(correlate(a, b), correlate(b, a)) for a, b in pairs],
-        "exchanged, the cross-correlation is turned": [
-            torch.equal(correlate(a, b), _turn(correlate(b, a))) for a, b in pairs
+        "convolution is commutative": [torch.equal(convolve(a, b), convolve(b, a)) for a, b in pairs],
+        "cross-correlation is commutative": [torch.equal(correlate(a, b), correlate(b, a)) for a, b in pairs],
+        "swapping operands rotates the cross-correlation": [
+            torch.equal(correlate(a, b), _rotate(correlate(b, a))) for a, b in pairs
         ],
     }
 
@@ -55,26 +59,27 @@ def experiment(settings: Settings) -> Finding:
     answers = compare()
     product = convolve(FIRST, SECOND)
     title = (
-        "With the kernel turned by 180° cross-correlation is convolution, which commutes: "
+        "Cross-correlation with the kernel rotated by 180° is convolution, which also multiplies polynomials: "
         f"({polynomial(FIRST)})({polynomial(SECOND)}) = {polynomial(product)}"
     )
     text = "\n".join(
         [
-            "with full padding, integers, so that equal means every bit:",
+            "full padding; all values are integers, so equal results are identical:",
             f"{'':56}{'image':>8}{'1-D':>8}",
             *(
                 f"{question:<56}" + "".join(f"{'yes' if answer else 'no':>8}" for answer in row)
                 for question, row in answers.items()
             ),
             "",
-            f"in 1-D: ({polynomial(FIRST)})({polynomial(SECOND)}), coefficients by rising power:",
-            f"  convolution        {_numbers(product)}   the product: {polynomial(product)}",
-            f"  exchanged          {_numbers(convolve(SECOND, FIRST))}",
-            f"  cross-correlation  {_numbers(correlate(FIRST, SECOND))}",
-            f"  exchanged          {_numbers(correlate(SECOND, FIRST))}",
+            f"1-D: a = {polynomial(FIRST)} and b = {polynomial(SECOND)}, coefficients in ascending order:",
+            f"  convolution of a with b        {_numbers(product)}   the product: {polynomial(product)}",
+            f"  convolution of b with a        {_numbers(convolve(SECOND, FIRST))}",
+            f"  cross-correlation of a with b  {_numbers(correlate(FIRST, SECOND))}",
+            f"  cross-correlation of b with a  {_numbers(correlate(SECOND, FIRST))}",
             "",
-            "a single bright pixel is answered with the kernel by convolution, with the turned kernel by",
-            "cross-correlation; a network that learns its kernels learns them turned, and need not care",
+            "Around a single bright pixel, convolution writes the kernel, and cross-correlation writes the kernel",
+            "rotated by 180°. A network learns its kernels, so it learns the rotated ones: both operations can compute",
+            "the same functions.",
         ]
     )
     values = {
@@ -87,7 +92,7 @@ def experiment(settings: Settings) -> Finding:
 
 
 def draw(product: Tensor) -> Figure:
-    """Both of the image, and both with image and kernel exchanged; the polynomials' coefficients."""
+    """Draw both operations on image and kernel, with the operands swapped below, and the polynomials."""
     coefficients = torch.zeros(3, len(product))
     for row, values in zip(coefficients, (FIRST, SECOND, product), strict=True):
         row[: len(values)] = values
@@ -95,18 +100,18 @@ def draw(product: Tensor) -> Figure:
         {
             "image": IMAGE,
             "kernel": KERNEL,
-            "cross-correlation: kernel turned": correlate(IMAGE, KERNEL),
-            "convolution: kernel as it is": convolve(IMAGE, KERNEL),
-            "1 + 2x + 3x², 4 + 5x, product": coefficients,
-            "kernel, turned": ops.flip_kernel(KERNEL),
-            "exchanged: another result": correlate(KERNEL, IMAGE),
-            "exchanged: the same": convolve(KERNEL, IMAGE),
+            "cross-correlation of image with kernel": correlate(IMAGE, KERNEL),
+            "convolution of image with kernel": convolve(IMAGE, KERNEL),
+            "coefficients of 1 + 2x + 3x², 4 + 5x, product": coefficients,
+            "kernel rotated by 180°": ops.flip_kernel(KERNEL),
+            "cross-correlation of kernel with image (differs)": correlate(KERNEL, IMAGE),
+            "convolution of kernel with image (equal)": convolve(KERNEL, IMAGE),
         },
         per_row=4,
     )
 
 
-def _turn(values: Tensor) -> Tensor:
+def _rotate(values: Tensor) -> Tensor:
     return values.flip(list(range(values.ndim)))
 
 

@@ -1,4 +1,4 @@
-"""Scikit-learn's handwritten digits as they are, 8x8 pixels, and a short training on them."""
+"""The 8x8 handwritten digits of scikit-learn, and a short training on them."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,20 @@ from torch import Tensor, nn
 from cnnlab.data.images import Split
 from cnnlab.data.splits import hold_out
 
-Images = tuple[Tensor, Tensor]
-"""Float images (N, 1, H, W) from 0 to 1 and their labels (N,)."""
+Images = tuple[Tensor, Tensor]  # float images (N, 1, H, W) in [0, 1] and labels (N,)
 
 BATCH = 40
-RATE = 3e-3  # Adam's
+LEARNING_RATE = 3e-3  # of Adam
 
 
 def digits(train_size: int, seed: int) -> tuple[Images, Images]:
-    """`train_size` of the 1,797 digits, drawn by `seed` with all classes alike, and the others."""
+    """Split the 1,797 digits into a stratified random sample of `train_size` digits and the rest."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    whole = Split(torch.from_numpy(bunch.images).byte().unsqueeze(1), torch.from_numpy(bunch.target).long())
-    rest, drawn = hold_out(whole, train_size, seed)
-    return (drawn.images / 16, drawn.labels), (rest.images / 16, rest.labels)  # 17 gray levels
+    images = Split(torch.from_numpy(bunch.images).byte().unsqueeze(1), torch.from_numpy(bunch.target).long())
+    rest, sample = hold_out(images, train_size, seed)
+    return (sample.images / 16, sample.labels), (rest.images / 16, rest.labels)  # 17 gray levels
 
 
 def trained(
@@ -33,22 +32,25 @@ def trained(
     seed: int,
     after_epoch: Callable[[nn.Module], None] = lambda net: None,
 ) -> nn.Module:
-    """What `build` makes, trained with Adam and in evaluation mode; `seed` decides weights, order and dropout.
+    """Build a network, train it with Adam and return it in evaluation mode.
 
     Args:
-        after_epoch: is given the network, in evaluation mode, after each epoch.
+        build: returns the untrained network.
+        data: the training images and their labels.
+        epochs: number of epochs.
+        seed: determines the initial weights, the order of the images and dropout.
+        after_epoch: called with the network, in evaluation mode, after each epoch.
     """
     images, labels = data
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = build()
-        optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
+        optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, fused=True)
         for _ in range(epochs):
             net.train()
             for batch in torch.randperm(len(labels)).split(BATCH):
-                loss = F.cross_entropy(net(images[batch]), labels[batch])
                 optimizer.zero_grad()
-                loss.backward()
+                F.cross_entropy(net(images[batch]), labels[batch]).backward()
                 optimizer.step()
             net.eval()
             after_epoch(net)
@@ -56,8 +58,8 @@ def trained(
 
 
 @torch.no_grad()
-def scores(net: nn.Module, data: Images) -> tuple[float, float]:
-    """The mean cross-entropy over `data`, and the accuracy in per cent."""
+def evaluate(net: nn.Module, data: Images) -> tuple[float, float]:
+    """The mean cross-entropy over `data`, and the accuracy in percent."""
     images, labels = data
     logits = net(images)
     return float(F.cross_entropy(logits, labels)), 100 * float((logits.argmax(1) == labels).double().mean())

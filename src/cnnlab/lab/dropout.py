@@ -1,7 +1,10 @@
-"""Dropout: what a layer does in training and in testing, and what that does against learning by heart.
+"""Dropout: its effect on a layer in training and in evaluation, and its effect on overfitting.
 
-In training each value is set to 0 with probability p and the others are divided by 1 - p, so that the expectation is
-kept and a test needs no dropout and no correction. An mlp learns 200 digits by heart with and without it.
+In training, each value is set to 0 with probability p and the others are divided by 1 - p. This preserves the
+expectation, so evaluation needs neither dropout nor a correction. An mlp overfits 200 digits with and without dropout.
+
+Sources: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014, section 4 (the
+model); Zhang et al., "Dive into Deep Learning", 2023, section 5.6 (with the division by 1 - p in training).
 """
 
 from collections.abc import Mapping
@@ -14,7 +17,7 @@ from torch import Tensor, nn
 from cnnlab import models, ops
 from cnnlab.figures.maps import draw_map
 from cnnlab.figures.style import PALETTE, figure, styled
-from cnnlab.lab.digits import Images, digits, scores, trained
+from cnnlab.lab.digits import Images, digits, evaluate, trained
 from cnnlab.lab.finding import Finding, Settings
 
 P = 0.5
@@ -25,33 +28,37 @@ NAMES = {0.0: "without dropout", P: f"dropout {P}"}
 
 
 def layer(seed: int, p: float = P) -> dict[str, Tensor]:
-    """One layer on values (6, 6) from 1 to 9: two passes in training, their mean over DRAWS, and the test."""
+    """Apply dropout to (6, 6) values from 1 to 9: two training passes, the mean of DRAWS passes, and evaluation."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randint(1, 10, (6, 6), generator=generator).double()
     passes = torch.stack([ops.dropout(x, p, training=True, generator=generator) for _ in range(DRAWS)])
     return {
         "input": x,
-        "in training": passes[0],
-        "the next time": passes[1],
-        f"mean of {DRAWS:,} times": passes.mean(0),
-        "in testing": ops.dropout(x, p, training=False),
+        "training pass 1": passes[0],
+        "training pass 2": passes[1],
+        f"mean of {DRAWS:,} training passes": passes.mean(0),
+        "evaluation": ops.dropout(x, p, training=False),
     }
 
 
 def curves(p: float, train: Images, val: Images, seed: int, epochs: int) -> dict[str, list[float]]:
-    """After each epoch: the losses on the training and the validation images and the latter's accuracy in per cent.
+    """Train an mlp and measure it after each epoch: training loss, validation loss, validation accuracy in percent.
 
-    All are measured without dropout; `seed` draws first weights, order and what is dropped.
+    Args:
+        p: the probability of dropout, used in training only.
+        train: the training images.
+        val: the validation images.
+        seed: determines the initial weights, the order of the images and the dropped values.
+        epochs: number of epochs.
     """
-    found: dict[str, list[float]] = {"train/loss": [], "val/loss": [], "val/acc": []}
+    results: dict[str, list[float]] = {"train/loss": [], "val/loss": [], "val/acc": []}
 
     def measure(net: nn.Module) -> None:
-        now = (scores(net, train)[0], *scores(net, val))
-        for values, value in zip(found.values(), now, strict=True):
+        for values, value in zip(results.values(), (evaluate(net, train)[0], *evaluate(net, val)), strict=True):
             values.append(value)
 
     trained(lambda: models.mlp(image_size=8, hidden=HIDDEN, dropout=p), train, epochs, seed, after_epoch=measure)
-    return found
+    return results
 
 
 def experiment(settings: Settings) -> Finding:
@@ -60,67 +67,69 @@ def experiment(settings: Settings) -> Finding:
     seeds = range(SEEDS * settings.seed, SEEDS * (settings.seed + 1))
     runs = {name: [curves(p, *data, seed, EPOCHS) for seed in seeds] for p, name in NAMES.items()}
     stacked = {
-        name: {metric: torch.tensor([run[metric] for run in several]) for metric in several[0]}
-        for name, several in runs.items()
+        name: {metric: torch.tensor([run[metric] for run in by_seed]) for metric in by_seed[0]}
+        for name, by_seed in runs.items()
     }
     (_, bare), (_, dropped) = stacked.items()
     title = (
-        f"With dropout the least validation loss is {dropped['val/loss'].amin(1).mean():.2f} in place of "
-        f"{bare['val/loss'].amin(1).mean():.2f}, the last accuracy {dropped['val/acc'][:, -1].mean():.1f} in place of "
-        f"{bare['val/acc'][:, -1].mean():.1f} %"
+        f"With dropout, the lowest validation loss is {dropped['val/loss'].amin(1).mean():.2f} instead of "
+        f"{bare['val/loss'].amin(1).mean():.2f}, and the final accuracy is {dropped['val/acc'][:, -1].mean():.1f} % "
+        f"instead of {bare['val/acc'][:, -1].mean():.1f} %"
     )
-    x, mean = maps["input"], maps[f"mean of {DRAWS:,} times"]
-    zeros = float((maps["in training"] == 0).double().mean())
+    x, first, _, mean, evaluated = maps.values()
     lines = [
-        f"a layer of 36 values, p = {P}: in training {zeros:.0%} become 0 and the others are doubled; in testing "
-        f"{'nothing changes' if maps['in testing'].equal(x) else 'values change'}",
-        f"mean of the input {x.mean():.3f}, of {DRAWS:,} passes in training {mean.mean():.3f}",
+        f"36 values, p = {P}: in training, {(first == 0).double().mean():.0%} become 0 and the others are doubled",
+        f"in evaluation, {'no value changes' if evaluated.equal(x) else 'values CHANGE'}",
+        f"the input has mean {x.mean():.3f}, the average of {DRAWS:,} training passes has mean {mean.mean():.3f}",
         "",
-        f"mlp with {' and '.join(map(str, HIDDEN))} hidden units on {TRAIN_SIZE} digits, mean ± std of {SEEDS} seeds",
-        f"{'':<18}{'training loss':>18}{'validation loss':>18}{'its least':>16}{'at epoch':>14}{'accuracy, %':>16}",
+        f"mlp with {' and '.join(map(str, HIDDEN))} hidden units on {TRAIN_SIZE} digits, mean ± std of {SEEDS} seeds:",
+        f"{'':<18}{'training loss':>18}{'validation loss':>18}{'accuracy, %':>16}{'lowest validation loss':>26}",
+        f"{'':<18}{'last epoch':>18}{'last epoch':>18}{'last epoch':>16}{'value':>16}{'epoch':>10}",
     ]
-    for name, found in stacked.items():
-        least, where = found["val/loss"].min(1)
-        last = {metric: values[:, -1] for metric, values in found.items()}
+    for name, results in stacked.items():
+        lowest, index = results["val/loss"].min(1)
+        train_loss, val_loss, accuracy = (values[:, -1] for values in results.values())
         lines.append(
-            f"{name:<18}{spread(last['train/loss'], 4):>18}{spread(last['val/loss'], 3):>18}{spread(least, 3):>16}"
-            f"{spread(where + 1.0, 0):>14}{spread(last['val/acc'], 1):>16}"
+            f"{name:<18}{spread(train_loss, 4):>18}{spread(val_loss, 3):>18}{spread(accuracy, 1):>16}"
+            f"{spread(lowest, 3):>16}{spread(index + 1.0, 0):>10}"
         )
-    wins = {m: int((dropped[m][:, -1] > bare[m][:, -1]).sum()) for m in dropped}
+    higher = {m: int((dropped[m][:, -1] > bare[m][:, -1]).sum()) for m in dropped}
     lines += [
         "",
-        f"with dropout the last validation loss is lower for {SEEDS - wins['val/loss']} of {SEEDS} seeds, "
-        f"the last accuracy higher for {wins['val/acc']}",
+        f"with dropout, the final validation loss is lower for {SEEDS - higher['val/loss']} of {SEEDS} seeds and the "
+        f"final accuracy is higher for {higher['val/acc']}",
     ]
     values = {"layer": {name: value.tolist() for name, value in maps.items()}, "runs": runs}
     return Finding(title, "\n".join(lines), values, draw(maps, stacked))
 
 
 def spread(values: Tensor, decimals: int) -> str:
+    """Format the mean and the sample standard deviation."""
     return f"{values.mean():.{decimals}f} ± {values.std():.{decimals}f}"
 
 
 @styled
 def draw(maps: Mapping[str, Tensor], stacked: Mapping[str, Mapping[str, Tensor]]) -> Figure:
-    """Above what the layer does, below the losses by epoch."""
-    drawn = figure(10.0, 6.2)
-    above, below = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.6)).ravel()
+    """Draw the passes of the layer above the loss and the accuracy by epoch."""
+    fig = figure(10.0, 6.2)
+    above, below = fig.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.6)).ravel()
     for axes, (name, values) in zip(above.subplots(1, len(maps)), maps.items(), strict=True):
         draw_map(axes, values.round(decimals=1), name)
     losses, accuracies = below.subplots(1, 2)
-    for color, (name, found) in zip(PALETTE, stacked.items(), strict=False):
-        draw_band(losses, found["train/loss"], color, f"{name}, training", "--")
-        draw_band(losses, found["val/loss"], color, f"{name}, validation", "-")
-        draw_band(accuracies, found["val/acc"], color, name, "-")
-    losses.set(ylim=(0, 1), ylabel="loss", xlabel="epoch")
+    for color, (name, results) in zip(PALETTE, stacked.items(), strict=False):
+        draw_band(losses, results["train/loss"], color, f"{name}, training", "--")
+        draw_band(losses, results["val/loss"], color, f"{name}, validation", "-")
+        draw_band(accuracies, results["val/acc"], color, name, "-")
+    losses.set(ylim=(0, 1), ylabel="cross-entropy loss", xlabel="epoch")
+    below.suptitle(f"mean ± std of {SEEDS} seeds", fontsize=10)
     accuracies.set(ylim=(80, 96), ylabel="validation accuracy, %", xlabel="epoch")
     losses.legend()
     accuracies.legend(loc="lower right")
-    return drawn
+    return fig
 
 
-def draw_band(axes: Axes, found: Tensor, color: str, name: str, style: str) -> None:
-    """The mean over seeds (seeds, epochs), and one standard deviation around it."""
-    epochs, mean, std = range(1, found.shape[1] + 1), found.mean(0), found.std(0)
+def draw_band(axes: Axes, values: Tensor, color: str, name: str, style: str) -> None:
+    """Draw the mean over seeds of `values` (seeds, epochs) in a band of ± one standard deviation."""
+    epochs, mean, std = range(1, values.shape[1] + 1), values.mean(0), values.std(0)
     axes.fill_between(epochs, mean - std, mean + std, color=color, alpha=0.15, linewidth=0)
     axes.plot(epochs, mean, style, color=color, label=name, linewidth=1.6)

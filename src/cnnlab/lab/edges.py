@@ -1,18 +1,20 @@
-"""Edges: a kernel of two numbers finds where an image turns from white to black, and nothing else.
+"""Edge detection: the kernel (1, -1) responds where a pixel differs from its right neighbor, and nowhere else.
 
-The textbook's image of 6x8 pixels is white with four black columns in the middle. The kernel (1, -1) subtracts each
-pixel's right neighbor: 0 within a color, 1 from white to black, -1 from black to white.
+The 6x8 image is white with four black columns in the middle. The kernel subtracts the right neighbor of each pixel
+from the pixel itself: the result is 0 within a color, 1 from white to black and -1 from black to white.
+
+Source: Zhang et al., "Dive into Deep Learning", 2023, section 7.2.3, "Object Edge Detection in Images".
 """
 
 import torch
 
 from cnnlab import ops
 from cnnlab.figures.maps import draw_maps
-from cnnlab.lab.finding import Finding, Settings
+from cnnlab.lab.finding import Finding, Settings, text_rows
 
 
 def textbook_image() -> torch.Tensor:
-    """(1, 1, 6, 8): ones, with columns 3 to 6 of zeros."""
+    """Build the (1, 1, 6, 8) image: ones, with zeros in columns 3 to 6."""
     x = torch.ones(1, 1, 6, 8)
     x[:, :, :, 2:6] = 0
     return x
@@ -22,20 +24,23 @@ def experiment(settings: Settings) -> Finding:
     x = textbook_image()
     kernel = torch.tensor([[[[1.0, -1.0]]]])
     vertical = ops.conv2d(x, kernel)[0, 0]
-    turned = ops.conv2d(x.mT, kernel)[0, 0]
+    transposed = ops.conv2d(x.mT, kernel)[0, 0]
     columns = {value: [i + 1 for i in range(7) if (vertical[:, i] == value).all()] for value in (1, -1)}
-    picture = draw_maps(
-        {"image": x[0, 0], "kernel": kernel[0, 0], "edges": vertical, "of the image turned by 90°": turned}
-    )
+    maps = {
+        "image": x[0, 0],
+        "kernel": kernel[0, 0],
+        "response": vertical,
+        "response to the transposed image": transposed,
+    }
     title = f"The kernel (1, -1) marks column {columns[1][0]} with 1 and column {columns[-1][0]} with -1"
-    rows = [" ".join(f"{value:2.0f}" for value in row) for row in vertical.tolist()]
     text = "\n".join(
         [
-            "the image, 6 x 8:",
-            *(" ".join(f"{value:2.0f}" for value in row) for row in x[0, 0].tolist()),
-            "cross-correlated with (1, -1), 6 x 7:",
-            *rows,
-            f"the turned image gives {'zeros' if not turned.any() else 'edges'}: the kernel sees vertical edges only",
+            "image, 6 x 8:",
+            *text_rows(x[0, 0]),
+            "cross-correlation with the kernel (1, -1), 6 x 7:",
+            *text_rows(vertical),
+            f"the response to the transposed image is {'not ' if transposed.any() else ''}zero everywhere:",
+            "this kernel detects vertical edges only",
         ]
     )
-    return Finding(title, text, {"edges": vertical.tolist(), "turned": turned.tolist()}, picture)
+    return Finding(title, text, {"edges": vertical.tolist(), "turned": transposed.tolist()}, draw_maps(maps))

@@ -1,10 +1,10 @@
-"""The list of the lab's experiments, and the page that shows them all."""
+"""The list of experiments, and the page that shows them all."""
 
 from html import escape
 
 from cnnlab.lab.finding import Finding
 
-# In the order of the study notes; each is a module of this package.
+# In the order of the study notes. Each name is a module of this package.
 EXPERIMENTS = (
     "edges",
     "laplacian",
@@ -22,8 +22,7 @@ EXPERIMENTS = (
     "vanishing_gradient",
 )
 
-OF_A_PHOTOGRAPH = ("laplacian", "learn_kernel", "pooling")
-
+OF_A_PHOTOGRAPH = ("laplacian", "learn_kernel", "pooling")  # the experiments that take `image=`
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -49,7 +48,7 @@ nav {{ columns: 3; }}
 
 
 def index_page(findings: dict[str, Finding]) -> str:
-    """One HTML page with every experiment: title, figure, text."""
+    """Build one HTML page with the title, the figure and the text of each experiment."""
     links = "".join(f'<div><a href="#{name}">{name}</a></div>' for name in findings)
     sections = "\n".join(
         f'<section id="{name}">\n<h2>{name}</h2>\n<p>{escape(finding.title)}</p>\n'

@@ -1,4 +1,4 @@
-"""The photograph that experiments filter: one that ships with scikit-learn, or the user's own."""
+"""The photograph that experiments filter: `china.jpg` of scikit-learn, or an image file of yours."""
 
 from pathlib import Path
 
@@ -9,28 +9,27 @@ from torch import Tensor
 
 from cnnlab.data.image_folders import read_image
 from cnnlab.data.images import SourceError
-from cnnlab.errors import UserError
 
 SMALLEST, LARGEST = 64, 640  # pixels of the shorter and of the longer side
 
 
-def photograph(path: Path | None) -> Tensor:
-    """(H, W) grays from 0 to 1; the longer side has at most 640 pixels, which a larger picture is reduced to.
+def photograph(image: Path | None) -> Tensor:
+    """Read a photograph as gray values (H, W) in [0, 1]; a longer side above 640 pixels is reduced to 640.
 
     Args:
-        path: a picture; None for `china.jpg` of scikit-learn, 427 x 640.
+        image: an image file; None for `china.jpg` of scikit-learn, 427 x 640.
 
     Raises:
-        UserError: the file is missing, no picture, too small, or of one gray.
+        ValueError: the file is missing, not an image, too small, or has only one gray value.
     """
-    picture = _shipped() if path is None else _read(path)
-    picture.thumbnail((LARGEST, LARGEST))
-    grays = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)
+    photo = _shipped() if image is None else _read(image)
+    photo.thumbnail((LARGEST, LARGEST))
+    grays = torch.from_numpy(np.asarray(photo, dtype=np.float32) / 255)
     height, width = grays.shape
     if min(height, width) < SMALLEST:
-        raise UserError(f"image={path} must have at least {SMALLEST} pixels a side, got {height} x {width}")
+        raise ValueError(f"image={image} must have at least {SMALLEST} pixels a side, got {height} x {width}")
     if grays.min() == grays.max():
-        raise UserError(f"image={path} must have more than one gray, got {grays.min():.3g} everywhere")
+        raise ValueError(f"image={image} must have more than one gray value, got {grays.min():.3g} everywhere")
     return grays
 
 
@@ -40,8 +39,8 @@ def _shipped() -> Image.Image:
     return Image.fromarray(load_sample_image("china.jpg")).convert("L")
 
 
-def _read(path: Path) -> Image.Image:
+def _read(image: Path) -> Image.Image:
     try:
-        return read_image(path, "L")
+        return read_image(image, "L")
     except SourceError as error:
-        raise UserError(f"image={error}") from error
+        raise ValueError(f"image={error}") from error

@@ -1,9 +1,13 @@
-"""Receptive fields: how far a unit sees, and how much of that counts.
+"""Receptive fields: the pixels that a unit sees, and the part of them that contributes noticeably.
 
-Two stacked 3x3 convolutions see all of 5x5 pixels, the middle one by nine ways and a corner by one. That pile of ways
-becomes a bell curve with depth: the field grows by 2 pixels a layer, the bell's width with the root of the depth only.
-After Luo et al., "Understanding the effective receptive field in deep convolutional neural networks", 2016, whose
-measure is taken here: the root of the number of pixels with more than 4.55 % of the largest gradient.
+Two stacked 3x3 convolutions see 5x5 pixels; nine paths lead from the center to the unit and one from each corner. With
+depth, the number of paths per pixel approaches a Gaussian. The receptive field grows by 2 pixels per layer, but the
+width of the Gaussian grows with the square root of the depth only.
+
+The effective receptive field is the square root of the number of pixels whose gradient exceeds 4.55 % of the maximum.
+
+Source: Luo et al., "Understanding the effective receptive field in deep convolutional neural networks", 2016, section 2
+(the theory) and section 3 (the measure).
 """
 
 import math
@@ -21,17 +25,17 @@ from cnnlab.analysis.measured_field import measured_field
 from cnnlab.analysis.trace import trace
 from cnnlab.figures.maps import draw_map
 from cnnlab.figures.style import PALETTE, figure, styled
-from cnnlab.lab.finding import Finding, Settings
+from cnnlab.lab.finding import Finding, Settings, text_rows
 from cnnlab.models.resnet import CifarResNet
 
-COUNTS = 0.0455  # of the largest gradient: what lies beyond two standard deviations of a bell curve
+THRESHOLD = 0.0455  # of the largest gradient: the probability beyond two standard deviations of a Gaussian
 DEPTHS = (1, 2, 4, 8, 16, 32, 64)
-ROOM = 1.2  # times the field: the pictures' side
-DRAWS = 4  # random pictures whose gradients are averaged
+MARGIN = 1.2  # side of the random images, in receptive fields
+DRAWS = 4  # random images whose gradients are averaged
 
 
-def ways(depth: int) -> Tensor:
-    """How much each pixel counts for a unit after `depth` 3x3 convolutions whose weights are all one: the gradient."""
+def count_paths(depth: int) -> Tensor:
+    """Count the paths from each pixel to one unit after `depth` 3x3 convolutions: the gradient with all weights 1."""
     size = 2 * depth + 1
     image = torch.zeros(1, size, size, dtype=torch.float64, requires_grad=True)
     y: Tensor = image
@@ -42,12 +46,12 @@ def ways(depth: int) -> Tensor:
 
 
 def effective(gradient: Tensor) -> float:
-    """The side of a square of as many pixels as count."""
-    return float((gradient > COUNTS * gradient.max()).sum()) ** 0.5
+    """The side of the effective receptive field in pixels."""
+    return float((gradient > THRESHOLD * gradient.max()).sum()) ** 0.5
 
 
 def untrained(seed: int) -> dict[str, nn.Module]:
-    """Networks with random weights, up to a convolution: one at two depths, and one without and with shortcuts."""
+    """Build networks with random weights: VGG-11 cut at two depths, and one without and one with shortcuts."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vgg = models.vgg11(num_classes=10, image_size=32)
@@ -67,13 +71,13 @@ def _stages(net: CifarResNet) -> nn.Sequential:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the middle unit of a network's map sees.
+class Measured:
+    """The receptive field of the central unit of a network's last map.
 
     Attributes:
-        field: pixels a side, by arithmetic and, with positive weights, by gradient.
-        first: row and column of its first pixel.
-        gradient: (H, W), by each pixel of random pictures: root of the mean square over channels and pictures.
+        field: side of the receptive field in pixels; arithmetic and the gradient with positive weights agree on it.
+        first: row and column of the first pixel of the field.
+        gradient: (H, W) gradient of the unit by the pixels, as root mean square over channels and random images.
     """
 
     field: int
@@ -81,92 +85,106 @@ class Seen:
     gradient: Tensor
 
     @property
-    def counts(self) -> float:
+    def effective(self) -> float:
         return effective(self.gradient)
 
 
-def see(net: nn.Module, generator: torch.Generator) -> Seen:
-    """Measure `net` with pictures somewhat larger than its field."""
+def measure(net: nn.Module, generator: torch.Generator) -> Measured:
+    """Measure `net` on random images somewhat larger than its receptive field."""
     net.requires_grad_(requires_grad=False)
     field = measured_field(net, trace(net, 3, 64))
     assert field is not None
     axis = field.vertical
-    size = axis.jump * math.ceil(axis.size * ROOM / axis.jump)
+    size = axis.jump * math.ceil(axis.size * MARGIN / axis.jump)
     image = torch.randn(DRAWS, 3, size, size, generator=generator, requires_grad=True)
     y = net(image)
     unit = y.shape[2] // 2
     signs = torch.randn(y.shape[:2], generator=generator)
     (gradient,) = torch.autograd.grad((y[:, :, unit, unit] * signs).sum(), image)
-    return Seen(axis.size, axis.first + unit * axis.jump, gradient.square().mean((0, 1)).sqrt())
+    return Measured(axis.size, axis.first + unit * axis.jump, gradient.square().mean((0, 1)).sqrt())
 
 
 def experiment(settings: Settings) -> Finding:
-    five = ways(2)
-    bells = {depth: ways(depth) for depth in DEPTHS}
-    growth = {depth: {"field": len(bell), "effective": effective(bell)} for depth, bell in bells.items()}
+    paths = {depth: count_paths(depth) for depth in DEPTHS}
+    growth = {depth: {"field": len(counts), "effective": effective(counts)} for depth, counts in paths.items()}
     generator = torch.Generator().manual_seed(settings.seed)
-    found = {name: see(net, generator) for name, net in untrained(settings.seed).items()}
+    networks = {name: measure(net, generator) for name, net in untrained(settings.seed).items()}
     title = (
-        f"Two stacked 3x3 convolutions see all {int((five > 0).sum())} of 5 x 5 pixels; 64 see "
-        f"{growth[64]['field']} pixels a side, of which {growth[64]['effective']:.0f} count"
+        f"Two stacked 3x3 convolutions see 5 x 5 pixels; 64 see {growth[64]['field']} x {growth[64]['field']}, but the "
+        f"effective receptive field has a side of {growth[64]['effective']:.0f} pixels only"
     )
     text = "\n".join(
         [
-            "ways from each pixel of 5 x 5 through two 3x3 convolutions:",
-            *("  " + " ".join(f"{value:2.0f}" for value in row) for row in five.tolist()),
+            "number of paths from each of 5 x 5 pixels through two 3x3 convolutions:",
+            *text_rows(paths[2]),
             "",
-            "pixels a side of the field, and of what counts (more than 4.55 % of the largest gradient):",
+            "side in pixels of the receptive field and of its effective part (gradient above 4.55 % of the maximum):",
             f"{'3x3 convolutions, all weights 1':<34}" + "".join(f"{depth:>7}" for depth in DEPTHS),
-            f"{'  field':<34}" + "".join(f"{row['field']:>7}" for row in growth.values()),
-            f"{'  counts':<34}" + "".join(f"{row['effective']:>7.1f}" for row in growth.values()),
+            f"{'  receptive field':<34}" + "".join(f"{row['field']:>7}" for row in growth.values()),
+            f"{'  effective':<34}" + "".join(f"{row['effective']:>7.1f}" for row in growth.values()),
             "",
-            f"{'networks with random weights':<34}{'field':>7}{'counts':>7}",
-            *(f"{f'  {name}':<34}{seen.field:>7}{seen.counts:>7.1f}" for name, seen in found.items()),
-            "the field is the same by arithmetic and by the gradient of positive weights",
+            f"{'networks with random weights':<34}{'field':>7}{'effective':>11}",
+            *(f"{f'  {name}':<34}{net.field:>7}{net.effective:>11.1f}" for name, net in networks.items()),
+            "Layer arithmetic and the gradient with positive weights give the same receptive fields.",
         ]
     )
     values = {
-        "ways": five.tolist(),
+        "ways": paths[2].tolist(),
         "stacked": {str(depth): row for depth, row in growth.items()},
-        "networks": {name: {"field": seen.field, "effective": seen.counts} for name, seen in found.items()},
+        "networks": {name: {"field": net.field, "effective": net.effective} for name, net in networks.items()},
     }
-    return Finding(title, text, values, draw(five, growth, found))
+    return Finding(title, text, values, draw(paths[2], growth, networks))
 
 
 @styled
-def draw(five: Tensor, growth: Mapping[int, Mapping[str, float]], found: Mapping[str, Seen]) -> Figure:
-    """The ways through 5x5, the growth with depth, and the gradient's pictures with their fields."""
-    drawn = figure(12, 6.6)
-    upper, lower = drawn.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.12)).ravel()
+def draw(paths: Tensor, growth: Mapping[int, Mapping[str, float]], networks: Mapping[str, Measured]) -> Figure:
+    """Draw the number of paths, the growth with depth, and the gradient of each network with its fields."""
+    fig = figure(12, 6.6)
+    upper, lower = fig.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.12)).ravel()
     left, right = upper.subplots(1, 2, width_ratios=(1, 1.6))
-    draw_map(left, five, "ways from each pixel through two 3x3 convolutions", letters=11)
+    draw_map(left, paths, "number of paths from each pixel through two 3x3 convolutions", letters=11)
     draw_growth(right, growth)
-    for axes, (name, seen) in zip(lower.subplots(1, len(found)), found.items(), strict=True):
-        draw_gradient(axes, name, seen)
-    return drawn
+    panels = lower.subplots(1, len(networks))
+    for axes, (name, net) in zip(panels, networks.items(), strict=True):
+        draw_gradient(axes, name, net)
+    lower.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2,
+        frameon=True, facecolor="black", labelcolor="white", fontsize=9,
+    )  # fmt: skip
+    return fig
 
 
 def draw_growth(axes: Axes, growth: Mapping[int, Mapping[str, float]]) -> None:
     depths = list(growth)
-    for key, color, label in (("field", PALETTE[0], "field: 2n + 1"), ("effective", PALETTE[1], "what counts")):
+    for key, color, label in (("field", PALETTE[0], "receptive field: 2n + 1"), ("effective", PALETTE[1], "effective")):
         axes.plot(depths, [row[key] for row in growth.values()], color=color, marker="o", markersize=4, label=label)
     reference = growth[depths[-1]]["effective"] / depths[-1] ** 0.5
-    axes.plot(depths, [reference * depth**0.5 for depth in depths], color="#777777", linestyle="--", label="~ √n")
-    axes.set(xscale="log", yscale="log", xlabel="3x3 convolutions n", ylabel="pixels a side")
+    axes.plot(
+        depths,
+        [reference * depth**0.5 for depth in depths],
+        color="#777777",
+        linestyle="--",
+        label="proportional to √n",
+    )
+    axes.set(xscale="log", yscale="log", xlabel="number n of 3x3 convolutions", ylabel="side, pixels")
     axes.set_xticks(depths, [str(depth) for depth in depths])
     axes.set_yticks([3, 5, 10, 20, 50, 100], ["3", "5", "10", "20", "50", "100"])
     axes.minorticks_off()
-    axes.set_title("the field grows with the depth, what counts with its root", fontsize=10)
+    axes.set_title("receptive field by depth, all weights 1", fontsize=10)
     axes.legend(fontsize=9)
 
 
-def draw_gradient(axes: Axes, name: str, seen: Seen) -> None:
-    """The gradient, the frame of what can count, and a square as large as what does."""
-    axes.imshow((seen.gradient / seen.gradient.max()).numpy(), cmap="magma", vmin=0, vmax=1)
-    middle = seen.first + seen.field / 2 - 0.5
-    for width, color, line in ((seen.field, "white", "-"), (seen.counts, PALETTE[5], "--")):
-        corner = (middle - width / 2, middle - width / 2)
-        axes.add_patch(Rectangle(corner, width, width, fill=False, edgecolor=color, linewidth=1.4, linestyle=line))
-    axes.set_title(f"{name}, random weights:\n{seen.field} pixels a side, {seen.counts:.0f} count", fontsize=10)
+def draw_gradient(axes: Axes, name: str, net: Measured) -> None:
+    """Draw the gradient, a frame around the receptive field, and a square of the effective side."""
+    axes.imshow((net.gradient / net.gradient.max()).numpy(), cmap="magma", vmin=0, vmax=1)
+    center = net.first + net.field / 2 - 0.5
+    for side, color, style, label in (
+        (net.field, "white", "-", "receptive field"),
+        (net.effective, PALETTE[5], "--", "effective receptive field"),
+    ):
+        corner = (center - side / 2, center - side / 2)
+        axes.add_patch(
+            Rectangle(corner, side, side, fill=False, edgecolor=color, linewidth=1.4, linestyle=style, label=label)
+        )
+    axes.set_title(f"{name}, random weights:\nside {net.field}, effective {net.effective:.0f} pixels", fontsize=10)
     axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)

@@ -1,8 +1,11 @@
-"""Depthwise separable convolution: within each channel first, then 1x1 across them, for 1/N + 1/D_K² of the work.
+"""Depthwise separable convolution: one kernel per channel, then a 1x1 convolution, at 1/N + 1/D_K² of the cost.
 
-A convolution of M to N channels with a kernel of D_K x D_K multiplies D_K²·M·N times at each place; one kernel a
-channel takes D_K²·M and the 1x1 convolution M·N: Howard et al., "MobileNets", 2017, section 3.1. Its table 4
-has the whole network with standard convolutions: 4,866 M multiply-accumulates in place of 569 M.
+A standard convolution from M to N channels with D_K x D_K kernels takes D_K²·M·N multiplications per position. The
+depthwise convolution takes D_K²·M and the 1x1 convolution M·N.
+
+Source: Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision applications", 2017,
+section 3.1 (the formula) and table 4 (the network with standard convolutions: 4,866 M multiply-accumulates instead of
+569 M).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,16 +26,16 @@ from cnnlab.rendering.numbers import rounded
 
 KERNELS = (3, 5, 7)
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
-CHANNELS, SIDE = 16, 14  # of the input; the share depends on neither
+CHANNELS, SIDE = 16, 14  # of the input; the fraction depends on neither
 
 
 def formula(out_channels: int, kernel_size: int) -> float:
-    """The share of a standard convolution's multiplications."""
+    """The multiplications of a separable convolution as a fraction of those of a standard one."""
     return 1 / out_channels + 1 / kernel_size**2
 
 
 def traced_fraction(out_channels: int, kernel_size: int) -> float:
-    """That share, from the multiplications of both ways."""
+    """The same fraction, from the traced multiplications of both convolutions."""
     with torch.device("meta"):
         standard = conv(CHANNELS, out_channels, kernel_size)
         separable = nn.Sequential(
@@ -43,12 +46,12 @@ def traced_fraction(out_channels: int, kernel_size: int) -> float:
 
 
 def standard_mobilenet() -> nn.Module:
-    """MobileNet with a standard 3x3 convolution in the place of each depthwise one with its 1x1."""
+    """Build MobileNet with a standard 3x3 convolution in place of each depthwise separable one."""
     net = models.mobilenet_v1()
     for i, pair in enumerate(net.separable):
         assert isinstance(pair, Separable)
         depthwise, pointwise = pair.depthwise, pair.pointwise
-        whole = nn.Conv2d(
+        conv3x3 = nn.Conv2d(
             depthwise.in_channels,
             pointwise.out_channels,
             kernel_size=3,
@@ -56,60 +59,62 @@ def standard_mobilenet() -> nn.Module:
             padding=1,
             bias=False,
         )
-        net.separable[i] = nn.Sequential(whole, nn.BatchNorm2d(pointwise.out_channels), nn.ReLU())
+        net.separable[i] = nn.Sequential(conv3x3, nn.BatchNorm2d(pointwise.out_channels), nn.ReLU())
     return net
 
 
 def mobilenets() -> tuple[Trace, Trace]:
-    """MobileNet as published and with standard convolutions, at 224 pixels."""
+    """Trace MobileNet as published and with standard convolutions, at 224 pixels."""
     with torch.device("meta"):
         return trace(models.mobilenet_v1(), 3, 224), trace(standard_mobilenet(), 3, 224)
 
 
 def layers(separable: Trace, standard: Trace) -> list[dict[str, Any]]:
-    """MobileNet's pairs beside the standard convolutions in their places."""
-    found = []
-    wholes = {row.name.split(".")[1]: row for row in standard.rows if row.name.startswith("separable") and row.macs}
-    for i, whole in wholes.items():
-        pair = [row for row in separable.rows if row.name.startswith(f"separable.{i}.") and row.macs]
-        macs = sum(row.macs for row in pair)
-        found.append(
+    """Compare each of MobileNet's separable pairs with the standard convolution that replaces it."""
+    rows = []
+    for conv3x3 in (row for row in standard.rows if row.name.startswith("separable") and row.macs):
+        i = conv3x3.name.split(".")[1]
+        macs = sum(row.macs for row in separable.rows if row.name.startswith(f"separable.{i}."))
+        rows.append(
             {
                 "pair": int(i) + 1,
-                "out_channels": whole.shape[0],
-                "side": whole.shape[1],
+                "out_channels": conv3x3.shape[0],
+                "side": conv3x3.shape[1],
                 "separable": macs,
-                "standard": whole.macs,
-                "fraction": macs / whole.macs,
+                "standard": conv3x3.macs,
+                "fraction": macs / conv3x3.macs,
             }
         )
-    return found
+    return rows
 
 
 def experiment(settings: Settings) -> Finding:
     separable, standard = mobilenets()
     pairs = layers(separable, standard)
     fractions = {k: [traced_fraction(n, k) for n in WIDTHS] for k in KERNELS}
-    apart = max(
+    difference = max(
         abs(fraction - formula(n, k)) for k in KERNELS for n, fraction in zip(WIDTHS, fractions[k], strict=True)
     )
-    macs = [taken.total("macs") for taken in (separable, standard)]
+    macs = [network.total("macs") for network in (separable, standard)]
     title = (
         f"MobileNet's {len(pairs)} separable pairs take {100 * min(p['fraction'] for p in pairs):.1f} to "
-        f"{100 * max(p['fraction'] for p in pairs):.1f} % of a standard convolution's multiplications, the network "
-        f"{macs[0] / 1e6:.0f} M in place of {macs[1] / 1e6:,.0f} M"
+        f"{100 * max(p['fraction'] for p in pairs):.1f} % of the multiply-accumulates of standard convolutions, the "
+        f"network {macs[0] / 1e6:.0f} M instead of {macs[1] / 1e6:,.0f} M"
     )
-    lines = ["MobileNet's pair      output      separable       standard   share   1/N + 1/9"]
+    lines = ["multiply-accumulates of MobileNet at 224 x 224 pixels"]
+    lines += [f"{'pair':>13}{'output':>12}{'separable':>15}{'standard':>15}{'fraction':>10}{'1/N + 1/9':>11}"]
     for p in pairs:
         output = f"{p['side']}x{p['side']}x{p['out_channels']}"
         lines.append(
-            f"{p['pair']:>16}{output:>12}{p['separable']:>15,}{p['standard']:>15,}{p['fraction']:>8.2%}"
-            f"{formula(p['out_channels'], 3):>12.2%}"
+            f"{p['pair']:>13}{output:>12}{p['separable']:>15,}{p['standard']:>15,}{p['fraction']:>10.2%}"
+            f"{formula(p['out_channels'], 3):>11.2%}"
         )
-    lines += [f"{'whole network':>16}{'':>12}{macs[0]:>15,}{macs[1]:>15,}{macs[0] / macs[1]:>8.2%}"]
-    lines += ["", f"parameters: {rounded(separable.parameters)} in place of {rounded(standard.parameters)}"]
+    lines += [f"{'network':>13}{'':>12}{macs[0]:>15,}{macs[1]:>15,}{macs[0] / macs[1]:>10.2%}"]
     lines += [
-        f"formula and count differ by at most {apart:.0e} for D_K of 3, 5, 7 and N from {WIDTHS[0]} to {WIDTHS[-1]}"
+        "",
+        f"parameters: {rounded(separable.parameters)} instead of {rounded(standard.parameters)}",
+        f"The formula 1/N + 1/D_K² and the traced fractions differ by at most {difference:.0e} for D_K = 3, 5, 7 and "
+        f"N from {WIDTHS[0]} to {WIDTHS[-1]}.",
     ]
     values = {
         "out_channels": WIDTHS,
@@ -123,9 +128,9 @@ def experiment(settings: Settings) -> Finding:
 
 @styled
 def draw(fractions: Mapping[int, Sequence[float]], pairs: Sequence[Mapping[str, Any]]) -> Figure:
-    """Left the formula with the traced counts on it, right MobileNet's layers."""
-    drawn = figure(11.5, 4.2)
-    curves, bars = drawn.subplots(1, 2, width_ratios=(1, 1.4))
+    """Draw the formula with the traced fractions, and the cost of MobileNet's layers."""
+    fig = figure(11.5, 4.2)
+    curves, bars = fig.subplots(1, 2, width_ratios=(1, 1.4))
     wide = torch.logspace(3, 10, 100, base=2).tolist()
     for color, (k, traced) in zip(PALETTE, fractions.items(), strict=False):
         curves.plot(wide, [formula(n, k) for n in wide], color=color, linewidth=1.4)
@@ -138,20 +143,20 @@ def draw(fractions: Mapping[int, Sequence[float]], pairs: Sequence[Mapping[str, 
         xticks=WIDTHS,
         xlabel="output channels N",
         ylim=(0, 0.25),
-        ylabel="fraction of the multiplications",
+        ylabel="fraction of the standard convolution's cost",
     )
     curves.minorticks_off()
     curves.xaxis.set_major_formatter(ScalarFormatter())
     curves.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    curves.set_title("$1/N + 1/D_K^2$ (lines), counted (points)", fontsize=11)
-    places = [p["pair"] for p in pairs]
-    bars.bar(places, [p["standard"] / 1e6 for p in pairs], color="#cccccc", label="standard 3x3")
-    bars.bar(places, [p["separable"] / 1e6 for p in pairs], color=PALETTE[0], label="depthwise 3x3, then 1x1")
+    curves.set_title("$1/N + 1/D_K^2$ (lines), traced (points), $1/D_K^2$ (dotted)", fontsize=11)
+    numbers = [p["pair"] for p in pairs]
+    bars.bar(numbers, [p["standard"] / 1e6 for p in pairs], color="#cccccc", label="standard 3x3")
+    bars.bar(numbers, [p["separable"] / 1e6 for p in pairs], color=PALETTE[0], label="depthwise 3x3, then 1x1")
     for p in pairs:
         bars.text(p["pair"], p["standard"] / 1e6, f"{p['fraction']:.1%}", ha="center", va="bottom", fontsize=7.5)
-    bars.set(xticks=places, xlabel="MobileNet's pair", ylabel="multiply-accumulates, M", ylim=(0, 560))
+    bars.set(xticks=numbers, xlabel="separable pair", ylabel="multiply-accumulates, millions", ylim=(0, 560))
     bars.set_axisbelow(True)
     bars.grid(visible=False, axis="x")
-    bars.set_title("MobileNet at 224 pixels, layer by layer", fontsize=11)
+    bars.set_title("MobileNet at 224 x 224 pixels; labels: separable / standard", fontsize=11)
     bars.legend(loc="upper right", ncols=2)
-    return drawn
+    return fig

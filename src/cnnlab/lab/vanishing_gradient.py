@@ -1,8 +1,14 @@
-"""The vanishing gradient: how much of it reaches the first layers of a deep network before anything is learned.
+"""The vanishing gradient: the gradient that reaches the first layers of a deep network before training.
 
-A sigmoid's slope is at most 1/4, so that a stack of them divides the gradient by about four at each layer. ReLU with
-He's weights, shortcuts and batch norm each keep it. Where ReLU keeps it already, batch norm without shortcuts makes it
-grow from layer to layer (Yang et al., "A mean field theory of batch normalization", 2019).
+The slope of a sigmoid is at most 1/4, so a stack of sigmoids divides the gradient by about four per layer. ReLU with
+He initialization, shortcuts and batch norm each preserve it. Where ReLU already preserves it, batch norm without
+shortcuts makes it grow from layer to layer.
+
+Sources: Zhang et al., "Dive into Deep Learning", 2023, section 5.4.1 (vanishing gradients of sigmoids); Glorot and
+Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010 (initialization for sigmoid
+and tanh); He et al., "Delving deep into rectifiers", 2015, section 2.2 (initialization for ReLU); He et al., "Deep
+residual learning for image recognition", 2015, section 4.2 (plain and residual networks with 56 layers); Yang et al.,
+"A mean field theory of batch normalization", 2019 (the gradient grows with batch norm).
 """
 
 from collections.abc import Callable, Mapping
@@ -17,10 +23,10 @@ from cnnlab.figures.style import PALETTE, figure, styled
 from cnnlab.lab.digits import Images, digits
 from cnnlab.lab.finding import Finding, Settings
 
-DEPTH, WIDTH = 30, 64  # of the stacks; the width is that of a flattened digit, so all layers are alike
+DEPTH, WIDTH = 30, 64  # of the stacks; a flattened digit has the same width, so all layers are equal
 BATCH, SEEDS = 64, 5
 
-FIRST_WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
+INITIALIZERS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": nn.init.xavier_normal_,
     "tanh": nn.init.xavier_normal_,
     "relu": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
@@ -28,12 +34,12 @@ FIRST_WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Stack(nn.Module):
-    """DEPTH fully connected layers of one width, then the ten scores: (N, 1, 8, 8) to (N, 10).
+    """DEPTH fully connected layers of equal width and ten logits: (N, 1, 8, 8) to (N, 10).
 
     Args:
-        activation: `sigmoid` and `tanh`, with the weights of Glorot and Bengio, 2010, or `relu`, with those of He.
-        shortcut: whether each layer's input is added to its result.
-        batch_norm: whether it stands before each activation.
+        activation: `sigmoid` or `tanh`, with Glorot initialization, or `relu`, with He initialization.
+        shortcut: add the input of each layer to its output.
+        batch_norm: normalize before each activation.
     """
 
     def __init__(self, activation: str, shortcut: bool = False, batch_norm: bool = False) -> None:
@@ -44,7 +50,7 @@ class Stack(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm1d(WIDTH) if batch_norm else nn.Identity() for _ in range(DEPTH))
         self.output = nn.Linear(WIDTH, 10)
         for weight in self.layers.parameters():
-            FIRST_WEIGHTS[activation](weight)
+            INITIALIZERS[activation](weight)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
@@ -55,7 +61,7 @@ class Stack(nn.Module):
 
 
 def resnet56(shortcut: str, batch_norm: bool) -> nn.Module:
-    """The project's network for gray images, its batch norm replaced by nothing where it is not wanted."""
+    """Build the 56-layer network for gray images, with or without shortcuts and batch norm."""
     net = models.resnet56(in_channels=1, shortcut=shortcut)
     if not batch_norm:
         for name, module in list(net.named_modules()):
@@ -64,7 +70,7 @@ def resnet56(shortcut: str, batch_norm: bool) -> nn.Module:
     return net
 
 
-# By panel of the picture.
+# By panel of the figure.
 NETWORKS: dict[str, dict[str, Callable[[], nn.Module]]] = {
     f"{DEPTH} layers by activation": {
         "sigmoid": lambda: Stack("sigmoid"),
@@ -86,28 +92,30 @@ NETWORKS: dict[str, dict[str, Callable[[], nn.Module]]] = {
 
 
 def gradient_norms(build: Callable[[], nn.Module], data: Images, seed: int) -> list[float]:
-    """The Euclidean norm of the loss's gradient by each layer's weights, from the first to the last before the scores.
+    """The Euclidean norm of the gradient by the weights of each layer, in training mode, without the output layer.
 
-    `seed` draws the weights; the network is in training mode.
+    Args:
+        build: returns the network.
+        data: the images and labels of the loss.
+        seed: determines the weights.
     """
     images, labels = data
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = build()
     F.cross_entropy(net(images), labels).backward()
-    layers = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    gradients = [layer.weight.grad for layer in layers[:-1]]
-    return [float(gradient.norm()) for gradient in gradients if gradient is not None]
+    weights = [module.weight for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    return [float(weight.grad.norm()) for weight in weights[:-1] if weight.grad is not None]
 
 
 def normalized(seed: int) -> Images:
-    """BATCH digits of mean 0 and deviation 1."""
+    """Draw BATCH digits and normalize them to mean 0 and standard deviation 1."""
     (images, labels), _ = digits(BATCH, seed)
     return (images - images.mean()) / images.std(), labels
 
 
 def first_to_last(norms: Tensor) -> float:
-    """The geometric mean over seeds of the first layer's norm divided by the last layer's: (seeds, layers)."""
+    """The ratio of the first to the last layer's norm, as geometric mean over seeds; `norms` is (seeds, layers)."""
     return float((norms[:, 0] / norms[:, -1]).log().mean().exp())
 
 
@@ -121,42 +129,45 @@ def experiment(settings: Settings) -> Finding:
         }
         for panel, networks in NETWORKS.items()
     }
-    ratios = {panel: {name: first_to_last(found) for name, found in norms[panel].items()} for panel in norms}
+    ratios = {panel: {name: first_to_last(by_seed) for name, by_seed in norms[panel].items()} for panel in norms}
     stack, _, convolutions = ratios.values()
     title = (
-        f"Through {DEPTH} sigmoids the first layer's gradient is {stack['sigmoid']:.0e} of the last one's, through "
-        f"ReLUs {stack['ReLU']:.1f}; shortcuts tame plain56's growth of {convolutions['plain56']:,.0f} to "
-        f"{convolutions['resnet56']:.0f}"
+        f"First / last layer's gradient: {stack['sigmoid']:.0e} with {DEPTH} sigmoids, {stack['ReLU']:.1f} with ReLUs; "
+        f"{convolutions['plain56']:,.0f} in plain56, {convolutions['resnet56']:.0f} in resnet56, which has shortcuts"
     )
-    lines = [f"norm of the gradient by a layer's weights, before training; geometric mean of {SEEDS} seeds"]
+    lines = [f"norm of the gradient by the weights of a layer, before training; geometric mean of {SEEDS} seeds"]
     for panel, networks in norms.items():
         lines += ["", f"{panel:<30}{'first layer':>12}{'last layer':>12}{'first / last':>14}"]
-        for name, found in networks.items():
-            first, last = found[:, [0, -1]].log().mean(0).exp().tolist()
+        for name, by_seed in networks.items():
+            first, last = by_seed[:, [0, -1]].log().mean(0).exp().tolist()
             lines.append(f"{name:<30}{first:>12.1e}{last:>12.1e}{ratios[panel][name]:>14.1e}")
     lines += [
         "",
-        "with batch norm alone the gradient does not vanish on its way to plain56's first layer, it grows; with",
+        "With 55 convolutions and batch norm alone (plain56), the gradient grows toward the first layer.",
+        "With shortcuts alone, it is large in all layers. With neither, it is tiny in all layers.",
+        "Batch norm and shortcuts together (resnet56) keep it on the order of 1.",
     ]
-    lines += ["neither it is tiny and with shortcuts alone huge, at all layers; only both together keep it near 1"]
-    values = {"norms": {panel: {name: n.tolist() for name, n in found.items()} for panel, found in norms.items()}}
-    return Finding(title, "\n".join(lines), values | {"first_to_last": ratios}, draw(norms))
+    values = {
+        "norms": {panel: {name: n.tolist() for name, n in networks.items()} for panel, networks in norms.items()},
+        "first_to_last": ratios,
+    }
+    return Finding(title, "\n".join(lines), values, draw(norms))
 
 
 @styled
 def draw(norms: Mapping[str, Mapping[str, Tensor]]) -> Figure:
-    """One panel for each group; the line is the geometric mean over seeds, the band reaches from least to most."""
-    drawn = figure(11.0, 4.0)
-    first, second, third = drawn.subplots(1, len(norms))
+    """Draw one panel per group: the geometric mean over seeds, in a band from the minimum to the maximum."""
+    fig = figure(11.0, 4.0)
+    first, second, third = fig.subplots(1, len(norms))
     second.sharey(first)
     for axes, (panel, networks) in zip((first, second, third), norms.items(), strict=True):
-        for color, (name, found) in zip(PALETTE, networks.items(), strict=False):
-            layers = range(1, found.shape[1] + 1)
-            axes.fill_between(layers, found.amin(0), found.amax(0), color=color, alpha=0.2, linewidth=0)
-            axes.plot(layers, found.log().mean(0).exp(), color=color, label=name, linewidth=1.6)
-        axes.set(yscale="log", xlabel="layer, from the image")
+        for color, (name, by_seed) in zip(PALETTE, networks.items(), strict=False):
+            layers = range(1, by_seed.shape[1] + 1)
+            axes.fill_between(layers, by_seed.amin(0), by_seed.amax(0), color=color, alpha=0.2, linewidth=0)
+            axes.plot(layers, by_seed.log().mean(0).exp(), color=color, label=name, linewidth=1.6)
+        axes.set(yscale="log", xlabel="layer, counted from the input")
         axes.set_title(panel, fontsize=11)
         axes.legend(loc="lower right")
     third.legend(loc="center", bbox_to_anchor=(0.55, 0.36))
-    first.set_ylabel("norm of the gradient")
-    return drawn
+    first.set_ylabel(f"norm of the gradient\n(geometric mean and range of {SEEDS} seeds)")
+    return fig

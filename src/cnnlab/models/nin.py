@@ -10,8 +10,9 @@ weights are initialized as in He et al., 2015.
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import check_shape
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import check_size, choose_stem
 
 
 class MLPConv(nn.Module):
@@ -110,6 +111,7 @@ def nin(
     Raises:
         ValueError: `image_size` is below 39, or below 4 with the small stem.
     """
-    chosen = choose_stem("NiN", stem, image_size, small=4, imagenet=39)
-    form = SmallNiN if chosen == "small" else ImageNetNiN
+    check_shape(in_channels, num_classes, image_size)
+    form, smallest = (SmallNiN, 4) if choose_stem(stem, image_size) == "small" else (ImageNetNiN, 39)
+    check_size(f"NiN with stem={form.stem}", image_size, smallest)
     return form(in_channels, num_classes, dropout=dropout)

@@ -1,4 +1,4 @@
-"""Networks for ImageNet have a second form for small images; both forms have a smallest image size."""
+"""Networks for ImageNet have a second form for small images; many networks have a smallest image size."""
 
 from cnnlab.errors import one_of
 
@@ -6,20 +6,15 @@ STEMS = ("auto", "imagenet", "small")
 SMALL_BELOW = 64  # pixels
 
 
-def choose_stem(network: str, stem: str, image_size: int, small: int = 1, imagenet: int = 1) -> str:
+def choose_stem(stem: str, image_size: int) -> str:
     """Return `imagenet` or `small`; `auto` is `small` below 64 pixels.
 
-    Args:
-        network: its name in error messages.
-        small, imagenet: smallest image size of each form, in pixels.
-
     Raises:
-        ValueError: `stem` is not in `STEMS`, or the image is too small for the chosen form.
+        ValueError: `stem` is not in `STEMS`.
     """
     one_of("stem", stem, STEMS, ValueError)
     if stem == "auto":
-        stem = "small" if image_size < SMALL_BELOW else "imagenet"
-    check_size(f"{network} with stem={stem}", image_size, smallest=small if stem == "small" else imagenet)
+        return "small" if image_size < SMALL_BELOW else "imagenet"
     return stem
 
 

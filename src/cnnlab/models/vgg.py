@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import check_size, choose_stem
 from cnnlab.ops.size import out_size
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -34,7 +34,7 @@ class VGG(nn.Module):
         stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
 
     Raises:
-        ValueError: `image_size` is below 32, or below 1 with the small stem.
+        ValueError: `image_size` is below 32 with `stem="imagenet"`.
     """
 
     def __init__(
@@ -48,8 +48,9 @@ class VGG(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem("VGG", stem, image_size, small=1, imagenet=32)
+        self.stem = choose_stem(stem, image_size)
         small = self.stem == "small"
+        check_size(f"VGG with stem={self.stem}", image_size, smallest=1 if small else 32)
         side = image_size
         for _ in range(5):
             side = out_size(side, 2, stride=2, ceil_mode=small)

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import check_size
 
 WIDTHS = (16, 32, 64)
 
@@ -47,7 +46,7 @@ class WideResNet(nn.Module):
         dropout: fraction of the values to drop between the convolutions of a block; 0.3 in the paper's section 3.4.
 
     Raises:
-        ValueError: `depth` is not 6n + 4 with n > 0, or `width` or `image_size` is below 1.
+        ValueError: `depth` is not 6n + 4 with n > 0, or `width` is below 1.
     """
 
     def __init__(
@@ -60,7 +59,6 @@ class WideResNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_size("WideResNet", image_size, smallest=1)
         if depth < 10 or depth % 6 != 4:
             raise ValueError(f"depth must be 10, 16, 22, 28, ... (6n + 4), got {depth}")
         if width < 1:

@@ -43,12 +43,12 @@ def test_an_image_is_resized_by_its_shorter_side_and_cropped_at_the_center(tmp_p
 
 
 def test_an_image_is_rotated_by_its_exif_orientation(tmp_path):
-    picture = Image.new("RGB", (8, 8), "black")
-    picture.paste("white", (0, 0, 8, 4))  # the upper half
+    image = Image.new("RGB", (8, 8), "black")
+    image.paste("white", (0, 0, 8, 4))  # the upper half
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: rotate by 90 degrees clockwise
-    picture.save(tmp_path / "turned.png", exif=exif)
-    assert decode_image(tmp_path / "turned.png", "L", 8)[0, 4].tolist() == [0] * 4 + [255] * 4
+    image.save(tmp_path / "rotated.png", exif=exif)
+    assert decode_image(tmp_path / "rotated.png", "L", 8)[0, 4].tolist() == [0] * 4 + [255] * 4
 
 
 def test_a_val_folder_is_used_as_the_test_set_and_reported(tmp_path):

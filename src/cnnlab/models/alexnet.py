@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.ops.size import out_size, size_through
 
 # Output channels of conv1 to conv5, and the number of towers.
@@ -56,8 +56,7 @@ class AlexNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"AlexNet with stem={self.stem}", image_size, smallest=15 if self.stem == "small" else 63)
+        self.stem = choose_stem(stem, image_size, "AlexNet", small=15, imagenet=63)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, widths[0], kernel_size=5, padding=2)
             side, hidden = image_size, 1024

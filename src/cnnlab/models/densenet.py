@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 
 GROWTH = 32  # the paper's k
 DEPTHS = {"densenet121": (6, 12, 24, 16)}
@@ -63,8 +63,7 @@ class DenseNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"DenseNet with stem={self.stem}", image_size, smallest=8 if self.stem == "small" else 29)
+        self.stem = choose_stem(stem, image_size, "DenseNet", small=8, imagenet=29)
         width = 2 * GROWTH
         if self.stem == "small":
             self.conv0: nn.Module = nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cnnlab.models.alexnet import ResponseNorm
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.ops.size import out_size
 
 # The columns of table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool proj.
@@ -141,8 +141,7 @@ class GoogLeNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"GoogLeNet with stem={self.stem}", image_size, smallest=4 if self.stem == "small" else 31)
+        self.stem = choose_stem(stem, image_size, "GoogLeNet", small=4, imagenet=31)
         small = self.stem == "small"
         self.before: nn.Module = Conv(in_channels, 192, kernel_size=3, batch_norm=batch_norm)
         side = image_size // 2

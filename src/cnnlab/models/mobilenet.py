@@ -33,9 +33,9 @@ INVERTED = (
 
 def scale(channels: int, width: float) -> int:
     """Return `width` times `channels`, rounded to a multiple of 8 that is at most 10 % lower."""
-    wanted = channels * width
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * wanted else rounded + 8
+    exact = channels * width
+    rounded = max(8, int(exact + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * exact else rounded + 8
 
 
 def _check_width(width: float) -> None:

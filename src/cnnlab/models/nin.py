@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import check_shape
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 
 
 class MLPConv(nn.Module):
@@ -112,6 +112,6 @@ def nin(
         ValueError: `image_size` is below 39, or below 4 with the small stem.
     """
     check_shape(in_channels, num_classes, image_size)
-    form, smallest = (SmallNiN, 4) if choose_stem(stem, image_size) == "small" else (ImageNetNiN, 39)
-    check_size(f"NiN with stem={form.stem}", image_size, smallest)
+    chosen = choose_stem(stem, image_size, "NiN", small=4, imagenet=39)
+    form = SmallNiN if chosen == "small" else ImageNetNiN
     return form(in_channels, num_classes, dropout=dropout)

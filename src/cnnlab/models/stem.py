@@ -6,15 +6,20 @@ STEMS = ("auto", "imagenet", "small")
 SMALL_BELOW = 64  # pixels
 
 
-def choose_stem(stem: str, image_size: int) -> str:
+def choose_stem(stem: str, image_size: int, network: str = "", small: int = 1, imagenet: int = 1) -> str:
     """Return `imagenet` or `small`; `auto` is `small` below 64 pixels.
 
+    Args:
+        network: its name in error messages, if one of its forms has a smallest image size.
+        small, imagenet: smallest image size of each form, in pixels.
+
     Raises:
-        ValueError: `stem` is not in `STEMS`.
+        ValueError: `stem` is not in `STEMS`, or the image is too small for the chosen form.
     """
     one_of("stem", stem, STEMS, ValueError)
     if stem == "auto":
-        return "small" if image_size < SMALL_BELOW else "imagenet"
+        stem = "small" if image_size < SMALL_BELOW else "imagenet"
+    check_size(f"{network} with stem={stem}", image_size, smallest=small if stem == "small" else imagenet)
     return stem
 
 

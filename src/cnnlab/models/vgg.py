@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.ops.size import out_size
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -48,9 +48,8 @@ class VGG(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
+        self.stem = choose_stem(stem, image_size, "VGG", imagenet=32)
         small = self.stem == "small"
-        check_size(f"VGG with stem={self.stem}", image_size, smallest=1 if small else 32)
         side = image_size
         for _ in range(5):
             side = out_size(side, 2, stride=2, ceil_mode=small)

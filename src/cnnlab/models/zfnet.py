@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cnnlab.models.alexnet import ResponseNorm
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 from cnnlab.ops.size import size_through
 
 
@@ -36,8 +36,7 @@ class ZFNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem(stem, image_size)
-        check_size(f"ZFNet with stem={self.stem}", image_size, smallest=9 if self.stem == "small" else 53)
+        self.stem = choose_stem(stem, image_size, "ZFNet", small=9, imagenet=53)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, 96, kernel_size=3, padding=1)
             self.conv2 = nn.Conv2d(96, 256, kernel_size=5, padding=2)

@@ -16,11 +16,8 @@ CHUNK = 2**20
 
 def md5_of(path: Path) -> str:
     """Return the MD5 checksum of a file. The authors of the datasets publish MD5 checksums."""
-    digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def fetch(url: str, target: Path, md5: str, timeout: float = 20.0) -> None:

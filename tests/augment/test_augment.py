@@ -252,10 +252,10 @@ def test_a_part_of_a_batch_equals_that_part_of_the_augmented_batch(names):
     images, labels = smooth((12, 3, 32, 32)), torch.arange(12) % 10
     augment = Augmentation([AlternatingFlip(), *(STEPS[name] for name in names)], spec())
     context = BatchContext(seed=0, epoch=1, indices=torch.arange(12))
-    whole = augment(images, labels, torch.Generator().manual_seed(1), context)
+    full = augment(images, labels, torch.Generator().manual_seed(1), context)
     for part in (slice(0, 4), slice(4, 8), slice(8, 12)):
         values = augment(images, labels, torch.Generator().manual_seed(1), context, part)
-        for value, expected in zip(values, whole, strict=True):
+        for value, expected in zip(values, full, strict=True):
             assert torch.equal(value, expected[part])
 
 

@@ -1,4 +1,4 @@
-"""The cache: mapped where it is whole, made anew where it is not."""
+"""The cache is mapped if it is up to date and written again if it is not."""
 
 import subprocess
 import sys
@@ -11,14 +11,14 @@ from cnnlab.errors import UserError
 from tests.conftest import REPOSITORY, write_tree
 
 
-def test_more_than_half_of_the_memory_is_refused_with_the_number(tmp_path, monkeypatch):
+def test_images_that_take_more_than_half_of_the_memory_are_refused(tmp_path, monkeypatch):
     write_tree(tmp_path, ["a", "b"], 2, (20, 20), "RGB")
     monkeypatch.setattr("cnnlab.data.image_folders.total_memory", lambda: 2**30)
     with pytest.raises(UserError, match=r"4 images of 10000 pixels take 1.1 GiB, more than half .* 1.0 GiB"):
         load("image_folder", tmp_path, image_size=10_000)
 
 
-def test_the_cache_is_mapped_and_made_anew_when_the_pictures_change(tmp_path):
+def test_the_cache_is_mapped_and_written_again_if_the_images_change(tmp_path):
     write_tree(tmp_path, ["a", "b"], 5, (20, 20), "RGB")
     first = load("image_folder", tmp_path, image_size=20)
     (file,) = (tmp_path / ".cnnlab").glob("*.pt")
@@ -30,7 +30,7 @@ def test_the_cache_is_mapped_and_made_anew_when_the_pictures_change(tmp_path):
     assert len(list((tmp_path / ".cnnlab").glob("*.pt"))) == 1
 
 
-def test_a_broken_cache_is_made_anew(tmp_path):
+def test_a_damaged_cache_is_written_again(tmp_path):
     write_tree(tmp_path, ["a", "b"], 5, (20, 20), "RGB")
     first = load("image_folder", tmp_path, image_size=20)
     (file,) = (tmp_path / ".cnnlab").glob("*.pt")
@@ -38,7 +38,7 @@ def test_a_broken_cache_is_made_anew(tmp_path):
     assert load("image_folder", tmp_path, image_size=20).fingerprint == first.fingerprint
 
 
-def test_where_the_data_is_read_only_the_users_cache_is_taken(tmp_path, monkeypatch):
+def test_the_users_cache_folder_is_used_if_the_data_folder_is_read_only(tmp_path, monkeypatch):
     write_tree(tmp_path / "data", ["a", "b"], 5, (20, 20), "RGB")
     (tmp_path / "data" / ".cnnlab").write_text("a file in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
@@ -46,7 +46,7 @@ def test_where_the_data_is_read_only_the_users_cache_is_taken(tmp_path, monkeypa
     assert len(list((tmp_path / "home").rglob("*.pt"))) == 1
 
 
-def test_two_processes_on_an_empty_cache_both_succeed(tmp_path):
+def test_two_processes_can_fill_an_empty_cache_at_the_same_time(tmp_path):
     write_tree(tmp_path, ["a", "b"], 40, (64, 64), "RGB")
     script = (
         "import sys; sys.path.insert(0, 'src')\n"

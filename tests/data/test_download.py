@@ -1,4 +1,4 @@
-"""Downloads from a mirror: resumed, checked, and told when they fail."""
+"""Downloads from a mirror are resumed and verified, and failures are reported."""
 
 import gzip
 import hashlib
@@ -15,7 +15,7 @@ from tests.data.test_readers import quiet, write_cifar, write_mnist
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Serves `files`, whole or from an offset; breaks off after `bytes_until_break` where that is set."""
+    """Serve `files`, from an offset if requested; stop after `bytes_until_break` if that is set."""
 
     files: dict[str, bytes] = {}
     bytes_until_break: int | None = None
@@ -26,19 +26,19 @@ class Server(http.server.BaseHTTPRequestHandler):
         if content is None:
             self.send_error(404)
             return
-        asked = self.headers.get("Range")
-        type(self).ranges.append(asked)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        requested = self.headers.get("Range")
+        type(self).ranges.append(requested)
+        start = int(requested.removeprefix("bytes=").rstrip("-")) if requested else 0
         if start >= len(content):
             self.send_error(416)
             return
-        self.send_response(206 if asked else 200)
+        self.send_response(206 if requested else 200)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         self.wfile.write(content[start:][: self.bytes_until_break])
 
     def log_message(self, *_):
-        """Not to the terminal."""
+        """Print nothing."""
 
 
 @pytest.fixture
@@ -58,24 +58,24 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content).hexdigest()
 
 
-def test_a_broken_transfer_is_resumed_where_it_ended(tmp_path, server, monkeypatch):
+def test_an_interrupted_transfer_is_resumed(tmp_path, server, monkeypatch):
     content = bytes(range(256)) * 5000
     Server.files["file.bin"] = content
     monkeypatch.setattr(Server, "bytes_until_break", 1_100_000)
-    with pytest.raises(UserError, match="the transfer broke off after 1,100,000 of 1,280,000 bytes"):
+    with pytest.raises(UserError, match="the transfer stopped after 1,100,000 of 1,280,000 bytes; run the same"):
         download.fetch(f"{server}/file.bin", tmp_path / "file.bin", md5(content))
     assert not (tmp_path / "file.bin").exists()
-    begun = (tmp_path / "file.bin.part").stat().st_size
-    assert begun > 0
+    received = (tmp_path / "file.bin.part").stat().st_size
+    assert received > 0
     monkeypatch.setattr(Server, "bytes_until_break", None)
     download.fetch(f"{server}/file.bin", tmp_path / "file.bin", md5(content))
     assert (tmp_path / "file.bin").read_bytes() == content
-    assert Server.ranges == [None, f"bytes={begun}-"]
+    assert Server.ranges == [None, f"bytes={received}-"]
 
 
-def test_a_wrong_checksum_leaves_nothing(tmp_path, server):
+def test_a_file_with_a_wrong_checksum_is_deleted(tmp_path, server):
     Server.files["file.bin"] = b"something else"
-    with pytest.raises(UserError, match=f"{server}/file.bin: the checksum must be {'0' * 32}, got "):
+    with pytest.raises(UserError, match=f"{server}/file.bin: the MD5 checksum must be {'0' * 32}, got "):
         download.fetch(f"{server}/file.bin", tmp_path / "file.bin", "0" * 32)
     assert not list(tmp_path.glob("*.bin*part"))
     assert not (tmp_path / "file.bin").exists()
@@ -109,10 +109,10 @@ def test_cifar10_is_downloaded_from_a_mirror(tmp_path, server, monkeypatch):
     assert load("cifar10", tmp_path / "data", download=False).fingerprint == dataset.fingerprint
 
 
-def test_an_unreachable_mirror_is_named_and_mirrors_are_suggested(tmp_path):
+def test_the_error_for_an_unreachable_mirror_contains_its_url_and_suggests_mirrors(tmp_path):
     with pytest.raises(UserError) as caught:
         load("mnist", tmp_path, mirror="http://127.0.0.1:9", log=quiet)
-    assert "or name a reachable copy of the official files with data.mirror=URL" in str(caught.value)
+    assert "or set data.mirror=URL to a mirror of the official files" in str(caught.value)
     with pytest.raises(UserError, match=r"example.com/mnist/train-images-idx3-ubyte.gz: unknown url type"):
         load("mnist", tmp_path, mirror="example.com/mnist", log=quiet)
     assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz: " in str(caught.value)

@@ -1,4 +1,4 @@
-"""Where datasets come from, and what is said of sources that are broken."""
+"""The sources of datasets, and the errors of damaged sources."""
 
 import gzip
 import pickle
@@ -22,7 +22,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 
 def write_mnist(raw: Path, count: int = 30) -> dict[str, bytes]:
-    """The four IDX files, with images of noise; returns their content."""
+    """Write the four IDX files with random images, and return their content."""
     raw.mkdir(parents=True)
     random = np.random.default_rng(0)
     files = {}
@@ -35,7 +35,7 @@ def write_mnist(raw: Path, count: int = 30) -> dict[str, bytes]:
 
 
 def quiet(line: str) -> None:
-    """Says nothing."""
+    """Print nothing."""
 
 
 def test_official_idx_files_come_first_and_are_read_bit_for_bit(tmp_path):
@@ -48,61 +48,61 @@ def test_official_idx_files_come_first_and_are_read_bit_for_bit(tmp_path):
     assert dataset.test.labels.tolist() == [i % 10 for i in range(30)]
 
 
-def test_a_truncated_idx_file_is_named_with_both_sizes(tmp_path):
+def test_the_error_for_a_truncated_idx_file_contains_both_sizes(tmp_path):
     write_mnist(tmp_path / "MNIST" / "raw")
     path = tmp_path / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match=f"{path}: its header announces 23,536 bytes, the file has 23,436"):
+    with pytest.raises(UserError, match=f"{path}: the size must be 23,536 bytes according to its header, got 23,436"):
         load("mnist", tmp_path, download=False)
 
 
-def test_a_missing_idx_file_is_named(tmp_path):
+def test_the_error_for_a_missing_idx_file_contains_its_name(tmp_path):
     write_mnist(tmp_path / "MNIST" / "raw")
     (tmp_path / "MNIST" / "raw" / "train-labels-idx1-ubyte").unlink()
-    with pytest.raises(UserError, match="train-labels-idx1-ubyte missing"):
+    with pytest.raises(UserError, match="missing: train-labels-idx1-ubyte"):
         load("mnist", tmp_path, download=False)
 
 
-def test_a_broken_source_is_told_when_another_one_is_used(tmp_path, small_datasets, monkeypatch):
+def test_a_damaged_source_is_reported_if_another_one_is_used(tmp_path, small_datasets, monkeypatch):
     raw = small_datasets / "MNIST" / "raw"
     write_mnist(raw)
     (raw / "train-labels-idx1-ubyte").write_bytes(b"not labels")
-    said = []
+    lines = []
     try:
-        dataset = load("mnist", small_datasets, download=False, log=said.append)
+        dataset = load("mnist", small_datasets, download=False, log=lines.append)
     finally:
         for path in raw.iterdir():
             path.unlink()
     assert dataset.source == f"image folder {small_datasets}/mnist"
-    assert len(said) == 1
-    assert "train-labels-idx1-ubyte: not an IDX file" in said[0]
+    assert len(lines) == 1
+    assert "train-labels-idx1-ubyte: not an IDX file" in lines[0]
 
 
-def test_a_cifar_batch_with_a_wrong_checksum_is_named(tmp_path):
+def test_the_error_for_a_wrong_checksum_contains_the_cifar_batch(tmp_path):
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     for name in readers._official_md5(SPECS["cifar10"]):
         (folder / name).write_bytes(pickle.dumps({}))
-    with pytest.raises(UserError, match=rf"{folder}/data_batch_1: the checksum must be c99cafc1\w+, got \w+"):
+    with pytest.raises(UserError, match=rf"{folder}/data_batch_1: the MD5 checksum must be c99cafc1\w+, got \w+"):
         load("cifar10", tmp_path, download=False)
 
 
 def write_cifar(folder: Path, monkeypatch, count: int = 20) -> None:
-    """Batches in the official layout, whose checksums are taken for the right ones."""
+    """Write batches of random images in the official layout, and make torchvision expect their checksums."""
     from torchvision import datasets
 
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     lists: dict[str, list] = {"train_list": [], "test_list": []}
-    for which, names in (("train_list", [f"data_batch_{i}" for i in range(1, 6)]), ("test_list", ["test_batch"])):
+    for split, names in (("train_list", [f"data_batch_{i}" for i in range(1, 6)]), ("test_list", ["test_batch"])):
         for name in names:
             batch = {
                 "data": random.integers(0, 256, (count, 3072), dtype=np.uint8),
                 "labels": [i % 10 for i in range(count)],
             }
             (folder / name).write_bytes(pickle.dumps(batch))
-            lists[which].append([name, download.md5_of(folder / name)])
-        monkeypatch.setattr(datasets.CIFAR10, which, lists[which])
+            lists[split].append([name, download.md5_of(folder / name)])
+        monkeypatch.setattr(datasets.CIFAR10, split, lists[split])
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list(SPECS["cifar10"].images.classes)}))
     meta = datasets.CIFAR10.meta | {"md5": download.md5_of(folder / "batches.meta")}
     monkeypatch.setattr(datasets.CIFAR10, "meta", meta)
@@ -128,22 +128,20 @@ def test_debians_package_is_used_for_fashion_mnist(tmp_path, monkeypatch):
     assert len(dataset.train.labels) == 30
 
 
-def test_absent_data_names_every_place_and_the_ways(tmp_path):
+def test_the_error_for_missing_data_lists_every_source_and_the_options(tmp_path):
     with pytest.raises(UserError) as caught:
         load("cifar10", tmp_path, download=False)
     lines = str(caught.value).splitlines()
-    assert lines[0] == (
-        "cifar10 was not found whole in any of these places; put the files there, or allow data.download=true:"
-    )
-    assert lines[1] == f"  official files in {tmp_path}/cifar-10-batches-py: not there"
-    assert lines[2] == f"  image folder {tmp_path}/cifar10: train/ is not there"
+    assert lines[0] == ("cifar10 could not be read; put the files in one of these places, or set data.download=true:")
+    assert lines[1] == f"  official files in {tmp_path}/cifar-10-batches-py: not found"
+    assert lines[2] == f"  image folder {tmp_path}/cifar10: train/ not found"
     assert len(lines) == 3
 
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10", "cifar100"])
-def test_the_facts_equal_the_real_data_which_is_read_in_a_minute_and_mapped_in_a_second(name, real_root, tmp_path):
-    """Read through links, so that no earlier cache is found."""
+def test_the_facts_match_the_real_data_which_is_read_in_a_minute_and_mapped_in_a_second(name, real_root, tmp_path):
+    """Reads through symbolic links, so that an existing cache is not used."""
     spec = SPECS[name]
     for place in real_root.iterdir():
         if place.name != ".cnnlab":
@@ -152,12 +150,12 @@ def test_the_facts_equal_the_real_data_which_is_read_in_a_minute_and_mapped_in_a
         (tmp_path / place).exists() for place in (spec.official, name, *readers.CIFAR_ARCHIVES.get(name, "").split())
     ):
         pytest.skip(f"{name} is not under {real_root}")
-    began = time.perf_counter()
+    start = time.perf_counter()
     dataset = load(name, tmp_path, download=False)
-    assert time.perf_counter() - began < 60
-    began = time.perf_counter()
+    assert time.perf_counter() - start < 60
+    start = time.perf_counter()
     load(name, tmp_path, download=False)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - start < 1
     assert (len(dataset.train.labels), len(dataset.test.labels)) == (spec.train_size, spec.test_size)
     assert dataset.train.images.shape[1:] == (spec.images.in_channels, spec.images.image_size, spec.images.image_size)
     mean, covariance = cache.channel_statistics(dataset.train.images)
@@ -166,7 +164,7 @@ def test_the_facts_equal_the_real_data_which_is_read_in_a_minute_and_mapped_in_a
     assert covariance.diagonal().sqrt().tolist() == pytest.approx(spec.images.std, abs=1e-4 if exact else 2e-3)
 
 
-def test_the_facts_equal_the_digits(data_root):
+def test_the_facts_match_the_digits(data_root):
     spec, dataset = SPECS["digits"], load("digits", data_root, download=False)
     assert (len(dataset.train.labels), len(dataset.test.labels)) == (spec.train_size, spec.test_size) == (1437, 360)
     assert dataset.test.labels.bincount().tolist() == [36, 37, 35, 37, 36, 36, 36, 36, 35, 36]

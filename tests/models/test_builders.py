@@ -3,6 +3,7 @@
 import inspect
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -52,7 +53,34 @@ def test_signature_shows_the_builders_own_defaults(name):
     images = dict(zip(("in_channels", "num_classes", "image_size"), IMAGES.get(name, IMAGENET), strict=True))
     parameters = inspect.signature(getattr(models, name)).parameters
     assert list(parameters)[:3] == list(images)
+    assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
     assert {key: parameter.default for key, parameter in parameters.items()} == images | OPTIONS[name][1]
+
+
+@pytest.mark.parametrize("name", models.__all__)
+@pytest.mark.parametrize("argument", ["in_channels", "num_classes", "image_size"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (0, "must be at least 1, got 0"),
+        (-3, "must be at least 1, got -3"),
+        (2.0, r"must be an integer, got 2\.0"),
+        ("3", "must be an integer, got '3'"),
+    ],
+)
+def test_shapes_that_are_not_positive_integers_are_refused(name, argument, value, message):
+    with pytest.raises(ValueError, match=f"^{argument} {message}$"):
+        getattr(models, name)(**{argument: value})
+
+
+def test_integers_of_numpy_are_accepted():
+    assert models.lenet5(np.int64(1), np.int64(7)).output.out_features == 7
+
+
+def test_options_can_be_positional():
+    net = models.alexnet_2012(1, 10, 32, False, 0.25, "small")
+    assert isinstance(net.norm1, torch.nn.Identity)
+    assert (net.dropout6.p, net.stem) == (0.25, "small")
 
 
 @pytest.mark.parametrize("name", models.__all__)

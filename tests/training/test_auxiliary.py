@@ -1,4 +1,4 @@
-"""Logits of auxiliary heads learn with the network, and vanish in evaluation."""
+"""Auxiliary heads contribute to the training loss and are not computed in evaluation."""
 
 from typing import NamedTuple
 
@@ -37,29 +37,29 @@ class TwoHeads(nn.Module):
         return Pair(self.main(x), self.auxiliary(x)) if self.training else self.main(x)
 
 
-def test_the_loss_of_auxiliary_logits_counts_their_weight():
+def test_the_loss_of_an_auxiliary_head_is_multiplied_by_its_weight():
     net, x, labels = TwoHeads(), torch.randn(4, 3, 32, 32), torch.tensor([1, 2, 3, 4])
     logits, loss = classifier(net).logits_and_loss(x, labels)
-    both = net(x)
-    expected = [nn.functional.cross_entropy(scores, labels) for scores in both]
+    output = net(x)
+    expected = [nn.functional.cross_entropy(head, labels) for head in output]
     torch.testing.assert_close(loss, expected[0] + 0.5 * expected[1])
-    torch.testing.assert_close(logits, both.logits)
+    torch.testing.assert_close(logits, output.logits)
 
 
-def test_a_network_without_auxiliary_heads_has_its_own_loss_alone():
+def test_a_network_without_auxiliary_heads_has_the_loss_of_its_logits():
     net, x, labels = models.mlp(in_channels=3, image_size=32, dropout=0.0), torch.randn(4, 3, 32, 32), torch.arange(4)
     logits, loss = classifier(net).logits_and_loss(x, labels)
     torch.testing.assert_close(loss, nn.functional.cross_entropy(net(x), labels))
     torch.testing.assert_close(logits, net(x))
 
 
-def test_googlenets_heads_learn_in_training_and_are_not_asked_in_evaluation():
+def test_googlenets_heads_get_gradients_and_are_not_computed_in_evaluation():
     torch.manual_seed(0)
     net = models.googlenet(num_classes=10, image_size=32)
     assert net.auxiliary_weight == 0.3  # section 5 of the paper
     x = torch.randn(2, 3, 32, 32)
-    scores = net.train()(x)
-    assert [tuple(each.shape) for each in scores] == [(2, 10)] * 3
+    output = net.train()(x)
+    assert [tuple(logits.shape) for logits in output] == [(2, 10)] * 3
     model = classifier(net)
     _, loss = model.logits_and_loss(x, torch.tensor([1, 2]))
     loss.backward()
@@ -70,13 +70,13 @@ def test_googlenets_heads_learn_in_training_and_are_not_asked_in_evaluation():
         assert net.eval()(x).shape == (2, 10)
 
 
-def test_googlenet_can_do_without_its_heads():
+def test_googlenets_heads_are_optional():
     net = models.googlenet(num_classes=10, image_size=32, auxiliary=False)
     assert net.train()(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     assert not [name for name, _ in net.named_parameters() if "auxiliary" in name]
 
 
-def test_a_tuple_without_a_weight_is_an_error_that_names_it():
+def test_a_tuple_from_a_network_without_auxiliary_weight_is_an_error():
     class NoWeight(nn.Module):
         def __init__(self) -> None:
             super().__init__()

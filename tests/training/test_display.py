@@ -1,4 +1,4 @@
-"""What a run shows in a terminal and in a pipe."""
+"""The progress of a run, in a terminal and in a pipe."""
 
 import io
 
@@ -13,8 +13,8 @@ from cnnlab.training.callbacks.display import epoch_line
 from tests.training.test_training import quick_trainer
 
 
-def show(terminal: bool, data_root, tmp_path) -> tuple[str, list[str]]:
-    """What two epochs write to the console, and the lines that they say."""
+def run_display(terminal: bool, data_root, tmp_path) -> tuple[str, list[str]]:
+    """Train for two epochs; return the console output and the logged lines."""
     cfg = compose("train", [f"data.root={data_root}", "data.limit=320", "trainer.max_epochs=2"])
     module = build_datamodule(cfg)
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
@@ -26,32 +26,32 @@ def show(terminal: bool, data_root, tmp_path) -> tuple[str, list[str]]:
     return console.file.getvalue(), lines
 
 
-def test_a_pipe_gets_one_line_an_epoch_and_no_bar(data_root, tmp_path):
-    shown, lines = show(False, data_root, tmp_path)
-    assert shown == ""
+def test_a_pipe_gets_one_line_per_epoch_and_no_progress_bar(data_root, tmp_path):
+    output, lines = run_display(False, data_root, tmp_path)
+    assert output == ""
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
     for part in ("train loss", "val loss", "lr", "images/s", "left"):
         assert part in lines[0]
 
 
-def test_a_terminal_gets_a_bar_with_speed_and_time_left(data_root, tmp_path):
-    shown, lines = show(True, data_root, tmp_path)
+def test_a_terminal_gets_a_progress_bar_with_speed_and_remaining_time(data_root, tmp_path):
+    output, lines = run_display(True, data_root, tmp_path)
     for part in ("epoch 1/2", "epoch 2/2", "loss", "images/s", "left", "10/10"):
-        assert part in shown
+        assert part in output
     assert len(lines) == 2
 
 
-def test_an_epochs_line_leaves_out_what_there_is_not():
+def test_the_line_of_an_epoch_omits_metrics_that_are_none():
     row = {"epoch": 3, "train/loss": 0.5, "train/acc": 0.9, "val/loss": None, "val/acc": None, "lr": 0.1}
-    line = epoch_line(row | {"images_per_second": 1234.0}, epochs=10, left=75)
+    line = epoch_line(row | {"images_per_second": 1234.0}, epochs=10, remaining=75)
     assert line == "epoch  3/10  train loss 0.5000 acc  90.00 %  lr 1.00e-01    1,234 images/s  1 min 15 s left"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(7.4, "7 s"), (185, "3 min 05 s"), (8040, "2 h 14 min")])
-def test_durations(seconds, text):
+def test_duration_formats_seconds_minutes_and_hours(seconds, text):
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(("rate", "shown"), [(12345.6, "12,346"), (10.4, "10"), (9.87, "9.9"), (0.3149, "0.31")])
-def test_few_images_a_second_are_told_with_two_digits(rate, shown):
-    assert speed(rate) == shown
+@pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (10.4, "10"), (9.87, "9.9"), (0.3149, "0.31")])
+def test_low_speeds_have_two_significant_digits(value, text):
+    assert speed(value) == text

@@ -1,4 +1,4 @@
-"""The gradients' norms: their values, their order, and that they change nothing."""
+"""Gradient norms: values, order, and no effect on training."""
 
 import csv
 from pathlib import Path
@@ -11,7 +11,7 @@ from cnnlab.runs.run import train
 from cnnlab.training.callbacks.gradient_norms import layer_weights
 from tests.analysis.subjects import subject
 
-STILL = (
+CONSTANT_WEIGHTS = (
     "callbacks=gradient_norms", "optimizer=sgd", "optimizer.lr=0", "data.limit=60", "data.batch_size=20",
     "trainer.max_epochs=2", "trainer.precision=32-true", "augment=none", "logger=none",
 )  # fmt: skip
@@ -23,8 +23,8 @@ def rows_of(cfg) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def by_hand(cfg) -> dict[str, torch.Tensor]:
-    """The norm of each layer in each of the epoch's steps, of weights that stay as they begin."""
+def expected_norms(cfg) -> dict[str, torch.Tensor]:
+    """Return the gradient norm of each layer at each step of the first epoch, for constant weights."""
     data = build_datamodule(cfg)
     model = build_classifier(cfg, data)
     norms: dict[str, list[torch.Tensor]] = {}
@@ -39,17 +39,17 @@ def by_hand(cfg) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(("every", "measured"), [(1, [0, 1, 2]), (2, [0, 2]), (9, [0])])
-def test_an_epochs_mean_is_that_of_its_measured_steps_before_clipping(configure, every, measured):
-    cfg = configure(*STILL, f"callbacks.gradient_norms.every={every}", "trainer.gradient_clip_val=1e-4")
+def test_the_mean_of_an_epoch_covers_its_measured_steps_before_clipping(configure, every, measured):
+    cfg = configure(*CONSTANT_WEIGHTS, f"callbacks.gradient_norms.every={every}", "trainer.gradient_clip_val=1e-4")
     train(cfg)
-    expected = {f"gradient/{name}": float(norms[measured].mean()) for name, norms in by_hand(cfg).items()}
+    expected = {f"gradient/{name}": float(norms[measured].mean()) for name, norms in expected_norms(cfg).items()}
     first, _ = rows_of(cfg)
-    found = {name: float(value) for name, value in first.items() if name.startswith("gradient/")}
-    assert list(found) == ["gradient/c1", "gradient/c3", "gradient/c5", "gradient/f6", "gradient/output"]
-    assert found == pytest.approx(expected, rel=1e-4)
+    recorded = {name: float(value) for name, value in first.items() if name.startswith("gradient/")}
+    assert list(recorded) == ["gradient/c1", "gradient/c3", "gradient/c5", "gradient/f6", "gradient/output"]
+    assert recorded == pytest.approx(expected, rel=1e-4)
 
 
-def test_measuring_is_not_part_of_the_run_and_its_columns_are_there_from_where_it_begins(configure, monkeypatch):
+def test_measuring_adds_columns_and_does_not_change_the_run(configure):
     plain = ("trainer.max_epochs=2", "data.limit=60", "data.batch_size=20", "logger=none")
     without = train(configure(*plain))
     first, second = rows_of(configure())
@@ -61,6 +61,6 @@ def test_measuring_is_not_part_of_the_run_and_its_columns_are_there_from_where_i
 
 
 @pytest.mark.parametrize("model", ["lenet5_1998", "resnet18", "plain18", "googlenet", "mobilenet_v1", "vgg16"])
-def test_layers_are_in_the_order_of_the_forward_pass(model):
+def test_layer_weights_are_in_the_order_of_the_forward_pass(model):
     net, rows = subject(model).net, [row.name for row in subject(model).trace.rows if row.macs]
     assert [name for name in layer_weights(net) if name in rows] == rows

@@ -1,4 +1,4 @@
-"""Muon against torch's, which takes matrices alone, and against torch's SGD; with schedules, clipping and resuming."""
+"""Muon equals torch.optim.Muon for matrices and torch.optim.SGD for other parameters; schedules and resuming."""
 
 import copy
 
@@ -12,7 +12,7 @@ SHAPES = [(8, 4, 3, 3), (64, 3, 2, 2), (5, 7, 1, 1), (6, 1, 3, 3)]  # wide, tall
 
 
 def steps_of(parameter: nn.Parameter, optimizer: torch.optim.Optimizer, steps: int = 4) -> torch.Tensor:
-    """The parameter after steps along gradients that are always the same ones."""
+    """Return the parameter after steps with the same sequence of random gradients."""
     generator = torch.Generator().manual_seed(1)
     for _ in range(steps):
         parameter.grad = torch.randn(parameter.numel(), generator=generator).view(parameter.shape)
@@ -25,8 +25,8 @@ def start(shape: tuple[int, ...]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_filter_moves_as_torchs_muon_moves_its_matrix(shape, monkeypatch):
-    # torch's iteration in float32, as ours is here; releases before 2.15 call the method
+def test_filters_are_updated_as_torchs_muon_updates_their_matrix(shape, monkeypatch):
+    # Run torch's iteration in float32, as ours on a CPU; releases before 2.15 call the method.
     monkeypatch.setattr(torch, "bfloat16", torch.float32)
     monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
     own = nn.Parameter(start(shape).contiguous(memory_format=torch.channels_last))
@@ -39,7 +39,7 @@ def test_a_filter_moves_as_torchs_muon_moves_its_matrix(shape, monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(10, 256), (64,)])
-def test_other_parameters_move_as_with_torchs_sgd(shape):
+def test_other_parameters_are_updated_as_by_torchs_sgd(shape):
     own, theirs = nn.Parameter(start(shape)), nn.Parameter(start(shape))
     sgd = torch.optim.SGD([theirs], lr=0.3, momentum=0.8, nesterov=True, weight_decay=0.1)
     muon = Muon([own], lr=99, sgd_lr=0.3, sgd_momentum=0.8, sgd_weight_decay=0.1)
@@ -47,16 +47,16 @@ def test_other_parameters_move_as_with_torchs_sgd(shape):
 
 
 @pytest.mark.parametrize("shape", [(16, 40), (40, 16)])
-def test_all_singular_values_come_near_one(shape):
+def test_all_singular_values_become_close_to_one(shape):
     u, _, v = torch.linalg.svd(start(shape), full_matrices=False)
     matrix = u @ torch.diag(torch.logspace(-1, 2, 16)) @ v
     out = orthogonalized(matrix, steps=10)
     assert torch.linalg.svdvals(out).min() > 0.6
     assert torch.linalg.svdvals(out).max() < 1.3
-    assert (u.T @ out @ v.T).diagonal().min() > 0.6  # along the matrix's own directions
+    assert (u.T @ out @ v.T).diagonal().min() > 0.6  # with the same singular vectors
 
 
-def test_a_filter_without_gradient_values_stays():
+def test_filters_with_a_zero_gradient_do_not_change():
     filters = nn.Parameter(start((4, 3, 3, 3)))
     filters.grad = torch.zeros_like(filters)
     Muon([filters]).step()
@@ -68,7 +68,7 @@ def network() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 5))
 
 
-def learn(net: nn.Module, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LambdaLR, steps: range):
+def train(net: nn.Module, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LambdaLR, steps: range):
     for i in steps:
         x = torch.randn(8, 3, 8, 8, generator=torch.Generator().manual_seed(i))
         optimizer.zero_grad()
@@ -78,7 +78,7 @@ def learn(net: nn.Module, optimizer: torch.optim.Optimizer, schedule: torch.opti
         schedule.step()
 
 
-def made_for(net: nn.Module):
+def optimizer_for(net: nn.Module):
     decayed = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": iter(decayed)}, {"params": iter(rest), "weight_decay": 0.0}]
@@ -86,44 +86,44 @@ def made_for(net: nn.Module):
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
 
 
-def test_each_kind_has_its_rate_which_the_schedule_scales_and_its_groups_own_decay():
-    optimizer, schedule = made_for(network())
+def test_each_group_has_its_learning_rate_scaled_by_the_schedule_and_its_weight_decay():
+    optimizer, schedule = optimizer_for(network())
     optimizer.step()
     schedule.step()
-    kinds = [
+    groups = [
         ({p.ndim for p in group["params"]}, group["lr"], group["weight_decay"]) for group in optimizer.param_groups
     ]
-    assert kinds == [({4}, 0.05, 0.1), ({2}, 0.025, 0.1), ({1}, 0.025, 0.0)]
+    assert groups == [({4}, 0.05, 0.1), ({2}, 0.025, 0.1), ({1}, 0.025, 0.0)]
 
 
-def test_from_its_saved_state_it_goes_on_to_the_same_bits():
-    whole = network()
-    learn(whole, *made_for(whole), steps=range(6))
-    first = network()
-    optimizer, schedule = made_for(first)
-    learn(first, optimizer, schedule, steps=range(3))
-    second = copy.deepcopy(first)
-    again, rate = made_for(second)
-    again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    rate.load_state_dict(schedule.state_dict())
-    learn(second, again, rate, steps=range(3, 6))
-    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
+def test_resuming_from_the_state_dict_gives_the_same_bits():
+    uninterrupted = network()
+    train(uninterrupted, *optimizer_for(uninterrupted), steps=range(6))
+    interrupted = network()
+    optimizer, schedule = optimizer_for(interrupted)
+    train(interrupted, optimizer, schedule, steps=range(3))
+    resumed = copy.deepcopy(interrupted)
+    new_optimizer, new_schedule = optimizer_for(resumed)
+    new_optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    new_schedule.load_state_dict(schedule.state_dict())
+    train(resumed, new_optimizer, new_schedule, steps=range(3, 6))
+    assert all(torch.equal(a, b) for a, b in zip(uninterrupted.parameters(), resumed.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("name", ["lr", "weight_decay", "sgd_lr", "sgd_weight_decay"])
-def test_a_negative_rate_is_refused(name):
+def test_a_negative_learning_rate_or_weight_decay_is_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 0, got -1"):
         Muon([nn.Parameter(torch.zeros(1))], **{name: -1})
 
 
 @pytest.mark.parametrize("name", ["momentum", "sgd_momentum"])
 @pytest.mark.parametrize("value", [-0.1, 1.0])
-def test_a_momentum_that_never_forgets_is_refused(name, value):
+def test_a_momentum_outside_its_range_is_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} must be at least 0 and below 1, got {value}"):
         Muon([nn.Parameter(torch.zeros(1))], **{name: value})
 
 
 @pytest.mark.parametrize("steps", [0, -1, 2.5])
-def test_steps_that_cannot_be_done_are_refused(steps):
-    with pytest.raises(ValueError, match=f"steps must be a whole number of at least 1, got {steps}"):
+def test_steps_that_are_not_a_positive_integer_are_refused(steps):
+    with pytest.raises(ValueError, match=f"steps must be an integer of at least 1, got {steps}"):
         Muon([nn.Parameter(torch.zeros(1))], steps=steps)

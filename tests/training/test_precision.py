@@ -1,4 +1,4 @@
-"""Every optimizer trains in every precision that a CPU has, with and without gradient clipping."""
+"""Every optimizer trains in every precision that a CPU supports, with and without gradient clipping."""
 
 import pytest
 import torch
@@ -16,15 +16,15 @@ OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 @pytest.mark.parametrize("clip", ["null", "1.0"])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_two_steps(optimizer, precision, clip, configure):
+def test_an_optimizer_trains_for_two_steps(optimizer, precision, clip, configure):
     arguments = (f"optimizer={optimizer}", f"trainer.precision={precision}", f"trainer.gradient_clip_val={clip}")
     record = train(configure(*TINY, *QUICK, *arguments))
     assert (record["status"], record["steps"], record["precision"]) == ("done", 2, precision)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_a_clipped_step_is_no_longer_than_the_clipping_norm(precision, configure):
-    """Plain SGD with a learning rate of 1 moves all weights together by the gradient's norm."""
+def test_a_clipped_step_has_the_clipping_norm(precision, configure):
+    """The update of plain SGD with a learning rate of 1 has the norm of the gradient."""
     plain = (
         "optimizer=sgd",
         "optimizer.lr=1",
@@ -37,15 +37,15 @@ def test_a_clipped_step_is_no_longer_than_the_clipping_norm(precision, configure
     def weights(*overrides: str) -> torch.Tensor:
         cfg = configure(*TINY, *QUICK, *plain, *one_step, *overrides)
         state = read_checkpoint(folder_of(cfg, train(cfg)) / "checkpoints" / "last.ckpt")["state_dict"]
-        learned = [value.flatten() for name, value in state.items() if "running" not in name and "num" not in name]
-        return torch.cat(learned)
+        weights = [value.flatten() for name, value in state.items() if "running" not in name and "num" not in name]
+        return torch.cat(weights)
 
     start = weights("optimizer.lr=0")
     assert (weights("trainer.gradient_clip_val=0.01") - start).norm().item() == pytest.approx(0.01, rel=0.01)
     assert (weights() - start).norm().item() > 0.1
 
 
-def test_the_recipe_that_clips_trains_in_bf16(configure):
+def test_the_recipe_with_gradient_clipping_trains_in_bf16(configure):
     arguments = ("model=nin", "optimizer=sgd", "data.limit=8", "data.batch_size=8", "trainer.precision=bf16-mixed")
     cfg = configure(*arguments, *QUICK)
     assert cfg.trainer.gradient_clip_val == 1.0

@@ -1,4 +1,4 @@
-"""Losses, schedules, parameter groups, and that what is learned goes down."""
+"""Losses, schedules and parameter groups; networks learn with their default recipes."""
 
 import lightning as L
 import pytest
@@ -22,22 +22,22 @@ LOSSES = [CrossEntropy(), SquaredError(), Focal()]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_labels_and_their_one_hot_targets_give_the_same_loss(loss):
+def test_labels_and_one_hot_targets_give_the_same_loss(loss):
     torch.testing.assert_close(loss(LOGITS, LABELS), loss(LOGITS, F.one_hot(LABELS, 5).double()))
 
 
 @pytest.mark.parametrize("make", [CrossEntropy, SquaredError, Focal])
-def test_smoothing_is_a_loss_on_smoothed_targets(make):
+def test_label_smoothing_equals_the_loss_of_smoothed_targets(make):
     smoothed = 0.8 * F.one_hot(LABELS, 5) + 0.2 / 5
     torch.testing.assert_close(make(label_smoothing=0.2)(LOGITS, LABELS), make()(LOGITS, smoothed.double()))
 
 
-def test_squared_error_is_its_definition():
+def test_squared_error_equals_its_definition():
     expected = sum(((LOGITS[i] - F.one_hot(LABELS, 5)[i]) ** 2).sum() for i in range(7)) / 7
     torch.testing.assert_close(SquaredError()(LOGITS, LABELS), expected)
 
 
-def test_focal_without_gamma_is_cross_entropy_and_equals_torchvisions_for_two_classes():
+def test_focal_loss_equals_cross_entropy_without_gamma_and_torchvision_for_two_classes():
     torch.testing.assert_close(Focal(gamma=0)(LOGITS, LABELS), F.cross_entropy(LOGITS, LABELS))
     z, y = LOGITS[:, 0], (LABELS > 1).long()
     ours = Focal(gamma=2.0)(torch.stack((torch.zeros_like(z), z), dim=1), y)
@@ -54,7 +54,7 @@ def test_focal_without_gamma_is_cross_entropy_and_equals_torchvisions_for_two_cl
         (lambda: Plateau(factor=1), "factor must be above 0 and below 1, got 1"),
     ],
 )
-def test_impossible_arguments_are_refused(make, message):
+def test_invalid_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -71,11 +71,11 @@ def test_impossible_arguments_are_refused(make, message):
         (Cosine(final=0.2, warmup=0.2, initial=0.1), (0, 0.1, 0.2, 0.6, 1), (0.1, 0.55, 1, 0.6, 0.2)),
     ],
 )
-def test_schedules_at_known_points(schedule, fractions, factors):
+def test_a_schedule_has_known_factors(schedule, fractions, factors):
     assert [schedule(fraction) for fraction in fractions] == pytest.approx(list(factors))
 
 
-def test_weight_decay_reaches_weights_alone():
+def test_weight_decay_applies_to_weights_only():
     net = models.resnet18(3, 10, 32)
     decayed, rest = param_groups(net)
     assert {p.ndim for p in decayed["params"]} == {2, 4}
@@ -85,20 +85,19 @@ def test_weight_decay_reaches_weights_alone():
     assert sum(p.numel() for group in (decayed, rest) for p in group["params"]) == 11_173_962
 
 
-def test_biases_have_a_rate_of_their_own_with_every_optimizer_and_the_schedule_scales_it(data_root):
+def test_biases_have_their_own_learning_rate_with_every_optimizer(data_root):
     for choice in ("sgd", "adam", "muon"):
-        chosen = [f"optimizer={choice}", "param_groups.bias_lr_factor=8", "scheduler=constant", "trainer.max_steps=2"]
-        cfg = compose("train", ["model=cnn", f"data.root={data_root}", "scheduler.warmup=0.5", *chosen])
+        options = [f"optimizer={choice}", "param_groups.bias_lr_factor=8", "scheduler=constant", "trainer.max_steps=2"]
+        cfg = compose("train", ["model=cnn", f"data.root={data_root}", "scheduler.warmup=0.5", *options])
         module = build_datamodule(cfg)
         trainer = quick_trainer(max_epochs=1, limit_val_batches=0)
         model = build_classifier(cfg, module)
         trainer.fit(model, datamodule=module)
-        rates = {id(p): group["lr"] for group in trainer.optimizers[0].param_groups for p in group["params"]}
-        of = {name: rates[id(p)] for name, p in model.net.named_parameters()}
-        rate = of["classifier.weight"]
-        assert of["classifier.bias"] == of["blocks.0.norm.bias"] == pytest.approx(8 * rate)
-        assert of["blocks.0.norm.weight"] == rate
-        assert len(of) == 3 * 3 + 2
+        lr_by_id = {id(p): group["lr"] for group in trainer.optimizers[0].param_groups for p in group["params"]}
+        lr = {name: lr_by_id[id(p)] for name, p in model.net.named_parameters()}
+        assert lr["classifier.bias"] == lr["blocks.0.norm.bias"] == pytest.approx(8 * lr["classifier.weight"])
+        assert lr["blocks.0.norm.weight"] == lr["classifier.weight"]
+        assert len(lr) == 3 * 3 + 2
 
 
 def quick_trainer(**options) -> L.Trainer:
@@ -110,7 +109,7 @@ def quick_trainer(**options) -> L.Trainer:
 
 @pytest.mark.parametrize("model", ["cnn", "lenet5", "mlp", pytest.param("resnet18", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("data", ["digits", "cifar10"])
-def test_every_models_loss_falls_with_its_default_recipe(model, data, small_datasets):
+def test_the_training_loss_decreases_with_the_default_recipe(model, data, small_datasets):
     steps = {"resnet18": 12}.get(model, 60)
     size = ["data.image_size=16"] if model == "resnet18" else []
     arguments = [f"model={model}", f"data={data}", f"data.root={root_of(small_datasets, data)}", "data.val_size=0"]
@@ -119,11 +118,11 @@ def test_every_models_loss_falls_with_its_default_recipe(model, data, small_data
     model = build_classifier(cfg, module)
     losses: list[float] = []
 
-    class Keep(L.Callback):
+    class RecordLoss(L.Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
             losses.append(outputs["loss"].item())
 
-    trainer = quick_trainer(max_epochs=1000, limit_val_batches=0, callbacks=[Keep()])
+    trainer = quick_trainer(max_epochs=1000, limit_val_batches=0, callbacks=[RecordLoss()])
     trainer.fit(model, datamodule=module)
     assert len(losses) == steps
     assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
@@ -133,34 +132,34 @@ def flat_weights(module: L.LightningModule) -> torch.Tensor:
     return torch.cat([p.detach().reshape(-1) for p in module.parameters()])
 
 
-def test_the_rate_follows_the_schedule_and_gradients_are_clipped(data_root):
+def test_the_learning_rate_follows_the_schedule_and_gradients_are_clipped(data_root):
     cfg = compose(
         "train", [f"data.root={data_root}", "optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=false",
                   "optimizer.weight_decay=0", "trainer.max_steps=10", "scheduler=multistep", "scheduler.warmup=0"]
     )  # fmt: skip
     module = build_datamodule(cfg)
     model = build_classifier(cfg, module)
-    rates, lengths = [], []
+    learning_rates, norms = [], []
 
-    class Watch(L.Callback):
+    class RecordSteps(L.Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+            learning_rates.append(trainer.optimizers[0].param_groups[0]["lr"])
             self.before = flat_weights(pl_module)
 
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-            lengths.append((flat_weights(pl_module) - self.before).norm().item())
+            norms.append((flat_weights(pl_module) - self.before).norm().item())
 
-    trainer = quick_trainer(max_epochs=1, gradient_clip_val=0.01, callbacks=[Watch()])
+    trainer = quick_trainer(max_epochs=1, gradient_clip_val=0.01, callbacks=[RecordSteps()])
     trainer.fit(model, datamodule=module)
-    assert rates == pytest.approx([0.05] * 5 + [0.005] * 2 + [0.0005] * 3)
-    assert all(length <= 1.05 * 0.01 * rate for length, rate in zip(lengths, rates, strict=True))
+    assert learning_rates == pytest.approx([0.05] * 5 + [0.005] * 2 + [0.0005] * 3)
+    assert all(norm <= 1.05 * 0.01 * lr for norm, lr in zip(norms, learning_rates, strict=True))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "muon"])
 @pytest.mark.parametrize(
     "model", ["lenet5", *(pytest.param(m, marks=pytest.mark.slow) for m in ("cnn", "mlp", "resnet18"))]
 )
-def test_every_model_learns_the_digits_with_every_optimizer(model, optimizer, data_root):
+def test_a_network_learns_the_digits_with_every_optimizer(model, optimizer, data_root):
     cfg = compose(
         "train", [f"model={model}", f"optimizer={optimizer}", f"data.root={data_root}", "trainer.max_steps=120"]
     )
@@ -170,7 +169,7 @@ def test_every_model_learns_the_digits_with_every_optimizer(model, optimizer, da
     assert trainer.callback_metrics["val/acc"] > 0.5
 
 
-def test_every_choice_of_an_optimizer_makes_one():
+def test_every_optimizer_configuration_builds_an_optimizer():
     for path in (CONF / "optimizer").glob("*.yaml"):
         optimizer = make(
             compose("train", [f"optimizer={path.stem}"]).optimizer, "optimizer", param_groups(models.lenet5())
@@ -191,7 +190,7 @@ def test_augmentation_is_the_same_in_every_precision(small_datasets):
     assert torch.equal(x, expected)
 
 
-def test_a_step_of_augmentation_that_is_null_is_left_out(small_datasets):
+def test_an_augmentation_step_that_is_null_is_omitted(small_datasets):
     cfg = compose(
         "train",
         ["data=cifar10", "augment=crop_flip", "augment.flip=null", f"data.root={small_datasets}", "data.batch_size=8"],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import one_of
 
 VIEWS = ("none", "flip", "shift", "flip_shift")
 
@@ -17,11 +17,11 @@ def check_tta(tta: str, mirror: bool) -> None:
     """Check that `tta` is a known choice and flips images only if `mirror` is True.
 
     Raises:
-        UserError: `tta` is unknown, or flips images whose reflection changes the label.
+        ValueError: `tta` is unknown, or flips images whose reflection changes the label.
     """
-    one_of("tta", tta, VIEWS)
+    one_of("tta", tta, VIEWS, ValueError)
     if "flip" in tta and not mirror:
-        raise UserError(f"tta must be none or shift for images whose reflection changes the label, got {tta!r}")
+        raise ValueError(f"tta must be none or shift for images whose reflection changes the label, got {tta!r}")
 
 
 def logits_of_views(net: Callable[[Tensor], Tensor], x: Tensor, tta: str) -> Tensor:

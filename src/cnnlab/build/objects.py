@@ -108,7 +108,10 @@ def build_augmentation(node: Mapping[str, Any], spec: ImageSpec) -> Augmentation
 def build_classifier(cfg: TrainConfig, data: ImageDataModule) -> ImageClassifier:
     """Network, loss, optimizer, schedule and augmentation of `cfg` for `data`; the seed sets the initial weights."""
     spec = data.spec
-    check_tta(cfg.tta, spec.mirror)
+    try:
+        check_tta(cfg.tta, spec.mirror)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])  # reports wrong values before anything is built
     torch.manual_seed(cfg.seed)
     net = build_network(cfg.model, spec)

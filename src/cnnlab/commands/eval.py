@@ -29,7 +29,10 @@ def run(cfg: EvalConfig) -> Evaluation:
     net = trained_network(checkpoint)
     data = datamodule_of(cfg.data, card)
     tta = card.get("tta", "none") if cfg.tta is None else cfg.tta
-    check_tta(tta, data.spec.mirror)
+    try:
+        check_tta(tta, data.spec.mirror)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     subset: Subset = getattr(data, cfg.split)
     if not len(subset):
         raise UserError(f"split={cfg.split} has no images: the network was trained with data.val_size=0")

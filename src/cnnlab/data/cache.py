@@ -1,10 +1,10 @@
-"""A dataset read once, then mapped: one file beside the data holds its tensors and says what they were made from."""
+"""A cache of the datasets as tensors: read once, then memory-mapped from one file beside the data."""
 
 import hashlib
 import os
 import pickle
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +22,18 @@ from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
 from cnnlab.files import damage_in
 
-STATISTICS_CHUNK = 10_000  # images turned into floats at a time
+STATISTICS_CHUNK = 10_000  # images converted to floats together
 
 
 @dataclass
 class Dataset:
-    """A whole dataset.
+    """A complete dataset.
 
     Attributes:
-        source: where it was read from, in words.
-        fingerprint: a hash of all images and labels.
-        mean, std: a channel's, over the training pixels in [0, 1]: the published ones where the dataset has them.
-        covariance: (C, C), of the channels over the training pixels in [0, 1].
+        source: description of the source it was read from.
+        fingerprint: hash of all images and labels.
+        mean, std: statistics per channel of the training pixels in [0, 1]: the published ones if there are any.
+        covariance: (C, C), of the channels of the training pixels in [0, 1].
     """
 
     train: Split
@@ -54,92 +54,94 @@ def load(
     image_size: int | None = None,
     log: Callable[[str], None] = print,
 ) -> Dataset:
-    """The dataset `name`, from the first of its sources that is whole; mapped from the cache where that is current.
+    """Load a dataset from its first complete source, or from the cache if that is up to date.
 
     Args:
-        root: the folder of all datasets; for `image_folder` the images' own.
-        mirror: URL of a folder with the official files, in place of the origin.
-        image_size: the side of the stored images of `image_folder`; the other datasets are stored as distributed.
-        log: prints one line about each skipped source.
+        name: key of `SPECS`.
+        root: folder of all datasets; for `image_folder`, the folder of the images.
+        download: try to download the official files if no local source is complete.
+        mirror: URL of a folder with the official files, used instead of the original host.
+        image_size: side of the stored images of `image_folder`; other datasets are stored as distributed.
+        log: prints one line, for example about a skipped source.
 
     Raises:
-        UserError: no source is whole; the message names each with its reason.
+        UserError: no source is complete; the message lists all sources and the reasons.
     """
     spec = SPECS[name]
     side = stored_size(name, image_size)
-    reasons, skipped = [], []
+    failures, skipped = [], []
     for source in sources(spec, root, download, mirror, side, log):
         try:
             dataset = _map_or_read(source, root, cache_places(name, root, side), name, log)
         except SourceError as error:
-            reasons.append(f"  {source.name}: {error}")
+            failures.append(f"  {source.name}: {error}")
             if not error.absent:
                 skipped.append(f"skipped {source.name}: {error}")
             continue
         for line in skipped:
             log(line)
         return dataset
-    ways = "put the files there" if name != "image_folder" else "name the folder with data.root=FOLDER"
-    if not download and name not in ("digits", "image_folder"):
-        ways += ", or allow data.download=true"
-    elif download and name not in ("digits", "image_folder"):
-        ways += ", or name a reachable copy of the official files with data.mirror=URL"
-    raise UserError("\n".join([f"{name} was not found whole in any of these places; {ways}:", *reasons]))
+    if name == "image_folder":
+        advice = "set data.root=FOLDER to the folder of the images"
+    else:
+        option = "data.mirror=URL to a mirror of the official files" if download else "data.download=true"
+        advice = f"put the files in one of these places, or set {option}"
+    raise UserError("\n".join([f"{name} could not be read; {advice}:", *failures]))
 
 
-def _lock(root: Path, file: str) -> FileLock:
-    """One process at a time reads a dataset; apart from the data, so that a failed search leaves nothing there."""
-    return FileLock(Path(tempfile.gettempdir()) / f"cnnlab-{os.getuid()}-{digest_of(root)}-{file}.lock")
+def _map_or_read(source: Source, root: Path, caches: list[Path], name: str, log: Callable[[str], None]) -> Dataset:
+    """Map an up-to-date cache file, which is beside the data or in the user's cache folder, or read the source.
 
-
-def _map_or_read(source: Source, root: Path, places: list[Path], name: str, log: Callable[[str], None]) -> Dataset:
-    """The dataset from a current cache, beside the data or in the user's folder, else from `source`."""
-    with _lock(root, places[0].name):
-        stamp = _stamp(source, name)
-        for place in places:
-            if (stored := _open(place)) is not None and stored["stamp"] == stamp:
-                _note(stored, place, source, root, name)
+    One process at a time reads a dataset. The lock file is not beside the data, because that folder may not exist.
+    """
+    lock = Path(tempfile.gettempdir()) / f"cnnlab-{os.getuid()}-{digest_of(root)}-{caches[0].name}.lock"
+    with FileLock(lock):
+        files = source.files()
+        stamp = _stamp(source, files, name)
+        for cache in caches:
+            if (stored := _open(cache)) is not None and stored["stamp"] == stamp:
+                _note(stored, cache, files, root, name)
                 return _dataset(stored)
-        stored = _describe(source.read(), name) | {"stamp": stamp, "source": source.place}
+        stored = _describe(source.read(), name) | {"stamp": stamp, "source": source.place or source.name}
         failures = []
-        for place in places:
+        for cache in caches:
             try:
-                _write(stored, place)
-            except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-                failures.append(f"{place}: {error}")
+                _write(stored, cache)
+            except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError if the disk is full
+                failures.append(f"{cache}: {error}")
             else:
-                _note(stored, place, source, root, name)
-                return _dataset(_open(place) or stored)
+                _note(stored, cache, files, root, name)
+                return _dataset(_open(cache) or stored)
     log(f"the images could not be cached, so the next run reads them again; {'; '.join(failures)}")
     return _dataset(stored)
 
 
-def _note(stored: dict[str, Any], place: Path, source: Source, root: Path, name: str) -> None:
+def _note(stored: dict[str, Any], cache: Path, files: Sequence[str | Path], root: Path, name: str) -> None:
     with suppress(OSError):  # a later run then reads the images to know their fingerprint
-        note_fingerprint(name, root, place, source.files(), stored["fingerprint"])
+        note_fingerprint(name, root, cache, files, stored["fingerprint"])
 
 
-def _write(stored: dict[str, Any], place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_suffix(f".{uuid4().hex}.part")
+def _write(stored: dict[str, Any], cache: Path) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_suffix(f".{uuid4().hex}.part")
     try:
         torch.save(stored, partial)
-        os.replace(partial, place)
+        os.replace(partial, cache)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _stamp(source: Source, name: str) -> str:
-    """A hash of what the cache was made from: the dataset's facts, and the files' names, sizes and times."""
-    digest = hashlib.sha256(f"{FORMAT} {source.place} {SPECS[name]}".encode())
-    for path in source.files():
+def _stamp(source: Source, files: Sequence[str | Path], name: str) -> str:
+    """Hash everything that the cache depends on: the dataset's facts, and the files' paths, sizes and times."""
+    digest = hashlib.sha256(f"{FORMAT} {source.place or source.name} {SPECS[name]}".encode())
+    for path in files:
         status = os.stat(path)
         digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
 def _open(cache: Path) -> dict[str, Any] | None:
-    """The cache's content, its tensors mapped and not read; None where there is none or it is damaged."""
+    """Open a cache file with memory-mapped tensors; return None if it is missing or damaged."""
     if not cache.exists() or damage_in(cache):
         return None
     try:
@@ -148,18 +150,19 @@ def _open(cache: Path) -> dict[str, Any] | None:
         return None
 
 
-def _describe(pictures: RawDataset, name: str) -> dict[str, Any]:
+def _describe(raw: RawDataset, name: str) -> dict[str, Any]:
+    """Return the content of the cache file, without its stamp and source."""
     spec = SPECS[name]
     digest = hashlib.sha256()
-    for tensor in (pictures.train.images, pictures.train.labels, pictures.test.images, pictures.test.labels):
+    for tensor in (raw.train.images, raw.train.labels, raw.test.images, raw.test.labels):
         digest.update(tensor.numpy().data)
-    mean, covariance = channel_statistics(pictures.train.images)
+    mean, covariance = channel_statistics(raw.train.images)
     return {
-        "train_images": pictures.train.images,
-        "train_labels": pictures.train.labels,
-        "test_images": pictures.test.images,
-        "test_labels": pictures.test.labels,
-        "classes": list(pictures.classes),
+        "train_images": raw.train.images,
+        "train_labels": raw.train.labels,
+        "test_images": raw.test.images,
+        "test_labels": raw.test.labels,
+        "classes": list(raw.classes),
         "fingerprint": digest.hexdigest()[:16],
         "mean": list(spec.images.mean) or mean.tolist(),
         "std": list(spec.images.std) or covariance.diagonal().sqrt().clamp(min=1e-3).tolist(),
@@ -168,7 +171,7 @@ def _describe(pictures: RawDataset, name: str) -> dict[str, Any]:
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and covariance (C, C) of the channels over all pixels of uint8 `images` (N, C, H, W), in [0, 1]."""
+    """Return mean (C,) and covariance (C, C) of the channels of uint8 images (N, C, H, W), scaled to [0, 1]."""
     channels, pixels = images.shape[1], images.numel() // images.shape[1]
     total = torch.zeros(channels, dtype=torch.float64)
     products = torch.zeros(channels, channels, dtype=torch.float64)
@@ -181,6 +184,7 @@ def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _dataset(stored: dict[str, Any]) -> Dataset:
+    """Convert the content of a cache file."""
     return Dataset(
         train=Split(stored["train_images"], stored["train_labels"]),
         test=Split(stored["test_images"], stored["test_labels"]),

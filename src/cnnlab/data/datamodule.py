@@ -1,4 +1,4 @@
-"""The one LightningDataModule: a dataset split into training, validation and test images, handed out in batches."""
+"""The LightningDataModule: a dataset split into training, validation and test images, loaded in batches."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from torch.utils.data import Dataset as TorchDataset
 from cnnlab.data.cache import Dataset, load
 from cnnlab.data.images import Split
 from cnnlab.data.specs import SPECS
-from cnnlab.data.splits import IndexBatches, stratified
+from cnnlab.data.splits import IndexBatches, complement, stratified
 from cnnlab.errors import UserError
 from cnnlab.image_spec import ImageSpec
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Subset(TorchDataset[Batch]):
-    """Some images of a split, a batch at a time: positions (B,) to uint8 images (B, C, H, W) and labels (B,)."""
+    """Selected images of a split. Indexing with positions (B,) returns uint8 images (B, C, H, W) and labels (B,)."""
 
     def __init__(self, split: Split, indices: Tensor) -> None:
         self.split, self.indices = split, indices
@@ -32,8 +32,8 @@ class Subset(TorchDataset[Batch]):
         return len(self.indices)
 
     def __getitem__(self, positions: Tensor) -> Batch:
-        chosen = self.indices[positions]
-        return self.split.images.index_select(0, chosen), self.split.labels[chosen]
+        indices = self.indices[positions]
+        return self.split.images.index_select(0, indices), self.split.labels[indices]
 
     @property
     def labels(self) -> Tensor:
@@ -41,7 +41,7 @@ class Subset(TorchDataset[Batch]):
 
 
 class Indexed(TorchDataset[IndexedBatch]):
-    """A subset whose batches also say which images they have: images, labels, and places in the split (B,)."""
+    """A subset whose batches also contain the indices of the images in the split (B,)."""
 
     def __init__(self, subset: Subset) -> None:
         self.subset = subset
@@ -51,18 +51,20 @@ class Indexed(TorchDataset[IndexedBatch]):
 
 
 class ImageDataModule(L.LightningDataModule):
-    """Any dataset of `data/specs.py`.
+    """Training, validation and test images of a dataset of `data/specs.py`.
 
     Args:
-        root, download, mirror: where it is looked for; see `data/cache.py`.
-        image_size: the side that the network takes; None for the dataset's own.
-        batch_size, eval_batch_size: images a batch, in training and in evaluation; where `limit` or `train_size` leaves
-            fewer than `batch_size`, these are the batch.
-        val_size: validation images taken out of the training set: a share below 1, or a number; 0 for none.
-        split_seed: draws the validation images; apart from `seed`, so that runs of several seeds share them.
-        train_size: a stratified subset of the training images that are left; None for all.
-        limit: the most images in each of the three sets; None for all.
-        seed: of the order of the batches.
+        name: name of the dataset.
+        root, download, mirror: location of the files; see `data.cache.load`.
+        image_size: side of the network's input in pixels; None for the size of the dataset.
+        batch_size, eval_batch_size: images per batch in training and evaluation. If `limit` or `train_size` results in
+            fewer than `batch_size` training images, they form one batch.
+        val_size: validation images to take from the training set, as a fraction below 1 or as a number; 0 for none.
+        split_seed: seed of the validation split, separate from `seed` so that runs with different seeds share it.
+        train_size: size of a stratified subset of the remaining training images; None for all.
+        limit: maximum number of images in each of the three sets; None for no limit.
+        seed: seed of the order of the batches.
+        log: prints one line.
     """
 
     train: Subset
@@ -95,14 +97,14 @@ class ImageDataModule(L.LightningDataModule):
 
     @property
     def dataset(self) -> Dataset:
-        """The whole dataset, read at the first use."""
+        """The complete dataset, read at first use."""
         if self._dataset is None:
             self._dataset = load(self.name, self.root, self.download, self.mirror, self.image_size, self.log)
         return self._dataset
 
     @property
     def spec(self) -> ImageSpec:
-        """What augmentation and networks need to know of the images."""
+        """Description of the images for augmentation and networks."""
         dataset = self.dataset
         return ImageSpec(
             in_channels=len(dataset.mean),
@@ -119,7 +121,7 @@ class ImageDataModule(L.LightningDataModule):
         """Split the images.
 
         Raises:
-            UserError: the sizes asked for do not fit the dataset.
+            UserError: the requested sizes do not fit the dataset.
         """
         split = self.dataset.train
         total = len(split.labels)
@@ -127,18 +129,17 @@ class ImageDataModule(L.LightningDataModule):
         if count >= total:
             raise UserError(f"data.val_size must be below the {total:,} training images of {self.name}, got {count:,}")
         if self.val_size and not count:
-            raise UserError(f"data.val_size={self.val_size} of {total:,} training images is none; take more, or 0")
+            raise UserError(f"data.val_size={self.val_size} of {total:,} training images is none; use more, or 0")
         val = stratified(split.labels, count, self.split_seed)
-        train = torch.ones(total, dtype=torch.bool).index_fill(0, val, False).nonzero().squeeze(1)
+        train = complement(val, total)
         if self.train_size is not None and self.train_size > len(train):
             raise UserError(
-                f"data.train_size must be at most the {len(train):,} training images that are left beside "
+                f"data.train_size must be at most {len(train):,}, the number of training images without the "
                 f"{count:,} for validation, got {self.train_size:,}"
             )
-        test = torch.arange(len(self.dataset.test.labels))
-        self.train = self._cut(split, train, self.train_size)
-        self.val = self._cut(split, val)
-        self.test = self._cut(self.dataset.test, test)
+        self.train = self._subset(split, train, self.train_size)
+        self.val = self._subset(split, val)
+        self.test = self._subset(self.dataset.test, torch.arange(len(self.dataset.test.labels)))
         if self.limit is not None or self.train_size is not None:
             self.batch_size = min(self.batch_size, len(self.train))
         if self.batch_size > len(self.train):
@@ -146,12 +147,12 @@ class ImageDataModule(L.LightningDataModule):
                 f"data.batch_size must be at most the {len(self.train):,} training images, got {self.batch_size:,}"
             )
 
-    def _cut(self, split: Split, indices: Tensor, size: int | None = None) -> Subset:
-        """`size` stratified images of `indices`, at most `limit`."""
+    def _subset(self, split: Split, indices: Tensor, size: int | None = None) -> Subset:
+        """Draw a stratified subset of `indices` with at most `size` and at most `limit` images."""
         count = min(n for n in (size, self.limit, len(indices)) if n is not None)
-        if count == len(indices):
-            return Subset(split, indices)
-        return Subset(split, indices[stratified(split.labels[indices], count, self.split_seed)])
+        if count < len(indices):
+            indices = indices[stratified(split.labels[indices], count, self.split_seed)]
+        return Subset(split, indices)
 
     def train_dataloader(self) -> DataLoader[IndexedBatch]:
         batches = IndexBatches(len(self.train), self.batch_size, shuffle=True, seed=self.seed)
@@ -164,10 +165,10 @@ class ImageDataModule(L.LightningDataModule):
         return self.eval_dataloader(self.test)
 
     def eval_dataloader(self, subset: Subset) -> DataLoader[Batch]:
-        """Every image of `subset` once, in order."""
+        """Load every image of `subset` once, in order."""
         return self._loader(subset, IndexBatches(len(subset), self.eval_batch_size, shuffle=False))
 
     @staticmethod
     def _loader(subset: TorchDataset[T], batches: IndexBatches) -> DataLoader[T]:
-        # batch_size=None: the sampler's items are whole batches already.
+        # batch_size=None, because each item of the sampler is already a batch.
         return DataLoader(subset, batch_size=None, sampler=batches, pin_memory=torch.cuda.is_available())

@@ -1,4 +1,4 @@
-"""Fetching the official files: resumed where a transfer broke off, and kept only if the checksum is right."""
+"""Download the official files: resume interrupted transfers and verify checksums."""
 
 import hashlib
 import http.client
@@ -15,19 +15,21 @@ CHUNK = 2**20
 
 
 def md5_of(path: Path) -> str:
-    """The file's MD5, which is what the datasets' authors publish."""
-    digest = hashlib.md5(usedforsecurity=False)
+    """Return the MD5 checksum of a file. The authors of the datasets publish MD5 checksums."""
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def fetch(url: str, target: Path, md5: str, timeout: float = 20.0) -> None:
-    """Download `url` to `target`, going on from `target`.part where an earlier transfer broke off.
+    """Download `url` to `target`, resuming an interrupted transfer from `target`.part.
+
+    A file at `target` with the checksum `md5` is not downloaded again.
+
+    Args:
+        timeout: maximum time to wait for the server, in seconds.
 
     Raises:
-        UserError: the file cannot be had, or its checksum is not `md5`; then nothing is left at `target`.
+        UserError: the file cannot be downloaded, or its checksum is not `md5`. `target` is then unchanged.
     """
     partial = target.with_name(target.name + ".part")
     try:
@@ -36,7 +38,7 @@ def fetch(url: str, target: Path, md5: str, timeout: float = 20.0) -> None:
         _transfer(url, partial, timeout)
         if (got := md5_of(partial)) != md5:
             partial.unlink()
-            raise UserError(f"{url}: the checksum must be {md5}, got {got}")
+            raise UserError(f"{url}: the MD5 checksum must be {md5}, got {got}")
         os.replace(partial, target)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise UserError(f"{url}: {getattr(error, 'reason', error)}") from error
@@ -48,7 +50,7 @@ def _transfer(url: str, partial: Path, timeout: float) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=timeout)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is left to send: the part is already whole
+        if error.code == 416:  # range not satisfiable: the partial file is already complete
             return
         raise
     with response:
@@ -62,4 +64,4 @@ def _transfer(url: str, partial: Path, timeout: float) -> None:
                 stream.write(chunk)
                 progress.advance(task, len(chunk))
     if (got := partial.stat().st_size) < total:
-        raise OSError(f"the transfer broke off after {got:,} of {total:,} bytes; the same command goes on from there")
+        raise OSError(f"the transfer stopped after {got:,} of {total:,} bytes; run the same command again to resume it")

@@ -1,4 +1,4 @@
-"""Trees of images, one folder a class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg and ROOT/test/CLASS/*.jpg."""
+"""Image folders with one subfolder per class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg and ROOT/test/CLASS/*.jpg."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -19,24 +19,34 @@ from cnnlab.errors import UserError
 from cnnlab.machine.probes import total_memory
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
-TEST_FRACTION = 0.2  # a fixed stratified fifth becomes the test set of a tree that has none
+TEST_FRACTION = 0.2  # stratified, with a fixed seed, if there is no folder of test images
 
 
 def tree_files(tree: Path) -> list[str]:
+    """Return the paths of all images below `tree`, which must contain `train` and `test`.
+
+    Raises:
+        SourceError: a folder is missing, has no images, or has fewer than two classes.
+    """
     for split in ("train", "test"):
         if not (tree / split).is_dir():
-            raise SourceError(f"{split}/ is not there", absent=not tree.exists() or split == "train")
+            raise SourceError(f"{split}/ not found", absent=not tree.exists() or split == "train")
     return folder_files(tree)
 
 
 def folder_files(root: Path) -> list[str]:
+    """Return the paths of all images below `root`.
+
+    Raises:
+        SourceError: the folder is missing, a class has no images, or there are fewer than two classes.
+    """
     if not root.is_dir():
-        raise SourceError("not there", absent=True)
+        raise SourceError("not found", absent=True)
     return [path for tree in _trees(root) for _, files in _class_files(tree) for path in files]
 
 
 def _trees(root: Path) -> list[Path]:
-    """The training tree, and the test tree where there is one."""
+    """Return the folder of the training images and, if there is one, the folder of the test images."""
     if not (root / "train").is_dir():
         return [root]
     held_out = [root / name for name in ("test", "val") if (root / name).is_dir()]
@@ -44,7 +54,10 @@ def _trees(root: Path) -> list[Path]:
 
 
 def _class_files(tree: Path) -> list[tuple[str, list[str]]]:
-    """Each class folder's name and images, both in alphabetical order. Strings: 60,000 Paths take half a second."""
+    """Return the name and the image paths of each class, both in alphabetical order.
+
+    Paths are strings, because creating 60,000 Path objects takes half a second.
+    """
     folders = sorted(entry.name for entry in os.scandir(tree) if entry.is_dir() and not entry.name.startswith("."))
     found = []
     for name in folders:
@@ -52,20 +65,23 @@ def _class_files(tree: Path) -> list[tuple[str, list[str]]]:
         prefix = str(tree / name) + os.sep
         files = [prefix + file for file in names if os.path.splitext(file)[1].lower() in SUFFIXES]
         if not files:
-            raise SourceError(
-                f"{tree / name}: a class folder must hold images ({', '.join(sorted(SUFFIXES))}), and has none"
-            )
+            raise SourceError(f"{tree / name}: a class folder must contain images ({', '.join(sorted(SUFFIXES))})")
         found.append((name, files))
     if len(found) < 2:
-        raise SourceError(f"{tree}: must hold a folder for each of at least two classes, got {folders}")
+        raise SourceError(f"{tree}: must contain one folder per class for at least two classes, got {folders}")
     return found
 
 
 def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[str], None]) -> RawDataset:
-    """Read the trees below `root`; `log` prints what is not read as it may seem.
+    """Read the images below `root`.
+
+    Args:
+        spec: class names and number of images that the folder must have, if they are fixed.
+        image_size: side of the returned images, in pixels.
+        log: prints one line about files and folders that are not used, and about `val` as the test set.
 
     Raises:
-        SourceError: a tree is not as it must be.
+        SourceError: the folder does not match `spec`, or an image cannot be read.
         UserError: the images would take more than half of the memory.
     """
     trees = [_class_files(tree) for tree in _trees(root)]
@@ -73,11 +89,11 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[s
     if any(other != names[0] for other in names):
         raise SourceError(f"{root}: train and test must have the same classes, got {names[0]} and {names[1]}")
     labels_of = _labels_of(spec, names[0])
-    _report_peculiarities(root, log)
+    _log_unused(root, log)
     counts = [sum(len(files) for _, files in tree) for tree in trees]
-    for split, count, wanted in zip(("train", "test"), counts, (spec.train_size, spec.test_size), strict=False):
-        if wanted and count != wanted:
-            raise SourceError(f"{root / split} must hold the {wanted:,} images of {spec.name}, found {count:,}")
+    for split, count, expected in zip(("train", "test"), counts, (spec.train_size, spec.test_size), strict=False):
+        if expected and count != expected:
+            raise SourceError(f"{root / split} must contain the {expected:,} images of {spec.name}, got {count:,}")
     total = sum(counts)
     _check_memory(total * spec.images.in_channels * image_size**2, f"{total:,} images of {image_size} pixels")
     splits = [_decode(tree, labels_of, spec.images.in_channels, image_size) for tree in trees]
@@ -86,23 +102,23 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[s
     return RawDataset(splits[0], splits[1], spec.images.classes or tuple(names[0]))
 
 
-def _report_peculiarities(root: Path, log: Callable[[str], None]) -> None:
+def _log_unused(root: Path, log: Callable[[str], None]) -> None:
     for tree in _trees(root):
         others = [
             path for folder in tree.iterdir() if folder.is_dir() and not folder.name.startswith(".")
             for path in folder.iterdir() if path.suffix.lower() not in SUFFIXES
         ]  # fmt: skip
         if others:
-            log(f"left out of {tree}: {len(others):,} entries that are not images, such as {min(others)}")
+            log(f"skipped files that are not images in {tree}: {len(others):,}, such as {min(others)}")
     if (root / "train").is_dir() and (root / "val").is_dir():
         if (root / "test").is_dir():
-            log(f"{root / 'val'} is left out: validation images come out of train/")
+            log(f"{root / 'val'} is not used: validation images are taken from train/")
         else:
-            log(f"{root / 'val'} is taken for the test set")
+            log(f"{root / 'val'} is used as the test set")
 
 
 def _labels_of(spec: DatasetSpec, names: Sequence[str]) -> dict[str, int]:
-    """The label of each folder: by its name, or by its number, as `spec` orders them."""
+    """Return the label of each class folder. Folders of known datasets are named by class or by label."""
     if not spec.images.classes:
         return {name: label for label, name in enumerate(names)}
     by_name = {name.replace("/", "_"): label for label, name in enumerate(spec.images.classes)}
@@ -114,11 +130,11 @@ def _labels_of(spec: DatasetSpec, names: Sequence[str]) -> dict[str, int]:
 
 
 def _check_memory(size: int, what: str) -> None:
-    """Refuse what would take more than half of the memory."""
+    """Raise UserError if `size` is more than half of the memory, in bytes."""
     if size > total_memory() / 2:
         raise UserError(
             f"{what} take {size / 2**30:.1f} GiB, more than half of this machine's {total_memory() / 2**30:.1f} GiB; "
-            "choose a smaller data.image_size"
+            "use a smaller data.image_size"
         )
 
 
@@ -137,42 +153,43 @@ def _decode(tree: list[tuple[str, list[str]]], labels_of: dict[str, int], in_cha
 
 
 def decode_image(path: str | Path, mode: str, image_size: int) -> Tensor:
-    """The picture in `mode` (`L` or `RGB`) as uint8 (C, image_size, image_size): shorter side, then center crop.
+    """Read an image as uint8 (C, image_size, image_size): resize the shorter side, then crop the center.
 
-    Transparent parts become white.
+    Args:
+        mode: `L` or `RGB`; see `read_image`.
 
     Raises:
-        SourceError: the file is no picture, or a broken one.
+        SourceError: the file is not an image, or it is damaged.
     """
-    picture = read_image(path, mode)
-    if picture.size != (image_size, image_size):
-        scale = image_size / min(picture.size)
-        width, height = (max(image_size, round(side * scale)) for side in picture.size)
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    image = read_image(path, mode)
+    if image.size != (image_size, image_size):
+        scale = image_size / min(image.size)
+        width, height = (max(image_size, round(side * scale)) for side in image.size)
         left, top = (width - image_size) // 2, (height - image_size) // 2
-        picture = picture.crop((left, top, left + image_size, top + image_size))
-    pixels = torch.from_numpy(np.array(picture))
+        resized = image.resize((width, height), Image.Resampling.BILINEAR)
+        image = resized.crop((left, top, left + image_size, top + image_size))
+    pixels = torch.from_numpy(np.array(image))
     return pixels.unsqueeze(0) if mode == "L" else pixels.permute(2, 0, 1)
 
 
 def read_image(path: str | Path, mode: str) -> Image.Image:
-    """The picture in `mode` (`L` or `RGB`), upright; transparent parts become white.
+    """Read an image in `mode` (`L` or `RGB`), rotated by its EXIF orientation, with transparent pixels on white.
 
     Raises:
-        SourceError: the file is no picture, or a broken one.
+        SourceError: the file is not an image, or it is damaged.
     """
     try:
         with Image.open(path) as opened:
             return _in_mode(opened, mode)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SourceError(f"{path}: not a readable picture ({error})") from error
+        raise SourceError(f"{path}: not a readable image ({error})") from error
 
 
-def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
-    picture = ImageOps.exif_transpose(picture)  # a telephone says in the file which side is up
-    if picture.mode.startswith("I;16"):  # Pillow would cut 16 bits off, not scale them
-        picture = Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
-    if "A" in picture.mode or "transparency" in picture.info:
-        above = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
-    return picture.convert(mode)
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    image = ImageOps.exif_transpose(image)  # cameras store the orientation beside the pixels
+    if image.mode.startswith("I;16"):  # Pillow would clip 16-bit values to 255
+        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+    if "A" in image.mode or "transparency" in image.info:
+        foreground = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", foreground.size, "white"), foreground)
+    return image.convert(mode)

@@ -1,4 +1,4 @@
-"""A whole dataset in memory, and why one cannot be had."""
+"""A dataset as tensors, and the error of a source that cannot be read."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class SourceError(Exception):
-    """Why a source cannot be used; `absent` where it is simply not there."""
+    """A source cannot be used; `absent` is True if it does not exist, and False if it is damaged or incomplete."""
 
     def __init__(self, reason: str, absent: bool = False) -> None:
         super().__init__(reason)
@@ -23,6 +23,8 @@ class Split:
 
 @dataclass
 class RawDataset:
+    """A dataset as read from its source; label i is the class `classes[i]`."""
+
     train: Split
     test: Split
     classes: tuple[str, ...]

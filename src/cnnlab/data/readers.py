@@ -1,4 +1,4 @@
-"""From files on disk to one tensor of images: the sources, tried in order, and what each can say is wrong."""
+"""Sources of the datasets, in the order in which they are tried, and readers that convert their files to tensors."""
 
 import gzip
 import math
@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,38 +28,39 @@ CIFAR_ARCHIVES = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-pytho
 
 @dataclass
 class Source:
-    """A place where a dataset may lie; `files` and `read` may raise SourceError.
+    """A possible location of a dataset. `files` and `read` may raise SourceError.
 
     Attributes:
-        name: what it is called when it fails.
-        files: makes them ready and lists what `read` reads.
-        place: what it is called when it is used.
+        name: description in error messages.
+        files: prepares the files that `read` needs and lists them.
+        read: reads the files.
+        place: description of the location of the files, if it differs from `name`.
     """
 
     name: str
     files: Callable[[], Sequence[str | Path]]
     read: Callable[[], RawDataset]
-    place: str
+    place: str = ""
 
 
 def sources(
     spec: DatasetSpec, root: Path, download: bool, mirror: str | None, image_size: int, log: Callable[[str], None]
 ) -> Iterator[Source]:
-    """The places where `spec` is looked for, in order."""
+    """Yield the sources of a dataset in the order in which they are tried; for the arguments, see `cache.load`."""
     if spec.name == "digits":
-        yield _source("scikit-learn's digits", lambda: [], lambda: _read_digits(spec))
+        yield Source("scikit-learn's digits", lambda: [], lambda: _read_digits(spec))
         return
     if spec.name == "image_folder":
-        yield _source(
+        yield Source(
             f"image folder {root}", lambda: folder_files(root), lambda: read_folder(spec, root, image_size, log)
         )
         return
     official = f"official files in {_official_folder(spec, root)}"
-    yield _source(official, lambda: _official_files(spec, root), lambda: _read_official(spec, root))
+    yield Source(official, lambda: _official_files(spec, root), lambda: _read_official(spec, root))
     tree = root / spec.name
-    yield _source(f"image folder {tree}", lambda: tree_files(tree), lambda: read_folder(spec, tree, image_size, log))
+    yield Source(f"image folder {tree}", lambda: tree_files(tree), lambda: read_folder(spec, tree, image_size, log))
     if spec.name == "fashion_mnist":
-        yield _source(f"Debian's package in {DEBIAN_FASHION_MNIST}", _debian_files, lambda: _read_debian(spec))
+        yield Source(f"Debian's package in {DEBIAN_FASHION_MNIST}", _debian_files, lambda: _read_debian(spec))
     if download:
         origin = (mirror or _origin(spec)).rstrip("/")
         yield Source(
@@ -69,30 +71,30 @@ def sources(
         )
 
 
-def _source(name: str, files: Callable[[], Sequence[str | Path]], read: Callable[[], RawDataset]) -> Source:
-    return Source(name, files, read, place=name)
-
-
 def _read_digits(spec: DatasetSpec) -> RawDataset:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    small = torch.from_numpy(bunch.images).float().unsqueeze(1) * (255 / 16)  # 17 gray levels, 8 pixels wide
-    size = (spec.images.image_size, spec.images.image_size)
-    large = torch.nn.functional.interpolate(small, size, mode="bicubic").round().clamp(0, 255)
-    whole = Split(large.to(torch.uint8), torch.from_numpy(bunch.target).long())
-    return RawDataset(*hold_out(whole, spec.test_size, seed=0), spec.images.classes)
+    small = torch.from_numpy(bunch.images).float().unsqueeze(1) * (255 / 16)  # (N, 1, 8, 8), gray levels 0 to 16
+    large = torch.nn.functional.interpolate(small, 2 * [spec.images.image_size], mode="bicubic").round().clamp(0, 255)
+    complete = Split(large.to(torch.uint8), torch.from_numpy(bunch.target).long())
+    return RawDataset(*hold_out(complete, spec.test_size, seed=0), spec.images.classes)
 
 
 def _official_folder(spec: DatasetSpec, root: Path) -> Path:
     return root / CIFAR_ARCHIVES[spec.name] if spec.name in CIFAR_ARCHIVES else root / spec.official / "raw"
 
 
-def _official_md5(spec: DatasetSpec) -> dict[str, str]:
-    """The checksums of the CIFAR batches, which torchvision knows."""
-    from torchvision import datasets
+def _official_class(spec: DatasetSpec) -> Any:
+    """Return the dataset's class in torchvision, which knows its files, checksums and hosts."""
+    from torchvision import datasets  # slow to import
 
-    dataset = getattr(datasets, spec.official)
+    return getattr(datasets, spec.official)
+
+
+def _official_md5(spec: DatasetSpec) -> dict[str, str]:
+    """Return the checksums of the CIFAR batches by file name."""
+    dataset = _official_class(spec)
     return dict([*dataset.train_list, *dataset.test_list, (dataset.meta["filename"], dataset.meta["md5"])])
 
 
@@ -102,43 +104,41 @@ def _official_files(spec: DatasetSpec, root: Path) -> list[Path]:
     files = [folder / name for name in names]
     missing = [path.name for path in files if not path.is_file()]
     if len(missing) == len(files):
-        raise SourceError("not there", absent=True)
+        raise SourceError("not found", absent=True)
     if missing:
-        raise SourceError(f"{', '.join(missing)} missing")
+        raise SourceError(f"missing: {', '.join(missing)}")
     return files
 
 
 def _read_official(spec: DatasetSpec, root: Path) -> RawDataset:
-    from torchvision import datasets
-
     if spec.name in CIFAR_ARCHIVES:
         for name, md5 in _official_md5(spec).items():
             path = _official_folder(spec, root) / name
             if (got := md5_of(path)) != md5:
-                raise SourceError(f"{path}: the checksum must be {md5}, got {got}")
+                raise SourceError(f"{path}: the MD5 checksum must be {md5}, got {got}")
     else:
         for name in IDX_FILES:
             _check_idx(_official_folder(spec, root) / name)
-    dataset = getattr(datasets, spec.official)
-    train, test = dataset(root, train=True), dataset(root, train=False)
-    return RawDataset(_split(train), _split(test), spec.images.classes)
+    dataset = _official_class(spec)
+    train, test = (_split(dataset(root, train=train)) for train in (True, False))
+    return RawDataset(train, test, spec.images.classes)
 
 
 def _check_idx(path: Path) -> None:
-    """The header says how many bytes follow: four a dimension, then one an element."""
+    """Check an IDX file: a magic number and the sizes of all dimensions, 4 bytes each, then 1 byte per element."""
     with path.open("rb") as stream:
         start = stream.read(16)
     header = np.frombuffer(start[: len(start) // 4 * 4], dtype=">u4")
     dimensions = 3 if "images" in path.name else 1
     if len(header) < 1 + dimensions or header[0] != 0x800 + dimensions:
-        raise SourceError(f"{path}: not an IDX file of bytes in {dimensions} dimensions")
-    wanted = 4 * (1 + dimensions) + math.prod(int(size) for size in header[1 : 1 + dimensions])
-    if (got := path.stat().st_size) != wanted:
-        raise SourceError(f"{path}: its header announces {wanted:,} bytes, the file has {got:,}")
+        raise SourceError(f"{path}: not an IDX file of bytes with {dimensions} dimensions")
+    expected = 4 * (1 + dimensions) + math.prod(int(size) for size in header[1 : 1 + dimensions])
+    if (got := path.stat().st_size) != expected:
+        raise SourceError(f"{path}: the size must be {expected:,} bytes according to its header, got {got:,}")
 
 
-def _split(dataset) -> Split:  # type: ignore[no-untyped-def]
-    """A torchvision dataset's images: (N, H, W) tensors for the IDX files, (N, H, W, 3) arrays for CIFAR."""
+def _split(dataset: Any) -> Split:
+    """Convert a torchvision dataset: `data` is a tensor (N, H, W) for IDX files and an array (N, H, W, 3) for CIFAR."""
     data = torch.as_tensor(dataset.data)
     images = data.unsqueeze(1) if data.ndim == 3 else data.permute(0, 3, 1, 2)
     return Split(images.contiguous(), torch.as_tensor(dataset.targets).long())
@@ -147,7 +147,7 @@ def _split(dataset) -> Split:  # type: ignore[no-untyped-def]
 def _debian_files() -> list[Path]:
     files = [DEBIAN_FASHION_MNIST / f"{name}.gz" for name in IDX_FILES]
     if not all(path.is_file() for path in files):
-        raise SourceError("not there (apt install dataset-fashion-mnist)", absent=True)
+        raise SourceError("not found (apt install dataset-fashion-mnist)", absent=True)
     return files
 
 
@@ -161,17 +161,14 @@ def _read_debian(spec: DatasetSpec) -> RawDataset:
 
 
 def _origin(spec: DatasetSpec) -> str:
-    from torchvision import datasets
-
-    dataset = getattr(datasets, spec.official)
+    """Return the URL of the folder that torchvision downloads the files from."""
+    dataset = _official_class(spec)
     return dataset.url.rpartition("/")[0] if spec.name in CIFAR_ARCHIVES else dataset.mirrors[0]
 
 
 def _download(spec: DatasetSpec, root: Path, origin: str, log: Callable[[str], None]) -> list[Path]:
-    """Fetch and unpack the official files."""
-    from torchvision import datasets
-
-    dataset = getattr(datasets, spec.official)
+    """Download and unpack the official files."""
+    dataset = _official_class(spec)
     folder = _official_folder(spec, root)
     log(f"downloading {spec.name} from {origin}")
     try:
@@ -199,7 +196,7 @@ def _gunzip(packed: Path, target: Path) -> None:
 
 
 def _untar(archive: Path, folder: Path) -> None:
-    """Unpack `archive`, which holds the one folder `folder.name`, in the place of `folder`."""
+    """Replace `folder` by the content of `archive`, which contains one folder with the same name."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
         with tarfile.open(archive) as tar:
             tar.extractall(partial, filter="data")

@@ -1,5 +1,7 @@
-"""Facts about the datasets: what their images are, not what is done with them. A test recomputes the numbers
-from the real data; those of CIFAR-100 are the published ones where no copy is at hand."""
+"""Facts about the datasets: sizes, classes and channel statistics.
+
+A test compares the numbers with the real data if it is available.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -31,9 +33,10 @@ class DatasetSpec:
     """One dataset.
 
     Attributes:
-        official: the name of its class in torchvision.datasets, where it has one.
-        images: as distributed; for your own images the default size, without classes, mean and std, which are computed.
-        train_size, test_size: numbers of images; 0 where it depends.
+        name: value of `data.name`.
+        official: name of its class in torchvision.datasets; empty if there is none.
+        images: the images as distributed. For image folders, the default size; classes and statistics are computed.
+        train_size, test_size: number of images; 0 if it is not fixed.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Choosing images: stratified subsets, and the order of batches as a function of seed and epoch."""
+"""Stratified subsets, and the order of batches as a function of seed and epoch."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -12,7 +12,7 @@ from cnnlab.data.images import Split
 
 
 class Stream(IntEnum):
-    """What random numbers are for: each purpose has streams of its own."""
+    """Purpose of random numbers. Streams of different purposes are independent."""
 
     SPLIT = 1
     ORDER = 2
@@ -21,44 +21,50 @@ class Stream(IntEnum):
 
 
 def generator_for(stream: Stream, *key: int) -> torch.Generator:
-    """A generator on the CPU whose numbers are a function of purpose and `key` alone, such as (seed, epoch, step).
+    """Return a CPU generator whose numbers depend only on the purpose and on `key`, such as (seed, epoch, step).
 
-    Each part of `key` must be below 2^32.
+    Args:
+        key: non-negative integers below 2^32.
     """
     state = np.random.SeedSequence((stream, *key)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
 def stratified(labels: Tensor, count: int, seed: int) -> Tensor:
-    """Sorted indices of `count` images in which each class has its share, rounded by largest remainders.
+    """Draw `count` images with the class proportions of `labels`, and return their sorted indices.
+
+    The numbers of images per class are rounded by the largest remainder method.
 
     Args:
         labels: (N,) int64.
         count: between 0 and N.
     """
-    sizes = torch.bincount(labels)
-    exact = sizes.double() * count / len(labels)
-    quota = exact.floor().long()
-    left = count - int(quota.sum())
-    quota[torch.argsort(exact - quota, descending=True, stable=True)[:left]] += 1
+    exact = torch.bincount(labels).double() * count / len(labels)
+    quotas = exact.floor().long()
+    missing = count - int(quotas.sum())
+    quotas[torch.argsort(exact - quotas, descending=True, stable=True)[:missing]] += 1
     order = torch.randperm(len(labels), generator=generator_for(Stream.SPLIT, seed))
     shuffled = labels[order]
-    chosen = [order[shuffled == label][: int(quota[label])] for label in range(len(sizes))]
-    return torch.cat(chosen).sort().values
+    return torch.cat([order[shuffled == label][:quota] for label, quota in enumerate(quotas.tolist())]).sort().values
 
 
 def hold_out(split: Split, count: int, seed: int) -> tuple[Split, Split]:
-    """`split` without a stratified `count` of its images, and those images."""
-    held = stratified(split.labels, count, seed)
-    kept = torch.ones(len(split.labels), dtype=torch.bool).index_fill(0, held, False)
-    return Split(split.images[kept], split.labels[kept]), Split(split.images[held], split.labels[held])
+    """Hold out a stratified subset of `count` images, and return the remaining split and the held-out split."""
+    held_out = stratified(split.labels, count, seed)
+    rest = complement(held_out, len(split.labels))
+    return Split(split.images[rest], split.labels[rest]), Split(split.images[held_out], split.labels[held_out])
+
+
+def complement(indices: Tensor, count: int) -> Tensor:
+    """Return the sorted numbers of 0, ..., `count` - 1 that are not in `indices`."""
+    return torch.ones(count, dtype=torch.bool).index_fill(0, indices, False).nonzero().squeeze(1)
 
 
 class IndexBatches(Sampler[Tensor]):
-    """Batches of positions in 0 ... `count` - 1.
+    """Batches of positions from 0 to `count` - 1.
 
-    In training (`shuffle`) the order depends on (seed, epoch) alone and the incomplete last batch is left out: another
-    order in the next epoch brings its images in. In evaluation every image comes once, in order.
+    With `shuffle`, for training, the order depends only on (seed, epoch), and an incomplete last batch is dropped; its
+    images appear in other epochs. Without it, for evaluation, each position occurs once, in ascending order.
     """
 
     def __init__(self, count: int, batch_size: int, shuffle: bool, seed: int = 0) -> None:
@@ -66,7 +72,7 @@ class IndexBatches(Sampler[Tensor]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Set the epoch; Lightning calls this before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:

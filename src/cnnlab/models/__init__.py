@@ -1,6 +1,7 @@
 """The networks. Each name exported here is a builder, which configurations and checkpoints refer to by this name.
 
-A builder takes `in_channels`, `num_classes`, `image_size` and the options of its network.
+A builder takes `in_channels`, `num_classes`, `image_size` and the options of its network. It raises ValueError if one
+of the first three is not an integer of at least 1.
 """
 
 from cnnlab.models.alexnet import alexnet, alexnet_2012

@@ -56,7 +56,7 @@ class AlexNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem("AlexNet", stem, image_size, small=15, imagenet=63)
+        self.stem = choose_stem(stem, image_size, "AlexNet", small=15, imagenet=63)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, widths[0], kernel_size=5, padding=2)
             side, hidden = image_size, 1024

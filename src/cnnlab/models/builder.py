@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
+from numbers import Integral
 from typing import Any, TypeVar
 
 from torch import nn
@@ -14,7 +15,8 @@ def builder(family: type[N], name: str, summary: str, *row: Any, **defaults: Any
     """Return a function that builds one network of a family.
 
     `inspect.signature` of the function shows the remaining arguments of the family's constructor: `in_channels`,
-    `num_classes`, `image_size` and the options, each with its default.
+    `num_classes`, `image_size` and the options, each with its default. The function passes the first three to
+    `check_shape`.
 
     Args:
         family: the network's class. Its docstring describes the options, and its module is the builder's module.
@@ -23,13 +25,30 @@ def builder(family: type[N], name: str, summary: str, *row: Any, **defaults: Any
         row: the network's row of the paper's table, which are the first arguments of the constructor.
         defaults: options whose default differs from the family's.
     """
-    network = partial(family, *row, **defaults)
+    network = partial(family, *row)
+    parameters = inspect.signature(network).parameters.values()
+    signature = inspect.Signature(
+        [parameter.replace(default=defaults.get(parameter.name, parameter.default)) for parameter in parameters],
+        return_annotation=family,
+    )
 
     def build(*args: Any, **kwargs: Any) -> N:
-        return network(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        check_shape(*bound.args[:3])
+        return network(*bound.args, **bound.kwargs)
 
     build.__name__ = build.__qualname__ = name
     build.__module__ = family.__module__
     build.__doc__ = f"{summary}\n\n{inspect.getdoc(family)}"
-    build.__signature__ = inspect.signature(network).replace(return_annotation=family)  # type: ignore[attr-defined]
+    build.__signature__ = signature  # type: ignore[attr-defined]
     return build
+
+
+def check_shape(in_channels: Any, num_classes: Any, image_size: Any) -> None:
+    """Raise ValueError unless all arguments are integers of at least 1."""
+    for name, value in {"in_channels": in_channels, "num_classes": num_classes, "image_size": image_size}.items():
+        if not isinstance(value, Integral):
+            raise ValueError(f"{name} must be an integer, got {value!r}")
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")

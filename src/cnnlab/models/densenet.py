@@ -63,7 +63,7 @@ class DenseNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem("DenseNet", stem, image_size, small=8, imagenet=29)
+        self.stem = choose_stem(stem, image_size, "DenseNet", small=8, imagenet=29)
         width = 2 * GROWTH
         if self.stem == "small":
             self.conv0: nn.Module = nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False)

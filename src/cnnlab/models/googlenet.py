@@ -141,7 +141,7 @@ class GoogLeNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem("GoogLeNet", stem, image_size, small=4, imagenet=31)
+        self.stem = choose_stem(stem, image_size, "GoogLeNet", small=4, imagenet=31)
         small = self.stem == "small"
         self.before: nn.Module = Conv(in_channels, 192, kernel_size=3, batch_norm=batch_norm)
         side = image_size // 2

@@ -9,7 +9,6 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
-from cnnlab.models.stem import check_size
 
 
 class MLP(nn.Module):
@@ -18,9 +17,6 @@ class MLP(nn.Module):
     Args:
         hidden: units of each hidden layer.
         dropout: fraction of the hidden units to drop in training.
-
-    Raises:
-        ValueError: `image_size` is below 1.
     """
 
     def __init__(
@@ -32,7 +28,6 @@ class MLP(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        check_size("MLP", image_size, smallest=1)
         widths = [in_channels * image_size * image_size, *hidden]
         self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.relu = nn.ReLU()

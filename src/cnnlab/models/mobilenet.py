@@ -33,9 +33,9 @@ INVERTED = (
 
 def scale(channels: int, width: float) -> int:
     """Return `width` times `channels`, rounded to a multiple of 8 that is at most 10 % lower."""
-    wanted = channels * width
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * wanted else rounded + 8
+    exact = channels * width
+    rounded = max(8, int(exact + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * exact else rounded + 8
 
 
 def _check_width(width: float) -> None:
@@ -71,7 +71,7 @@ class MobileNetV1(nn.Module):
         stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
 
     Raises:
-        ValueError: `width` is not positive, or `image_size` is below 1.
+        ValueError: `width` is not positive.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class MobileNetV1(nn.Module):
     ) -> None:
         super().__init__()
         _check_width(width)
-        self.stem = choose_stem("MobileNet", stem, image_size)
+        self.stem = choose_stem(stem, image_size)
         small = self.stem == "small"
         channels = scale(32, width)
         self.conv1 = nn.Conv2d(in_channels, channels, kernel_size=3, stride=1 if small else 2, padding=1, bias=False)
@@ -143,7 +143,7 @@ class MobileNetV2(nn.Module):
         stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
 
     Raises:
-        ValueError: `width` is not positive, or `image_size` is below 1.
+        ValueError: `width` is not positive.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class MobileNetV2(nn.Module):
     ) -> None:
         super().__init__()
         _check_width(width)
-        self.stem = choose_stem("MobileNetV2", stem, image_size)
+        self.stem = choose_stem(stem, image_size)
         small = self.stem == "small"
         channels = scale(32, width)
         last = scale(1280, max(1.0, width))

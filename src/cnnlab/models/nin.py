@@ -10,6 +10,7 @@ weights are initialized as in He et al., 2015.
 import torch
 from torch import Tensor, nn
 
+from cnnlab.models.builder import check_shape
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import choose_stem
 
@@ -110,6 +111,7 @@ def nin(
     Raises:
         ValueError: `image_size` is below 39, or below 4 with the small stem.
     """
-    chosen = choose_stem("NiN", stem, image_size, small=4, imagenet=39)
+    check_shape(in_channels, num_classes, image_size)
+    chosen = choose_stem(stem, image_size, "NiN", small=4, imagenet=39)
     form = SmallNiN if chosen == "small" else ImageNetNiN
     return form(in_channels, num_classes, dropout=dropout)

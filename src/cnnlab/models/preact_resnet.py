@@ -43,9 +43,6 @@ class PreActResNet(nn.Module):
 
     Args:
         stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
-
-    Raises:
-        ValueError: `image_size` is below 1.
     """
 
     def __init__(
@@ -57,7 +54,7 @@ class PreActResNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem("PreActResNet", stem, image_size)
+        self.stem = choose_stem(stem, image_size)
         if self.stem == "small":
             self.conv1: nn.Module = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
         else:

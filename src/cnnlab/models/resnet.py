@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cnnlab.errors import one_of
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import check_size, choose_stem
+from cnnlab.models.stem import choose_stem
 
 WIDTHS = (64, 128, 256, 512)
 DEPTHS = {
@@ -115,9 +115,6 @@ class ResNet(nn.Module):
         stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
         shortcut: where the shape changes, `A` (zeros, no parameters) or `B` (1x1 projection); `none` removes all
             shortcuts, which gives the paper's plain network.
-
-    Raises:
-        ValueError: `image_size` is below 1.
     """
 
     def __init__(
@@ -132,7 +129,7 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         one_of("shortcut", shortcut, SHORTCUTS, ValueError)
-        self.stem = choose_stem("ResNet", stem, image_size)
+        self.stem = choose_stem(stem, image_size)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
             self.pool1: nn.Module = nn.Identity()
@@ -165,9 +162,6 @@ class CifarResNet(nn.Module):
 
     Args:
         shortcut: as for `ResNet`.
-
-    Raises:
-        ValueError: `image_size` is below 1.
     """
 
     def __init__(
@@ -175,7 +169,6 @@ class CifarResNet(nn.Module):
     ) -> None:
         super().__init__()
         one_of("shortcut", shortcut, SHORTCUTS, ValueError)
-        check_size("CifarResNet", image_size, smallest=1)
         widths = CIFAR_WIDTHS
         self.conv1 = nn.Conv2d(in_channels, 16, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import make_shortcut
-from cnnlab.models.stem import check_size
 
 WIDTHS = (256, 512, 1024)
 
@@ -45,9 +44,6 @@ class ResNeXt(nn.Module):
     Args:
         cardinality: number of groups.
         width: channels of a group in the first stage.
-
-    Raises:
-        ValueError: `image_size` is below 1.
     """
 
     def __init__(
@@ -59,7 +55,6 @@ class ResNeXt(nn.Module):
         width: int = 4,
     ) -> None:
         super().__init__()
-        check_size("ResNeXt", image_size, smallest=1)
         self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.stage1 = self._stage(64, WIDTHS[0], stride=1, cardinality=cardinality, width=width)

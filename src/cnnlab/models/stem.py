@@ -1,4 +1,4 @@
-"""Networks for ImageNet have a second form for small images; both forms have a smallest image size."""
+"""Networks for ImageNet have a second form for small images; many networks have a smallest image size."""
 
 from cnnlab.errors import one_of
 
@@ -6,11 +6,11 @@ STEMS = ("auto", "imagenet", "small")
 SMALL_BELOW = 64  # pixels
 
 
-def choose_stem(network: str, stem: str, image_size: int, small: int = 1, imagenet: int = 1) -> str:
+def choose_stem(stem: str, image_size: int, network: str = "", small: int = 1, imagenet: int = 1) -> str:
     """Return `imagenet` or `small`; `auto` is `small` below 64 pixels.
 
     Args:
-        network: its name in error messages.
+        network: its name in error messages, if one of its forms has a smallest image size.
         small, imagenet: smallest image size of each form, in pixels.
 
     Raises:

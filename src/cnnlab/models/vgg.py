@@ -34,7 +34,7 @@ class VGG(nn.Module):
         stem: `imagenet`, `small`, or `auto` for `small` below 64 pixels.
 
     Raises:
-        ValueError: `image_size` is below 32, or below 1 with the small stem.
+        ValueError: `image_size` is below 32 with `stem="imagenet"`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class VGG(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem("VGG", stem, image_size, small=1, imagenet=32)
+        self.stem = choose_stem(stem, image_size, "VGG", imagenet=32)
         small = self.stem == "small"
         side = image_size
         for _ in range(5):

@@ -8,27 +8,17 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import check_size
+from cnnlab.models.preact_resnet import PreActBlock
 
 WIDTHS = (16, 32, 64)
 
 
-class WideBlock(nn.Module):
-    """Batch norm and ReLU before each of two 3x3 convolutions, dropout between them, and a shortcut.
-
-    (N, in_channels, H, W) to (N, out_channels, H/stride, W/stride). A projection starts from the activated input.
-    """
+class WideBlock(PreActBlock):
+    """A pre-activation block with dropout between the convolutions."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, dropout: float) -> None:
-        super().__init__()
-        self.bn1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out_channels)
+        super().__init__(in_channels, out_channels, stride=stride)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False)
-        self.projection: nn.Module | None = None
-        if stride != 1 or in_channels != out_channels:
-            self.projection = nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         activated = torch.relu(self.bn1(x))
@@ -47,7 +37,7 @@ class WideResNet(nn.Module):
         dropout: fraction of the values to drop between the convolutions of a block; 0.3 in the paper's section 3.4.
 
     Raises:
-        ValueError: `depth` is not 6n + 4 with n > 0, or `width` or `image_size` is below 1.
+        ValueError: `depth` is not 6n + 4 with n > 0, or `width` is below 1.
     """
 
     def __init__(
@@ -60,7 +50,6 @@ class WideResNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_size("WideResNet", image_size, smallest=1)
         if depth < 10 or depth % 6 != 4:
             raise ValueError(f"depth must be 10, 16, 22, 28, ... (6n + 4), got {depth}")
         if width < 1:

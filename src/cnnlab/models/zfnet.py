@@ -36,7 +36,7 @@ class ZFNet(nn.Module):
         stem: str = "auto",
     ) -> None:
         super().__init__()
-        self.stem = choose_stem("ZFNet", stem, image_size, small=9, imagenet=53)
+        self.stem = choose_stem(stem, image_size, "ZFNet", small=9, imagenet=53)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, 96, kernel_size=3, padding=1)
             self.conv2 = nn.Conv2d(96, 256, kernel_size=5, padding=2)

@@ -1,4 +1,4 @@
-"""The one LightningModule: any network as a classifier of images."""
+"""The LightningModule that trains and evaluates any network as an image classifier."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from cnnlab.augment import Augmentation, BatchContext
 from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import logits_of_views
-from cnnlab.data.datamodule import IndexedBatch
+from cnnlab.data.datamodule import Batch, IndexedBatch
 from cnnlab.data.splits import Stream, generator_for
 from cnnlab.errors import Diverged
 from cnnlab.models.protocols import HasAuxiliaryHeads
@@ -24,12 +24,12 @@ from cnnlab.training.schedules import Plateau, Schedule
 
 
 def mode_of(metric: str) -> Literal["min", "max"]:
-    """Which values of a metric are better."""
+    """Return whether lower or higher values of a metric are better."""
     return "min" if metric.endswith("loss") else "max"
 
 
 def diverged(what: str, epoch: int, step: int) -> Diverged:
-    """The error to raise where `what` is no longer finite, in `epoch`, counted from 0, after `step` steps."""
+    """Return the error for `what` that is no longer finite in `epoch` (starting at 0), after `step` steps."""
     return Diverged(
         f"{what} is no longer finite in epoch {epoch + 1} after {step} steps; try a smaller optimizer.lr, a longer "
         "scheduler.warmup, trainer.gradient_clip_val=1, or trainer.precision=32-true"
@@ -40,19 +40,19 @@ class ImageClassifier(L.LightningModule):
     """A network with its loss, optimizer, schedule, augmentation and metrics.
 
     Args:
-        net: (N, C, H, W) floats to logits (N, num_classes); in training it may return a tuple; it is then one
-            with auxiliary heads (`models.protocols.HasAuxiliaryHeads`).
-        loss: of logits and labels (N,) or targets (N, num_classes).
-        optimizer: makes the optimizer of a list of parameter groups.
-        schedule: the factor of the learning rate over the run.
-        augmentation: from a uint8 batch to the network's input and the loss's target.
-        bias_lr_factor: the learning rate of biases, relative to that of the other parameters.
-        tta: the views of an image over which its logits are averaged in evaluation.
-        seed: with epoch and step, decides all randomness of training.
-        max_steps: the most training steps; None for no limit beside the epochs.
-        compiled: whether torch.compile compiles the training pass; state dict and evaluation are unchanged.
-        monitor: the metric of `schedule`, if it is a Plateau.
-        card: the description of the network and its data in a checkpoint; plain values only.
+        net: maps floats (N, C, H, W) to logits (N, num_classes). In training mode, a network with auxiliary heads
+            (`models.protocols.HasAuxiliaryHeads`) may return a tuple of logits.
+        loss: function of logits and of labels (N,) or targets (N, num_classes).
+        optimizer: builds the optimizer from a list of parameter groups.
+        schedule: factor of the learning rate as a function of progress.
+        augmentation: maps a uint8 batch to the network's input and the loss's target.
+        bias_lr_factor: learning rate of the biases relative to the other parameters.
+        tta: views of each image over which logits are averaged in evaluation (`augment.views`).
+        seed: determines, with epoch and step, all random numbers of training.
+        max_steps: maximum number of training steps; None for no limit other than the epochs.
+        compiled: compile the training pass with torch.compile. The state dict and evaluation do not change.
+        monitor: metric for the schedule, if it is a Plateau.
+        card: description of the network and its data for the checkpoint; plain values only.
     """
 
     def __init__(
@@ -78,15 +78,14 @@ class ImageClassifier(L.LightningModule):
         self.augmentation = augmentation
         self.bias_lr_factor, self.tta = bias_lr_factor, tta
         self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
-        # The call alone: a compiled module would be another one, with other names in the state dict.
+        # Compile only the function: compiling the module would change the names in the state dict.
         self._training_pass: Callable[[Tensor], Any] | None = torch.compile(self.net.forward) if compiled else None
-        # Lightning would step it after the checkpoint of its epoch is saved, and a resumed run would lack that step.
+        # Not Lightning's: it would step after the epoch's checkpoint is saved, and a resumed run would miss the step.
         self.plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
-        num_classes = augmentation.spec.num_classes
         self.eval_loss = MeanMetric()
-        self.eval_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
-        # Running sums over the epoch's training images: loss, correct, count.
+        self.eval_acc = MulticlassAccuracy(augmentation.spec.num_classes, average="micro", validate_args=False)
+        # Sums over the epoch's training images: loss, correct predictions, images.
         self.register_buffer("sums", torch.zeros(3, dtype=torch.float64), persistent=False)
         self.sums: Tensor
 
@@ -97,24 +96,24 @@ class ImageClassifier(L.LightningModule):
         self.sums.zero_()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Seed the global generator, which dropout uses, from the step, so that a resumed run draws the same numbers.
+        """Seed the global generator from the step, so that dropout in a resumed run draws the same numbers.
 
-        Each process of a run draws its own.
+        Each process draws different numbers.
         """
         rank = (self.global_rank,) if self.global_rank else ()
         seed = generator_for(Stream.DROPOUT, self.seed, self.global_step, *rank).initial_seed()
-        # torch.manual_seed seeds the CPU alike, but also records a stack trace for each missing kind of accelerator.
+        # On a CPU, torch.manual_seed has the same effect, but also records a stack trace for each missing accelerator.
         if self.device.type == "cpu":
             torch.default_generator.manual_seed(seed)
         else:
             torch.manual_seed(seed)
 
     def augmented(self, batch: IndexedBatch, batch_idx: int) -> tuple[Tensor, Tensor]:
-        """The network's input and the loss's target, from a step's images, labels and indices in the current epoch."""
+        """Return the network's input and the loss's target for one training batch of the current epoch."""
         images, labels, indices = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
         context = BatchContext(self.seed, self.current_epoch, indices)
-        with torch.autocast(images.device.type, enabled=False):  # augmentation is the same in every precision
+        with torch.autocast(images.device.type, enabled=False):  # the same augmentation in every precision
             return self.augmentation(images, labels, generator, context, self._part(len(labels)))
 
     def training_step(self, batch: IndexedBatch, batch_idx: int) -> Tensor:
@@ -130,18 +129,18 @@ class ImageClassifier(L.LightningModule):
         return loss
 
     def _part(self, count: int) -> slice:
-        """The slice of a batch of `count` images for this process; every process gets the same batch."""
+        """Return this process's slice of a batch of `count` images; all processes load the same batches."""
         rank, processes = self.global_rank, self._processes
         return slice(rank * count // processes, (rank + 1) * count // processes)
 
     @property
     def _processes(self) -> int:
-        """The number of processes that share each batch; 1 outside of a Trainer."""
+        """Number of processes that share each batch; 1 without a Trainer."""
         return self._trainer.world_size if self._trainer else 1
 
     @torch.no_grad()
     def on_after_backward(self) -> None:
-        """Average batch norm's running statistics over the processes, as each has seen its part of the batch."""
+        """Average the running statistics of batch norm over the processes, which see different parts of the batch."""
         buffers = [buffer for buffer in self.net.buffers() if buffer.is_floating_point()]
         if self._processes == 1 or not buffers:
             return
@@ -150,25 +149,25 @@ class ImageClassifier(L.LightningModule):
             buffer.copy_(mean.view_as(buffer))
 
     def logits_and_loss(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, num_classes) and the loss, which includes the weighted losses of auxiliary heads.
+        """Return logits (N, num_classes) and the loss, including the weighted losses of auxiliary heads.
 
         Raises:
             TypeError: the network returns a tuple and has no `auxiliary_weight`.
         """
         output = (self._training_pass or self.net)(x)
-        logits, *auxiliary = (each.float() for each in (output if isinstance(output, tuple) else (output,)))
+        logits, *auxiliary = (head.float() for head in (output if isinstance(output, tuple) else (output,)))
         loss = self.loss(logits, targets)
         if auxiliary and not isinstance(self.net, HasAuxiliaryHeads):
             raise TypeError(
                 f"a network that returns a tuple needs auxiliary_weight, and {type(self.net).__name__} has none"
             )
-        for each in auxiliary:
-            loss = loss + self.net.auxiliary_weight * self.loss(each, targets)
+        for head in auxiliary:
+            loss = loss + self.net.auxiliary_weight * self.loss(head, targets)
         return logits, loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.max_steps is not None and self.global_step >= self.max_steps:
-            self.trainer.should_stop = True  # ends after a validation, unlike Lightning's own max_steps
+            self.trainer.should_stop = True  # unlike Lightning's max_steps, validates before it ends
 
     def on_train_epoch_end(self) -> None:
         loss, correct, count = self.trainer.strategy.reduce(self.sums, reduce_op="sum").tolist()
@@ -176,15 +175,16 @@ class ImageClassifier(L.LightningModule):
         if self.plateau is not None:
             self.plateau.step(float(self.trainer.callback_metrics[self.monitor]))
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor]) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         part = self._part(len(batch[1]))
         images, labels = batch[0][part], batch[1][part]
         if not len(labels):  # fewer images than processes
             return
-        x = normalize(images, self.augmentation.spec)
-        logits = logits_of_views(self.net, x, self.tta)
+        logits = logits_of_views(self.net, normalize(images, self.augmentation.spec), self.tta)
         self.eval_loss.update(self.loss(logits, labels), weight=len(labels))
         self.eval_acc.update(logits, labels)
+
+    test_step = validation_step
 
     def _log_evaluation(self, stage: str) -> None:
         metrics = {f"{stage}/loss": self.eval_loss.compute(), f"{stage}/acc": self.eval_acc.compute()}
@@ -192,25 +192,19 @@ class ImageClassifier(L.LightningModule):
         self.eval_loss.reset()
         self.eval_acc.reset()
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch)
-
     def on_validation_epoch_end(self) -> None:
         self._log_evaluation("val")
-
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch)
 
     def on_test_epoch_end(self) -> None:
         self._log_evaluation("test")
 
     def total_steps(self) -> int:
-        """Optimizer steps of the whole run."""
+        """Return the number of optimizer steps of the complete run."""
         steps = int(self.trainer.estimated_stepping_batches)
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
     def new_optimizer(self) -> Optimizer:
-        """The optimizer of the network's parameters, before the schedule."""
+        """Build the optimizer of the network's parameters, with the learning rates before the schedule."""
         optimizer = self.make_optimizer(param_groups(self.net, self.bias_lr_factor))
         for group in optimizer.param_groups:
             group["lr"] *= group.pop("lr_factor", 1.0)
@@ -226,8 +220,8 @@ class ImageClassifier(L.LightningModule):
                 self.plateau.load_state_dict(self._plateau_state)
             return optimizer
         total = self.total_steps()
-        rate = LambdaLR(optimizer, lambda step: schedule(min(1.0, (step + 0.5) / total)))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+        scheduler = LambdaLR(optimizer, lambda step: schedule(min(1.0, (step + 0.5) / total)))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["cnnlab"] = self.card

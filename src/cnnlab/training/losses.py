@@ -1,14 +1,14 @@
-"""Losses on logits (N, C), for labels (N,) or for targets (N, C) whose rows sum to one."""
+"""Losses of logits (N, C) and of labels (N,) or targets (N, C). Each row of targets sums to 1."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class ClassLoss(nn.Module):
-    """A loss between logits and targets that are smoothed towards the uniform distribution.
+    """Base class of losses with label smoothing.
 
     Args:
-        label_smoothing: the share of the target that is spread over all classes.
+        label_smoothing: fraction of each target that is distributed evenly over all classes.
     """
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
@@ -18,31 +18,32 @@ class ClassLoss(nn.Module):
         self.label_smoothing = label_smoothing
 
     def targets(self, logits: Tensor, target: Tensor) -> Tensor:
-        """`target` as smoothed rows (N, C)."""
+        """Convert labels (N,) or targets (N, C) to smoothed targets (N, C)."""
         if target.ndim == 1:
             target = F.one_hot(target, logits.shape[1])
         return target.to(logits.dtype) * (1 - self.label_smoothing) + self.label_smoothing / logits.shape[1]
 
 
 class CrossEntropy(ClassLoss):
-    """-sum_c t_c log p_c, mean over the batch."""
+    """Mean over the batch of -sum_c t_c log p_c."""
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(logits, target, label_smoothing=self.label_smoothing)
 
 
 class SquaredError(ClassLoss):
-    """sum_c (z_c - t_c)^2 on the logits themselves, mean over the batch."""
+    """Mean over the batch of sum_c (z_c - t_c)^2, where z are the logits."""
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         return (logits - self.targets(logits, target)).square().sum(1).mean()
 
 
 class Focal(ClassLoss):
-    """-sum_c t_c (1 - p_c)^gamma log p_c: Lin et al., "Focal loss", 2017; mean over the batch.
+    """Mean over the batch of -sum_c t_c (1 - p_c)^gamma log p_c: Lin et al., "Focal loss", 2017, equation 4.
 
     Args:
-        gamma: how much less weight an image gets that is classified well already; 0 is cross-entropy.
+        gamma: larger values reduce the weight of well-classified images; 0 is the cross-entropy.
+        label_smoothing: see `ClassLoss`.
     """
 
     def __init__(self, gamma: float = 2.0, label_smoothing: float = 0.0) -> None:

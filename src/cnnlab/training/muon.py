@@ -1,4 +1,4 @@
-"""Muon: an orthogonal step for each layer's filters, and SGD for everything else, in one optimizer."""
+"""Muon: orthogonalized updates for convolution filters and SGD for all other parameters, in one optimizer."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,25 +7,30 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-# x -> a x + b x^3 + c x^5, over and over, brings every singular value from (0, 1] to between about 0.7 and 1.2.
+# Iterating x -> A x + B x^3 + C x^5 brings every singular value in (0, 1] to between about 0.7 and 1.2.
 A, B, C = 3.4445, -4.7750, 2.0315
-TINY = 1e-7
+EPSILON = 1e-7
 
 
 class Muon(Optimizer):
     """Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
 
-    A filter of shape (C_out, C_in, K, K) is a matrix (C_out, C_in K K), as in im2col. Its Nesterov momentum U S V^T is
-    replaced by about U V^T, times sqrt(max(1, C_out / (C_in K K))), so that no direction of the matrix waits for the
-    others; the weight decay is decoupled. So the matrix moves as by `torch.optim.Muon`, which refuses filters. All that
-    has not four dimensions, fully connected layers, norms and biases, gets SGD with Nesterov momentum, as by
-    `torch.optim.SGD`. Jordan's script for CIFAR-10 also brings each filter back to one norm before a step.
+    Filters (C_out, C_in, K, K) are viewed as a matrix (C_out, C_in K K), as in im2col. Their Nesterov momentum
+    U S V^T is replaced by approximately U V^T, so that all directions of the matrix are updated by the same amount,
+    and scaled by sqrt(max(1, C_out / (C_in K K))). The weight decay is decoupled. This is the update of
+    `torch.optim.Muon`, which does not accept four dimensions. Parameters with fewer or more than four dimensions
+    (fully connected layers, norms, biases) are updated as in `torch.optim.SGD` with Nesterov momentum. Jordan's script
+    for CIFAR-10 also rescales each layer's filters to a fixed norm before each step; this optimizer does not.
 
     Args:
-        params: parameters, or groups of them; a group's own `lr` and `weight_decay` are for all of its parameters.
-        lr, momentum, weight_decay: of the filters; filters with C_out outputs move by about `lr` times sqrt(C_out).
-        steps: of the iteration that orthogonalizes.
-        sgd_lr, sgd_momentum, sgd_weight_decay: of the other parameters.
+        params: parameters or parameter groups. The `lr` and `weight_decay` of a group apply to all of its parameters.
+        lr, momentum, weight_decay: hyperparameters of the filters. The norm of an update is about `lr` * sqrt(C_out).
+        steps: number of Newton-Schulz iterations.
+        sgd_lr, sgd_momentum, sgd_weight_decay: hyperparameters of the other parameters.
+
+    Raises:
+        ValueError: a learning rate or weight decay is negative, a momentum is outside [0, 1), or `steps` is not a
+            positive integer.
     """
 
     def __init__(
@@ -39,42 +44,39 @@ class Muon(Optimizer):
         sgd_momentum: float = 0.9,
         sgd_weight_decay: float = 0.0,
     ) -> None:
-        decays = {"weight_decay": weight_decay, "sgd_weight_decay": sgd_weight_decay}
-        for name, value in {"lr": lr, "sgd_lr": sgd_lr, **decays}.items():
-            if value < 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
-        for name, value in (("momentum", momentum), ("sgd_momentum", sgd_momentum)):
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
-        if not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"steps must be a whole number of at least 1, got {steps}")
         filters = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps}
         others = {"lr": sgd_lr, "momentum": sgd_momentum, "weight_decay": sgd_weight_decay, "steps": 0}
-        given = [group if isinstance(group, dict) else {"params": [group]} for group in params]
-        given = [group | {"params": list(group["params"])} for group in given]
-        groups = [
-            defaults | group | {"params": kept}
+        for prefix, options in (("", filters), ("sgd_", others)):
+            for name in ("lr", "weight_decay"):
+                if options[name] < 0:
+                    raise ValueError(f"{prefix}{name} must be at least 0, got {options[name]}")
+            if not 0 <= options["momentum"] < 1:
+                raise ValueError(f"{prefix}momentum must be at least 0 and below 1, got {options['momentum']}")
+        if not isinstance(steps, int) or steps < 1:
+            raise ValueError(f"steps must be an integer of at least 1, got {steps}")
+        groups = [group if isinstance(group, dict) else {"params": [group]} for group in params]
+        groups = [group | {"params": list(group["params"])} for group in groups]  # iterators are read only once
+        split = [
+            defaults | group | {"params": selected}
             for defaults, is_filter in ((filters, True), (others, False))
-            for group in given
-            if (kept := [p for p in group["params"] if (p.ndim == 4) is is_filter])
+            for group in groups
+            if (selected := [p for p in group["params"] if (p.ndim == 4) is is_filter])
         ]
-        super().__init__(groups, {})
+        super().__init__(split, {})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; a group without orthogonalizing `steps` is SGD's."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        """Update all parameters; groups with `steps` = 0 use SGD."""
+        with torch.enable_grad():
+            loss = closure() if closure else None
         for group in self.param_groups:
             update = _filter_step if group["steps"] else _sgd_step
             for p in group["params"]:
-                if p.grad is not None:
-                    state = self.state[p]
-                    if not state:
-                        state["momentum_buffer"] = torch.zeros_like(p)
-                    update(p, p.grad, state["momentum_buffer"], group)
+                if p.grad is None:
+                    continue
+                if p not in self.state:
+                    self.state[p]["momentum_buffer"] = torch.zeros_like(p)
+                update(p, p.grad, self.state[p]["momentum_buffer"], group)
         return loss
 
 
@@ -82,9 +84,9 @@ def _filter_step(p: Tensor, gradient: Tensor, buffer: Tensor, group: dict[str, A
     buffer.lerp_(gradient, 1 - group["momentum"])
     matrix = gradient.lerp(buffer, group["momentum"]).flatten(1)
     rows, columns = matrix.shape
-    rate = group["lr"] * max(1, rows / columns) ** 0.5
+    lr = group["lr"] * max(1, rows / columns) ** 0.5
     p.mul_(1 - group["lr"] * group["weight_decay"])
-    p.add_(orthogonalized(matrix, group["steps"]).view(p.shape), alpha=-rate)
+    p.add_(orthogonalized(matrix, group["steps"]).view(p.shape), alpha=-lr)
 
 
 def _sgd_step(p: Tensor, gradient: Tensor, buffer: Tensor, group: dict[str, Any]) -> None:
@@ -94,15 +96,15 @@ def _sgd_step(p: Tensor, gradient: Tensor, buffer: Tensor, group: dict[str, Any]
 
 
 def orthogonalized(matrix: Tensor, steps: int) -> Tensor:
-    """About U V^T of `matrix` = U S V^T, by `steps` Newton-Schulz iterations of the fifth degree.
+    """Approximate U V^T of `matrix` = U S V^T with `steps` Newton-Schulz iterations of degree 5.
 
-    In bfloat16 on a card, where it is enough and fast; a processor may have no units for it.
+    On a GPU, the iterations run in bfloat16, which is accurate enough and faster. Not every CPU supports it.
     """
     x = matrix.bfloat16() if matrix.is_cuda else matrix
     is_tall = x.shape[0] > x.shape[1]
     if is_tall:
         x = x.T
-    x = x / x.norm().clamp(min=TINY)  # so that no singular value is above 1
+    x = x / x.norm().clamp(min=EPSILON)  # singular values of at most 1
     for _ in range(steps):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)

@@ -1,4 +1,4 @@
-"""Which parameters the weight decay reaches, and which have a rate of their own."""
+"""Parameter groups for weight decay and for the learning rate of biases."""
 
 from typing import Any
 
@@ -6,14 +6,15 @@ from torch import nn
 
 
 def param_groups(net: nn.Module, bias_lr_factor: float = 1.0) -> list[dict[str, Any]]:
-    """Groups for an optimizer: weights of two and more dimensions, and norms and biases without weight decay.
+    """Return groups for an optimizer: weights with two or more dimensions, and norms and biases without weight decay.
 
     Args:
-        bias_lr_factor: where it is not 1, the biases, those of norms too, are a group whose `lr_factor` it is.
+        bias_lr_factor: if it is not 1, all biases (including those of norms) form a third group, whose `lr_factor` is
+            this value.
     """
-    learned = {name: p for name, p in net.named_parameters() if p.requires_grad}
-    decayed = [p for p in learned.values() if p.ndim > 1]
-    rest = {name: p for name, p in learned.items() if p.ndim <= 1}
+    trainable = {name: p for name, p in net.named_parameters() if p.requires_grad}
+    decayed = [p for p in trainable.values() if p.ndim > 1]
+    rest = {name: p for name, p in trainable.items() if p.ndim <= 1}
     if bias_lr_factor == 1:
         return [{"params": decayed}, {"params": [*rest.values()], "weight_decay": 0.0}]
     biases = [p for name, p in rest.items() if name.endswith("bias")]

@@ -1,4 +1,4 @@
-"""How Lightning runs the network in 16-bit precision."""
+"""Mixed precision for Lightning's Trainer."""
 
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.utilities import GradClipAlgorithmType
@@ -8,8 +8,8 @@ from torch.optim import Optimizer
 class Bf16Mixed(MixedPrecision):
     """Lightning's bf16-mixed precision, with gradient clipping for fused optimizers.
 
-    Lightning refuses to clip for an optimizer that removes the loss scale in its own step. bfloat16 has no loss scale,
-    so the gradients that reach the optimizer are the true ones.
+    Lightning does not clip the gradients of an optimizer that unscales them in its own step. bfloat16 has no loss
+    scale, so these gradients are not scaled.
     """
 
     def __init__(self, device: str) -> None:

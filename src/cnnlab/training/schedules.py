@@ -1,6 +1,7 @@
-"""Learning-rate schedules: the factor of the optimizer's learning rate as a function of the progress of the run.
+"""Learning-rate schedules: a factor of the optimizer's learning rate as a function of progress.
 
-Progress, warm-ups, milestones and periods are fractions of the run: a schedule means the same for 3 and 300 epochs.
+Progress, warm-ups, milestones and periods are fractions of the run, so a schedule has the same shape for 3 and for 300
+epochs.
 """
 
 import math
@@ -15,29 +16,31 @@ def _fraction(name: str, value: float) -> float:
 
 
 class Schedule(ABC):
-    """A factor of the learning rate, after a linear warm-up from `initial` over the fraction `warmup` of the run."""
+    """A linear warm-up from `initial` to 1 over the fraction `warmup` of the run, then `factor`."""
 
     def __init__(self, warmup: float = 0.0, initial: float = 0.0) -> None:
         self.warmup, self.initial = _fraction("warmup", warmup), _fraction("initial", initial)
 
     def __call__(self, progress: float) -> float:
-        """The factor at `progress`, in [0, 1]."""
+        """Return the factor at `progress`, which is in [0, 1]."""
         if progress < self.warmup:
             return self.initial + (1 - self.initial) * progress / self.warmup
         return self.factor(progress)
 
     @abstractmethod
     def factor(self, progress: float) -> float:
-        """The factor after the warm-up."""
+        """Return the factor at `progress`, after the warm-up."""
 
 
 class Constant(Schedule):
+    """A factor of 1."""
+
     def factor(self, progress: float) -> float:
         return 1.0
 
 
 class Step(Schedule):
-    """Multiplied by `gamma` at the end of every `period`."""
+    """Multiply the learning rate by `gamma` at the end of every `period`."""
 
     def __init__(self, period: float, gamma: float = 0.1, warmup: float = 0.0) -> None:
         super().__init__(warmup)
@@ -50,7 +53,7 @@ class Step(Schedule):
 
 
 class MultiStep(Schedule):
-    """Multiplied by `gamma` at each of the `milestones`."""
+    """Multiply the learning rate by `gamma` at each of the `milestones`."""
 
     def __init__(self, milestones: Sequence[float], gamma: float = 0.1, warmup: float = 0.0) -> None:
         super().__init__(warmup)
@@ -61,7 +64,7 @@ class MultiStep(Schedule):
 
 
 class Linear(Schedule):
-    """A straight line from the end of the warm-up down to `final`; with a warm-up it is a triangle."""
+    """Decay linearly to `final` after the warm-up. With a warm-up, the schedule is a triangle."""
 
     def __init__(self, final: float = 0.0, warmup: float = 0.0, initial: float = 0.0) -> None:
         super().__init__(warmup, initial)
@@ -71,14 +74,14 @@ class Linear(Schedule):
         return self.final + (1 - self.final) * (1 - self.after_warmup(progress))
 
     def after_warmup(self, progress: float) -> float:
-        """The fraction of the run after the warm-up that is over."""
+        """Return the progress since the end of the warm-up, in [0, 1]."""
         return (progress - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 1.0
 
 
 class Cosine(Linear):
-    """Half a cosine from the end of the warm-up down to `final`: Loshchilov and Hutter, "SGDR", 2016, without restarts.
+    """Decay along half a cosine to `final` after the warm-up: Loshchilov and Hutter, "SGDR", 2016, without restarts.
 
-    With a long warm-up it is the one-cycle schedule of Smith and Topin, "Super-convergence", 2017.
+    With a long warm-up, this is the one-cycle schedule of Smith and Topin, "Super-convergence", 2017.
     """
 
     def factor(self, progress: float) -> float:
@@ -86,7 +89,10 @@ class Cosine(Linear):
 
 
 class Plateau:
-    """Multiplied by `factor` after more than `patience` epochs in which the monitored metric has not improved."""
+    """Multiply the learning rate by `factor` if the metric has not improved for more than `patience` epochs.
+
+    It holds the arguments of the `torch.optim.lr_scheduler.ReduceLROnPlateau` that `ImageClassifier` creates.
+    """
 
     def __init__(self, factor: float = 0.1, patience: int = 3) -> None:
         if not 0 < factor < 1:

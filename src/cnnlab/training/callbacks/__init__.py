@@ -1,4 +1,4 @@
-"""What happens around the steps: the history of the epochs, checkpoints, warnings, the display."""
+"""Lightning callbacks: metrics of each epoch, checkpoints, gradient norms, progress, TensorBoard images."""
 
 from cnnlab.training.callbacks.checkpoints import Checkpoints
 from cnnlab.training.callbacks.display import Display

@@ -1,4 +1,4 @@
-"""checkpoints/last.ckpt after each epoch, checkpoints/best.ckpt where the monitored metric was best."""
+"""last.ckpt after each epoch, and best.ckpt from the epoch with the best monitored metric."""
 
 import math
 import os
@@ -14,25 +14,22 @@ from cnnlab.training.classifier import diverged
 
 
 class Checkpoints(Checkpoint):
-    """Saves after each epoch whose metrics are finite; each file is replaced in one move, by a run's first process.
+    """Save a checkpoint after each epoch. The process with rank 0 replaces the files atomically.
 
     Args:
-        folder: of the two files.
-        monitor: the metric whose best epoch is kept; None keeps the last one only.
+        folder: folder of the two files.
+        monitor: metric that determines the best epoch; None saves last.ckpt only.
+
+    Raises:
+        Diverged: a metric or a weight is not finite at the end of an epoch.
+        UserError: a checkpoint cannot be written.
     """
 
     def __init__(self, folder: Path, monitor: str | None) -> None:
         self.folder, self.monitor = folder, monitor
+        self.last_path, self.best_path = folder / "last.ckpt", folder / "best.ckpt"
         self.best_epoch: int | None = None
         self.best: list[float] | None = None
-
-    @property
-    def last_path(self) -> Path:
-        return self.folder / "last.ckpt"
-
-    @property
-    def best_path(self) -> Path:
-        return self.folder / "best.ckpt"
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_epoch": self.best_epoch, "best": self.best}
@@ -42,10 +39,10 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        for name, value in metrics.items():
-            if not math.isfinite(value):
+        for name, metric in metrics.items():
+            if not math.isfinite(metric):
                 raise diverged(name, trainer.current_epoch, trainer.global_step)
-        if not all(value.isfinite().all() for value in pl_module.parameters()):
+        if not all(weight.isfinite().all() for weight in pl_module.parameters()):
             raise diverged("a weight", trainer.current_epoch, trainer.global_step)
         score = self._score(metrics)
         improved = score is not None and (self.best is None or score > self.best)
@@ -53,15 +50,15 @@ class Checkpoints(Checkpoint):
             self.best_epoch, self.best = trainer.current_epoch + 1, score
         try:
             self._save(trainer, improved)
-        except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as a RuntimeError
+        except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError if the disk is full
             for partial in self.folder.glob("*.part"):
-                partial.unlink(missing_ok=True)  # another process may be first
+                partial.unlink(missing_ok=True)  # another process may have deleted it
             raise UserError(f"{self.last_path} cannot be written: {error}") from error
-        trainer.strategy.barrier()  # the test follows, and all processes read the files for it
+        trainer.strategy.barrier()  # all processes read the files for the test, which may follow
 
     def _save(self, trainer: L.Trainer, improved: bool) -> None:
         last, best = (path.with_suffix(".part") for path in (self.last_path, self.best_path))
-        trainer.save_checkpoint(last)  # for which all processes meet
+        trainer.save_checkpoint(last)  # collective: every process must call it
         if not trainer.is_global_zero:
             return
         if improved:
@@ -70,7 +67,7 @@ class Checkpoints(Checkpoint):
         os.replace(last, self.last_path)
 
     def _score(self, metrics: dict[str, float]) -> list[float] | None:
-        """The higher the better. Few images make equal accuracies likely; the loss then decides."""
+        """Return a score that is higher for better epochs; the loss decides between epochs with equal accuracy."""
         if self.monitor is None:
             return None
         stage, _, metric = self.monitor.partition("/")

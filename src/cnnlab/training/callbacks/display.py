@@ -1,4 +1,4 @@
-"""What a run shows: a progress bar in a terminal, and one line an epoch there and in a pipe."""
+"""Progress of a run: a progress bar if the output is a terminal, and one line per epoch."""
 
 import math
 import time
@@ -15,15 +15,19 @@ from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.rendering.numbers import duration, speed
 from cnnlab.training.callbacks.history import History, Row
 
-LARGEST_MARGIN = 0.1  # of three standard deviations; with fewer images an accuracy cannot be told from chance
+LARGEST_MARGIN = 0.1  # no warning if three standard deviations exceed it: there are too few images
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 class Display(Checkpoint):
-    """Follows `history`; it is a Checkpoint to Lightning only so that it is called after it.
+    """Show the progress of training and the rows of `history`.
+
+    The class derives from Checkpoint so that Lightning calls it after `history`.
 
     Args:
-        say: prints one line, in the terminal above the bar, and in the log.
+        history: must come before this callback in the Trainer's list.
+        log: prints one line above the progress bar and writes it to the log file.
+        console: the console of the progress bar; standard output by default.
     """
 
     def __init__(self, history: History, log: Callable[[str], None], console: Console | None = None) -> None:
@@ -31,11 +35,11 @@ class Display(Checkpoint):
         self.console = console or Console()
         self.progress: Progress | None = None
         self.task = TaskID(0)
-        self._began = 0.0
+        self._start = self._epoch_start = 0.0
         self._steps = self._total = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._began, self._steps = time.perf_counter(), 0
+        self._start, self._steps = time.perf_counter(), 0
         self._total = pl_module.total_steps() - trainer.global_step  # type: ignore[operator]
         if self.console.is_terminal:
             columns = (
@@ -51,30 +55,31 @@ class Display(Checkpoint):
         if self.progress:
             description = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
             self.progress.reset(self.task, total=int(trainer.num_training_batches), description=description)
-        self._epoch_began = time.perf_counter()
+        self._epoch_start = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._steps += 1
         if self.progress and (batch_idx % 10 == 0 or batch_idx + 1 == trainer.num_training_batches):
-            rate = len(batch[1]) * (batch_idx + 1) / (time.perf_counter() - self._epoch_began)
-            pace = f"{speed(rate)} images/s  {duration(self._left())} left"
+            images_per_second = len(batch[1]) * (batch_idx + 1) / (time.perf_counter() - self._epoch_start)
+            pace = f"{speed(images_per_second)} images/s  {duration(self._remaining())} left"
             loss = f"{float(outputs['loss']):.3f}"
             self.progress.update(self.task, completed=batch_idx + 1, loss=loss, pace=pace)
 
-    def _left(self) -> float:
-        """Seconds to the end of training at the mean pace so far."""
-        return (time.perf_counter() - self._began) / max(self._steps, 1) * (self._total - self._steps)
+    def _remaining(self) -> float:
+        """Estimate the remaining training time in seconds from the mean duration of a step."""
+        return (time.perf_counter() - self._start) / max(self._steps, 1) * (self._total - self._steps)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         row = self.history.rows[-1]
-        self.log_line(epoch_line(row, trainer.max_epochs or 0, self._left()))
+        self.log_line(epoch_line(row, trainer.max_epochs or 0, self._remaining()))
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         if row["epoch"] == 1 and isinstance(datamodule, ImageDataModule):
             self._warn_at_chance(row, datamodule, pl_module.net)  # type: ignore[arg-type]
 
     def _warn_at_chance(self, row: Row, datamodule: ImageDataModule, net: nn.Module) -> None:
+        """Warn if the accuracy is within three standard deviations of always predicting the most frequent class."""
         stage = "val" if row["val/acc"] is not None else "train"
         labels = (datamodule.val if stage == "val" else datamodule.train).labels
         chance = labels.bincount().max().item() / len(labels)
@@ -89,24 +94,21 @@ class Display(Checkpoint):
             )
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._stop()
-
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
         if self.progress:
             self.progress.stop()
             self.progress = None
 
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        self.on_train_end(trainer, pl_module)
 
-def epoch_line(row: Row, epochs: int, left: float) -> str:
-    """One epoch in one line."""
+
+def epoch_line(row: Row, epochs: int, remaining: float) -> str:
+    """Format the metrics of one epoch, and the `remaining` training time in seconds, as one line."""
     parts = [f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"]
     for stage in ("train", "val"):
         if row[f"{stage}/loss"] is not None:
             loss = row[f"{stage}/loss"] or 0.0
-            shown = f"{loss:6.4f}" if loss < 1e4 else f"{loss:.1e}"
-            parts.append(f"{stage} loss {shown} acc {100 * (row[f'{stage}/acc'] or 0):6.2f} %")
-    parts += [f"lr {row['lr']:.2e}", f"{speed(row['images_per_second'] or 0):>7} images/s", f"{duration(left)} left"]
-    return "  ".join(parts)
+            formatted = f"{loss:6.4f}" if loss < 1e4 else f"{loss:.1e}"
+            parts.append(f"{stage} loss {formatted} acc {100 * (row[f'{stage}/acc'] or 0):6.2f} %")
+    images_per_second = f"{speed(row['images_per_second'] or 0):>7} images/s"
+    return "  ".join([*parts, f"lr {row['lr']:.2e}", images_per_second, f"{duration(remaining)} left"])

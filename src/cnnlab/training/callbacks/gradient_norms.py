@@ -1,4 +1,4 @@
-"""How large the gradient is in each layer: whether it fades, or grows, on its way back to the first one."""
+"""Gradient norm of each layer, which shows whether gradients vanish or explode toward the first layer."""
 
 import lightning as L
 import torch
@@ -9,16 +9,16 @@ from cnnlab.training.classifier import ImageClassifier
 
 
 class GradientNorms(L.Callback):
-    """Measures the L2 norm of the loss's gradient in each of a network's `layer_weights`.
+    """Measure the L2 norm of the loss's gradient with respect to each of the network's `layer_weights`.
 
     Args:
-        every: the first step of each epoch is measured, and each `every`-th after it.
+        every: interval between measured steps, starting with the first step of each epoch.
     """
 
     def __init__(self, every: int) -> None:
         self.every = every
         self._weights: dict[str, nn.Parameter] = {}
-        self._norms: list[Tensor] = []  # of all layers, an entry a measured step
+        self._norms: list[Tensor] = []  # (layers,) for each measured step
         self._steps = 0
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -27,17 +27,18 @@ class GradientNorms(L.Callback):
         self._norms, self._steps = [], 0
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
-        """Lightning has taken the scale of float16 out of the gradients here, and has not clipped them yet."""
+        """Measure the gradients after Lightning has unscaled them (float16) and before it clips them."""
         if self._steps % self.every == 0:
-            gradients = [weight.grad for weight in self._weights.values()]
-            zero = torch.zeros((), device=pl_module.device)  # what the loss does not depend on has no gradient
-            self._norms.append(torch.stack([zero if gradient is None else gradient.norm() for gradient in gradients]))
+            zero = torch.zeros((), device=pl_module.device)  # for weights without effect on the loss
+            norms = [zero if weight.grad is None else weight.grad.norm() for weight in self._weights.values()]
+            self._norms.append(torch.stack(norms))
         self._steps += 1
 
     def means(self) -> dict[str, float | None]:
-        """The epoch's mean of each layer, by `gradient/<layer>`; None where float16 overflowed in each measured step.
+        """Return the mean norm of each layer in this epoch, with the keys `gradient/<layer>`.
 
-        Such a step changes no weight, so it does not count.
+        Steps in which float16 overflowed are ignored, because they change no weight. If no others were measured, the
+        means are None.
         """
         norms = torch.stack(self._norms)
         finite = norms[norms.isfinite().all(1)]
@@ -46,9 +47,9 @@ class GradientNorms(L.Callback):
 
 
 def layer_weights(net: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights of convolutions and fully connected layers, which have two or more dimensions, by the layer's name.
+    """Return the trainable weights of convolutions and fully connected layers (two or more dimensions) by layer name.
 
-    In the order in which the network makes them, which is that of its depth.
+    Layers are in the order of their creation, from the input to the output.
     """
     named = net.named_parameters()
     return {name.removesuffix(".weight"): weight for name, weight in named if weight.ndim > 1 and weight.requires_grad}

@@ -1,4 +1,4 @@
-"""The epochs' numbers: one row an epoch, in metrics.csv, in TensorBoard and in the checkpoint."""
+"""Metrics of each epoch: one row in metrics.csv, in TensorBoard and in the checkpoint."""
 
 import csv
 import io
@@ -19,17 +19,20 @@ Row = dict[str, float | int | None]
 
 
 class History(Checkpoint):
-    """Keeps the rows with the checkpoint, and writes the files anew from them.
+    """Record one row per epoch, save the rows in the checkpoint, and rewrite `path` from them after each epoch.
 
-    So a resumed run has each epoch exactly once, wherever it was cut off. It is a Checkpoint to Lightning only so that
-    it is called after the module has logged, in the order of the list, before what saves. Where GradientNorms is among
-    the callbacks, its columns follow the others.
+    A resumed run therefore has each epoch exactly once. The class derives from Checkpoint because Lightning calls
+    checkpoint callbacks last, in the order of the list: after the module has logged its metrics, and before
+    `Checkpoints` if it comes first. The columns of a GradientNorms callback follow the others.
+
+    Args:
+        path: the CSV file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[Row] = []
-        self._began = self._ended = 0.0
+        self._start = self._end = 0.0
         self._images = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -42,16 +45,16 @@ class History(Checkpoint):
         self.log_all(trainer)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._began, self._images = time.perf_counter(), 0
+        self._start, self._images = time.perf_counter(), 0
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._ended = time.perf_counter()
+        self._end = time.perf_counter()
         self._images += len(batch[1])
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        seconds = self._ended - self._began
+        seconds = self._end - self._start
         measured = {name: float(value) for name, value in trainer.callback_metrics.items() if name in MEASURED}
         row: Row = {
             "epoch": trainer.current_epoch + 1,
@@ -71,14 +74,14 @@ class History(Checkpoint):
 
     def _write(self) -> None:
         text = io.StringIO()
-        columns = dict.fromkeys(name for row in self.rows for name in row)  # gradients may be measured from now on only
+        columns = dict.fromkeys(name for row in self.rows for name in row)  # a resumed run can have new columns
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         write_atomically(self.path, text.getvalue())
 
     def log_all(self, trainer: L.Trainer) -> None:
-        """Give all epochs to the loggers, whose files are new at each start."""
+        """Log all epochs. The loggers start with new files each time a run is resumed."""
         for row in self.rows:
             self._log(trainer, row)
 

@@ -1,4 +1,4 @@
-"""What TensorBoard shows once: augmented training images as the network sees them, and the network's graph."""
+"""Augmented training images and the network's graph, for TensorBoard."""
 
 import warnings
 
@@ -12,10 +12,11 @@ from cnnlab.training.classifier import ImageClassifier
 
 
 class InputImages(L.Callback):
-    """
+    """Log the first images of the first batch, as the network sees them, and the network's graph.
+
     Args:
-        images: how many of the first batch's images are shown; 0 for none.
-        graph: whether the graph is drawn.
+        images: number of images; 0 for none.
+        graph: log the graph.
     """
 
     def __init__(self, images: int, graph: bool) -> None:
@@ -34,16 +35,16 @@ class InputImages(L.Callback):
             grid = make_grid(denormalize(x[: self.images], pl_module.augmentation.spec), nrow=8, padding=1)
             writer.add_image("inputs/augmented", grid, global_step=trainer.global_step)
         if self.graph:
-            self._draw_graph(writer, pl_module.net, x[:1])
+            self._add_graph(writer, pl_module.net, x[:1])
 
     @staticmethod
-    def _draw_graph(writer, net: torch.nn.Module, x: torch.Tensor) -> None:  # type: ignore[no-untyped-def]
+    def _add_graph(writer, net: torch.nn.Module, x: torch.Tensor) -> None:  # type: ignore[no-untyped-def]
         training = net.training
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the tracer warns of itself and of each Python branch
+                warnings.simplefilter("ignore")  # the tracer warns about its deprecation and about every Python branch
                 writer.add_graph(net.eval(), x)
         except (RuntimeError, TypeError, ValueError) as error:
-            warnings.warn(f"the network's graph could not be drawn: {error}", stacklevel=2)
+            warnings.warn(f"the network's graph could not be logged: {error}", stacklevel=2)
         finally:
             net.train(training)

@@ -19,7 +19,7 @@ def _configuration(model: str) -> DictConfig:
 
 @cache
 def subject(model: str, data: str | None = None) -> Subject:
-    """A network of conf/model on the meta device, for its own input or for that of a dataset."""
+    """A network of conf/model on the meta device, for its own input or for that of the dataset `data`."""
     cfg = copy.deepcopy(_configuration(model))
     cfg.data.name = data
     return described(cfg, model, cfg.model)

@@ -75,7 +75,9 @@ def union(fields: Iterable[Field | None]) -> Field | None:
     jumps = sorted({(field.vertical.jump, field.horizontal.jump) for field in finite})
     if len(jumps) > 1:
         raise ValueError(f"fields must have the same jump, got {' and '.join(map(str, jumps))}")
-    axes = []
-    for parts in zip(*(field.axes for field in finite), strict=True):
-        axes.append(Axis(min(part.first for part in parts), max(part.last for part in parts), parts[0].jump))
-    return Field(*axes)
+    return Field(
+        *(
+            Axis(min(part.first for part in parts), max(part.last for part in parts), parts[0].jump)
+            for parts in zip(*(field.axes for field in finite), strict=True)
+        )
+    )

@@ -181,10 +181,6 @@ def dropout(out: Tensor, input: Tensor, p: float = 0.5, *args: Any, **kwargs: An
     return Effect(f"dropout {p:g}")
 
 
-def named(kind: str) -> Callable[..., Effect]:
-    return lambda out, *args, **kwargs: Effect(kind)
-
-
 RULES: dict[str, Callable[..., Effect]] = {
     "conv2d": conv2d,
     "linear": linear,
@@ -199,7 +195,7 @@ RULES: dict[str, Callable[..., Effect]] = {
     "local_response_norm": local_response_norm,
     "pad": pad,
     "slice": take,
-    "cat": named("concat"),
+    "cat": lambda out, *args, **kwargs: Effect("concat"),
     "hardtanh": hardtanh,
     "dropout": dropout,
 }

@@ -104,22 +104,17 @@ class State:
     positions: int = 1
 
 
-@dataclass(frozen=True)
-class Site:
-    """Where a function was called: in which module, in which of that module's calls, and its name."""
-
-    path: str
-    visit: int
-    function: str
-
-
 class Recorder(Calls):
-    """Records a row for each function call."""
+    """Records a row for each function call.
+
+    Attributes:
+        sites: for each row, the name of the calling module, the number of that module's call, and the function's name.
+    """
 
     def __init__(self, net: nn.Module, x: Tensor) -> None:
         super().__init__(x)
         self.rows: list[Row] = []
-        self.sites: list[Site] = []
+        self.sites: list[tuple[str, int, str]] = []
         self._states = WeakIdKeyDictionary()
         self._states[x] = State(Field(), depth=0)
         self._parameters = {id(p): (name, p.numel()) for name, p in net.named_parameters() if p.requires_grad}
@@ -138,7 +133,7 @@ class Recorder(Calls):
 
     def seen(self, name: str, inputs: list[Tensor], out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         path = self.stack[-1] if self.stack else ""
-        self.sites.append(Site(path, self.visits.get(path, 0), name))
+        self.sites.append((path, self.visits.get(path, 0), name))
         results = list(tensors_in(out))
         try:
             effect = effect_of(name, results[0], args, kwargs)
@@ -183,12 +178,12 @@ class Recorder(Calls):
 
     def named_rows(self) -> tuple[Row, ...]:
         """The rows with unique names, such as `conv1`, or `add` and `add_2` for two additions in one module."""
-        calls = Counter((site.path, site.visit) for site in self.sites)
+        calls = Counter(site[:2] for site in self.sites)
         used: Counter[str] = Counter()
         rows = []
-        for site, row in zip(self.sites, self.rows, strict=True):
-            is_alone = site.path in self._leaves and calls[site.path, site.visit] == 1
-            name = site.path if site.path and is_alone else _joined(site.path, site.function)
+        for (path, visit, function), row in zip(self.sites, self.rows, strict=True):
+            is_alone = path in self._leaves and calls[path, visit] == 1
+            name = path if path and is_alone else _joined(path, function)
             used[name] += 1
             rows.append(replace(row, name=name if used[name] == 1 else f"{name}_{used[name]}"))
         return tuple(rows)

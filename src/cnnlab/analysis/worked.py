@@ -109,15 +109,14 @@ def worked_records() -> list[dict[str, Any]]:
         traces = example.traces()
         first = next(iter(traces.values())).total("multiplications")
         for index, (way, traced) in enumerate(traces.items()):
-            multiplications = traced.total("multiplications")
             records.append(
                 {
                     "example": "" if index else example.name,
                     "way": way,
                     "output": "x".join(map(str, traced.rows[-1].shape)),
                     "weights": traced.total("weights"),
-                    "multiplications": multiplications,
-                    "fraction": 100 * multiplications / first,
+                    "multiplications": traced.total("multiplications"),
+                    "fraction": 100 * traced.total("multiplications") / first,
                     "field": size_of(traced.rows[-1].field),
                 }
             )

@@ -1,4 +1,4 @@
-"""A study in three figures: its history, the importance of each key, and combinations of values."""
+"""The three figures of a study: its history, the importance of each key, and combinations of values."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +12,13 @@ from cnnlab.search.outcomes import Outcome, in_order
 from cnnlab.search.space import Choices, Range, Space
 from cnnlab.training.classifier import mode_of
 
-FEWEST = 10  # trials below which importances are meaningless
+FEWEST = 10  # completed trials; importances of fewer are meaningless
 
 
 def draw_study(
     study: optuna.Study, folder: Path, outcomes: Sequence[Outcome], space: Space, monitor: str
 ) -> list[Path]:
-    """Draw the figures for which there are enough trials."""
+    """Draw the figures for which the study has enough trials; return their paths."""
     percent, rises = monitor.endswith("acc"), mode_of(monitor) == "max"
     scale, name = (100, f"{monitor}, %") if percent else (1, monitor)
     done = [trial for trial in outcomes if trial.state == "done" and trial.value is not None]
@@ -40,7 +40,7 @@ def draw_study(
         fractions = optuna.importance.get_param_importances(study)
         paths.append(draw_importance(fractions, folder / "importance.png"))
     if len(values) > 1:
-        # Of equal trials, the one that the table calls best comes last.
+        # The best trial of the table is last, so that it is drawn on top of equal ones.
         ended = [*(trial for trial in outcomes if trial.state == "pruned"), *reversed(in_order(outcomes, monitor))]
         lines = [trial.value if trial.state == "done" else None for trial in ended]
         coordinates = {key: _coordinate(dimension, key, ended) for key, dimension in space.items()}

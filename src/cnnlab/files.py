@@ -15,7 +15,7 @@ def write_atomically(path: Path, text: str) -> None:
     """Write `text` to a temporary file next to `path`, then rename it, so that `path` is never incomplete."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)
     except OSError:
         partial.unlink(missing_ok=True)

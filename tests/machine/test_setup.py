@@ -20,6 +20,8 @@ def test_threads_are_the_requested_or_the_available_ones(monkeypatch):
     assert prepare().threads == len(os.sched_getaffinity(0))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert prepare().threads == torch.get_num_threads() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")  # OpenMP allows one number per nesting level
+    assert prepare().threads == torch.get_num_threads() == 2
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
     assert prepare().threads == torch.get_num_threads() == 3

@@ -26,9 +26,7 @@ def reported(trial: optuna.Trial) -> dict[int, float]:
     return trial.study.trials[trial.number].intermediate_values
 
 
-ALWAYS = ThresholdPruner(
-    lower=2.0, n_warmup_steps=2
-)  # prunes from the second epoch on, because no accuracy is that high
+ALWAYS = ThresholdPruner(lower=2.0, n_warmup_steps=2)  # prunes after epoch 2, because no accuracy is that high
 
 
 def test_a_pruned_run_is_recorded_and_can_be_completed(configure, tmp_path):

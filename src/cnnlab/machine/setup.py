@@ -89,8 +89,8 @@ def set_threads(threads: str | int, macs_per_step: float = math.inf, processes: 
     elif macs_per_step < ONE_THREAD_BELOW:
         count = 1
     else:
-        parts = (os.environ.get(name) for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"))
-        count = max(1, int(next(filter(None, parts), available_cpus())) // processes)
+        values = (os.environ.get(name, "").partition(",")[0] for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"))
+        count = max(1, int(next(filter(None, values), available_cpus())) // processes)
     torch.set_num_threads(count)
     return count
 

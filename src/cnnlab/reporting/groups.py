@@ -48,10 +48,8 @@ class Group:
 
     def row(self, columns: Sequence[str]) -> dict[str, Any]:
         """The group as plain values; accuracies are in [0, 1], times in seconds."""
-        values = {column: self.key.get(column) for column in columns}
-        row: dict[str, Any] = {
-            key: text_of(value) if isinstance(value, tuple) else value for key, value in values.items()
-        }
+        row: dict[str, Any] = {column: self.key.get(column) for column in columns}
+        row = {column: text_of(value) if isinstance(value, tuple) else value for column, value in row.items()}
         seeds = sorted((text_of(seed_of(run)) for run in self.done), key=natural)
         row |= {"n": len(self.done), "seeds": " ".join(seeds)}
         row |= {"unfinished": self.unfinished, "limited": self.is_limited}

@@ -91,7 +91,7 @@ def read_run(folder: Path) -> KnownRun:
 def _parse(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     """The mapping in a file; any problem with it is a ValueError with a one-line message."""
     try:
-        content = parse(path.read_text())
+        content = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"{path.name} cannot be read: {error.strerror}") from error
     except (ValueError, yaml.YAMLError) as error:
@@ -127,7 +127,7 @@ def read_rows(run: KnownRun) -> Rows:
         ValueError: the file cannot be read, or is not a table of numbers with an epoch in each row.
     """
     try:
-        with run.folder.metrics.open(newline="") as file:
+        with run.folder.metrics.open(newline="", encoding="utf-8") as file:
             rows = [
                 {key: float(value) if value else None for key, value in row.items()} for row in csv.DictReader(file)
             ]

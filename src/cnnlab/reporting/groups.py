@@ -83,7 +83,7 @@ def grouped(runs: Sequence[KnownRun], keys: Sequence[str] | None) -> list[Group]
     members: dict[frozenset[tuple[str, Value]], list[KnownRun]] = defaultdict(list)
     for run in runs:
         members[frozenset(_key_of(run, keys).items())].append(run)
-    return [Group(_key_of(members_of[0], keys), members_of) for members_of in members.values()]
+    return [Group(_key_of(same[0], keys), same) for same in members.values()]
 
 
 def _key_of(run: KnownRun, keys: Sequence[str] | None) -> Mapping[str, Value]:

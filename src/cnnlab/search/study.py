@@ -108,10 +108,8 @@ class Study:
                 self.study.optimize(
                     self._run_trial, n_trials=1, catch=(Exception,), callbacks=[self._report_trial], gc_after_trial=True
                 )
-            except (
-                UpdateFinishedTrialError,
-                ValueError,
-            ):  # another process ended the trial meanwhile
+            except (UpdateFinishedTrialError, ValueError):
+                # Another process may have ended the trial while this one was suspended.
                 trials = self.study.get_trials(deepcopy=False)
                 if self.current is None or not trials[self.current].state.is_finished():
                     raise

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and folders that take none."""
+"""Atomic writes, errors while writing, and damaged files."""
 
 import os
 import struct
@@ -12,10 +12,10 @@ from cnnlab.errors import UserError
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to a neighbor of `path`, then put that in its place."""
+    """Write `text` to a temporary file next to `path`, then rename it, so that `path` is never incomplete."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)
     except OSError:
         partial.unlink(missing_ok=True)
@@ -24,7 +24,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
-    """While `what` is written, as in `output=PATH`: turn the system's errors into a UserError that names it."""
+    """Raise OSErrors within the context as UserErrors that begin with `what`, such as `output=PATH`."""
     try:
         yield
     except OSError as error:
@@ -32,10 +32,7 @@ def writing(what: str) -> Iterator[None]:
 
 
 def damage_in(path: Path) -> str | None:
-    """What is wrong with a zip archive, as torch.save writes it, by the checksums of its members; None if nothing is.
-
-    torch.load does not look at the checksums.
-    """
+    """The damage in a zip archive such as torch.save writes, or None; torch.load does not verify the checksums."""
     try:
         with zipfile.ZipFile(path) as archive:
             member = archive.testzip()
@@ -45,5 +42,5 @@ def damage_in(path: Path) -> str | None:
 
 
 def checksum_of(text: str) -> str:
-    """Eight hexadecimal digits: the CRC-32 of `text`."""
+    """The CRC-32 of `text` as eight hexadecimal digits."""
     return f"{zlib.crc32(text.encode()):08x}"

@@ -1,6 +1,6 @@
 """A launcher that runs a sweep's jobs on Ray. Hydra finds launchers only in the package hydra_plugins.
 
-Imports nothing heavier than Hydra, which imports this file at each start.
+Hydra imports this file at every start, so it imports nothing else that is slow to import.
 """
 
 import os
@@ -20,12 +20,12 @@ from cnnlab.errors import Terminated, UserError
 
 
 class RayLauncher(Launcher):
-    """Each job is a Ray task. The launcher waits for all of them, even if the worker of one is lost.
+    """Runs each job as a Ray task, and waits for all of them even if one loses its worker.
 
-    hydra-ray-launcher gives up at the first lost worker, and leaves Ray running and printing.
+    hydra-ray-launcher instead stops at the first lost worker and does not shut Ray down.
 
     Args:
-        ray: `init`, the arguments of ray.init, and `remote`, the options of each job's task.
+        ray: `init`, the arguments of ray.init, and `remote`, the options of each task.
     """
 
     def __init__(self, ray: DictConfig) -> None:
@@ -35,8 +35,12 @@ class RayLauncher(Launcher):
         self.context, self.task, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs; raises UserError if Ray is not installed."""
-        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # or equal lines of two jobs are printed once
+        """Run the jobs and return their results in order.
+
+        Raises:
+            UserError: Ray is not installed.
+        """
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # otherwise Ray prints equal lines of two jobs only once
         try:
             import ray
         except ImportError as error:
@@ -44,7 +48,7 @@ class RayLauncher(Launcher):
         setup_globals()
         on_sigterm = signal.getsignal(signal.SIGTERM)
         ray.init(**self.options["init"])
-        signal.signal(signal.SIGTERM, on_sigterm)  # Ray's handler would end the program without the table
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray's handler would exit without the sweep's table
         try:
             run = ray.remote(**self.options["remote"])(_run)
             jobs = []
@@ -54,14 +58,14 @@ class RayLauncher(Launcher):
                     config.hydra.job.id = config.hydra.job.num = number
                 jobs.append(run.remote(self.context, self.task, config, Singleton.get_state()))
             return [_result(job) for job in jobs]
-        except SystemExit as end:  # what Ray turns the handler's exception into
+        except SystemExit as end:  # Ray converts the exception of our SIGTERM handler
             raise Terminated from end
         finally:
             ray.shutdown()
 
 
 def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: Any) -> JobReturn:
-    """Run one job in a worker, with the state that Hydra has in the process of the sweep."""
+    """Run one job in a worker, with the state of Hydra in the sweep's process."""
     setup_globals()
     Singleton.set_state(state)
     HydraConfig.instance().set_config(config)
@@ -69,7 +73,7 @@ def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: A
 
 
 def _result(job: Any) -> JobReturn:
-    """The result of a job; a lost worker is reported here, and the job is lost in the sweep's table."""
+    """The result of a job. A lost worker is reported, and the sweep's table shows the job as lost."""
     import ray
 
     try:

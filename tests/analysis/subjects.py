@@ -18,7 +18,7 @@ def _configuration(model: str) -> AnalyzeConfig:
 
 @cache
 def subject(model: str, data: str | None = None) -> Subject:
-    """A network of conf/model on the meta device, for its own input or for that of a dataset."""
+    """A network of conf/model on the meta device, for its own input or for that of the dataset `data`."""
     cfg = _configuration(model)
     cfg = cfg.model_copy(update={"data": cfg.data.model_copy(update={"name": data})})
     return described(cfg, model, cfg.model)

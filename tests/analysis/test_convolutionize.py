@@ -1,4 +1,4 @@
-"""Fully connected layers as convolutions: equal at the native size, a sliding window on a larger picture."""
+"""Fully connected layers as convolutions: the same logits at the native size, a sliding window on larger images."""
 
 import pytest
 import torch
@@ -7,7 +7,6 @@ from torch import nn
 from cnnlab import models
 from cnnlab.analysis.convolutionize import convolutionize
 from cnnlab.analysis.trace import trace
-from cnnlab.errors import UserError
 from tests.analysis.subjects import MODELS
 
 FLAT = [
@@ -26,70 +25,70 @@ def built(name: str, channels: int, size: int) -> nn.Module:
 
 
 @pytest.mark.parametrize(("name", "channels", "size"), CHAINS)
-def test_scores_are_equal_at_the_native_size_and_a_map_beyond(name, channels, size):
+def test_logits_are_equal_at_the_native_size_and_a_map_on_larger_images(name, channels, size):
     net = built(name, channels, size)
-    scored = convolutionize(net, channels, size)
-    assert not any(isinstance(module, nn.Linear) for module in scored.modules())
-    assert sum(p.numel() for p in scored.parameters()) == sum(p.numel() for p in net.parameters())
+    converted = convolutionize(net, channels, size)
+    assert not any(isinstance(module, nn.Linear) for module in converted.modules())
+    assert sum(p.numel() for p in converted.parameters()) == sum(p.numel() for p in net.parameters())
     x = torch.randn(2, channels, size, size)
     with torch.no_grad():
-        native, larger = scored(x), scored(torch.randn(1, channels, size + 64, size + 32))
+        native, larger = converted(x), converted(torch.randn(1, channels, size + 64, size + 32))
         torch.testing.assert_close(native.flatten(1), net(x), rtol=1e-4, atol=1e-5)
     assert native.shape == (2, 10, 1, 1)
     assert larger.shape[2] > larger.shape[3] > 1
 
 
 @pytest.mark.parametrize("name", ["lenet5", "lenet5_1998"])
-def test_without_padding_the_map_is_the_sliding_windows_result(name):
-    """LeNet-5 at 32 pixels pads nothing, so each score has seen its window of the picture only."""
+def test_without_padding_the_logit_map_equals_a_sliding_window(name):
+    """LeNet-5 at 32 pixels has no padding, so each logit depends on its own window of the image only."""
     if name not in models.__all__:
-        pytest.skip(f"there is no {name} yet")
+        pytest.skip(f"no network {name}")
     net = built(name, 1, 32)
-    picture = torch.randn(1, 1, 44, 57)
-    scored = convolutionize(net, 1, 32)
-    field = trace(scored, 1, (44, 57)).rows[-1].field
+    image = torch.randn(1, 1, 44, 57)
+    converted = convolutionize(net, 1, 32)
+    field = trace(converted, 1, (44, 57)).rows[-1].field
     assert field is not None
     assert [(axis.first, axis.size) for axis in field.axes] == [(0, 32), (0, 32)]
     with torch.no_grad():
-        scores = scored(picture)
-        assert scores.shape == (1, 10, 4, 7)
+        logits = converted(image)
+        assert logits.shape == (1, 10, 4, 7)
         for row in range(4):
             for column in range(7):
                 top, left = row * field.vertical.jump, column * field.horizontal.jump
-                window = picture[:, :, top : top + 32, left : left + 32]
-                torch.testing.assert_close(scores[:, :, row, column], net(window), rtol=1e-4, atol=1e-5)
+                window = image[:, :, top : top + 32, left : left + 32]
+                torch.testing.assert_close(logits[:, :, row, column], net(window), rtol=1e-4, atol=1e-5)
 
 
-def test_with_padding_inner_scores_see_neighbors_where_a_window_has_zeros():
+def test_with_padding_inner_logits_see_pixels_where_a_window_has_zeros():
     net = built("lenet5", 1, 28)
-    picture = torch.randn(1, 1, 44, 44)
+    image = torch.randn(1, 1, 44, 44)
     with torch.no_grad():
-        score = convolutionize(net, 1, 28)(picture)[:, :, 1, 1]
-        assert not torch.allclose(score, net(picture[:, :, 4:32, 4:32]), atol=1e-3)
+        logits = convolutionize(net, 1, 28)(image)[:, :, 1, 1]
+        assert not torch.allclose(logits, net(image[:, :, 4:32, 4:32]), atol=1e-3)
 
 
-def test_the_network_keeps_its_own_weights():
+def test_the_original_network_is_unchanged():
     net = built("lenet5", 1, 28)
-    scored = convolutionize(net, 1, 28)
+    converted = convolutionize(net, 1, 28)
     with torch.no_grad():
-        for parameter in scored.parameters():
+        for parameter in converted.parameters():
             parameter.zero_()
     assert all(parameter.abs().sum() > 0 for parameter in net.parameters())
     assert isinstance(net.c5, nn.Linear)
 
 
 @pytest.mark.parametrize("model", POOLED)
-def test_global_pooling_leaves_no_map(model):
-    with pytest.raises(UserError, match=r"needs a flattened map before .*, and this network pools globally"):
+def test_a_network_with_global_pooling_is_rejected(model):
+    with pytest.raises(ValueError, match=r"net must flatten a feature map before \w+, got global pooling"):
         convolutionize(built(model, 3, 32), 3, 32)
 
 
-def test_a_network_without_fully_connected_layers_is_told():
-    with pytest.raises(UserError, match="convolutionize needs fully connected layers, and this network has none"):
+def test_a_network_without_fully_connected_layers_is_rejected():
+    with pytest.raises(ValueError, match="net must have fully connected layers, got none"):
         convolutionize(nn.Conv2d(1, 1, kernel_size=3), 1, 8)
 
 
-class Residual(nn.Module):
+class Softmax(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second = nn.Linear(64, 64), nn.Linear(64, 2)
@@ -99,6 +98,16 @@ class Residual(nn.Module):
         return self.second(torch.relu(self.first(x)).softmax(1))
 
 
-def test_layers_that_are_no_chain_are_told():
-    with pytest.raises(UserError, match="needs fully connected layers in a chain, got softmax after first"):
-        convolutionize(Residual(), 1, 8)
+def test_layers_that_are_not_a_chain_are_rejected():
+    with pytest.raises(ValueError, match="net must have fully connected layers in a chain, got softmax after first"):
+        convolutionize(Softmax(), 1, 8)
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+def test_a_network_that_fx_cannot_trace_is_rejected():
+    with pytest.raises(ValueError, match=r"net must be traceable by torch.fx: "):
+        convolutionize(Branching(), 1, 8)

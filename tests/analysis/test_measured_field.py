@@ -1,4 +1,4 @@
-"""Receptive fields: textbook values, published ones, and the arithmetic against gradients for every network."""
+"""Receptive fields: textbook and published values, and for every network the arithmetic against gradients."""
 
 import pytest
 import torch
@@ -8,7 +8,6 @@ from cnnlab import models
 from cnnlab.analysis.field import Axis, Field, Window, union
 from cnnlab.analysis.measured_field import measured_field
 from cnnlab.analysis.trace import trace
-from cnnlab.errors import UserError
 from tests.analysis.subjects import MODELS, subject
 from tests.models.networks import FAST, marked
 
@@ -20,31 +19,31 @@ MEASURED = [model for model in MODELS if model not in WITHOUT_MAP]
 
 
 @pytest.mark.parametrize("model", marked(MEASURED, fast=FAST - LARGE))
-def test_the_measured_field_is_the_computed_one(model):
+def test_the_measured_field_equals_the_computed_one(model):
     found = subject(model)
     assert measured_field(found.net, found.trace) == found.trace.field
 
 
 @pytest.mark.parametrize("model", [model for model in PUBLISHED if model in MODELS])
-def test_fields_are_the_published_ones(model):
+def test_fields_equal_the_published_values(model):
     field = subject(model).trace.field
     assert field is not None
     assert (field.vertical.size, field.horizontal.size) == (PUBLISHED[model], PUBLISHED[model])
 
 
 @pytest.mark.parametrize("model", marked())
-def test_only_networks_that_pool_globally_on_the_way_see_the_whole_image(model):
+def test_only_networks_with_global_pooling_before_their_last_map_see_the_whole_image(model):
     assert (subject(model).trace.field is None) == (model in WHOLE | WITHOUT_MAP)
 
 
-def test_two_stacked_3x3_convolutions_see_all_of_5x5():
+def test_two_stacked_3x3_convolutions_see_5x5_pixels():
     net = nn.Sequential(nn.Conv2d(1, 1, kernel_size=3), nn.Conv2d(1, 1, kernel_size=3))
     row = trace(net, 1, 5).rows[-1]
     assert row.shape == (1, 1, 1)
     assert row.field == Field(Axis(0, 4, 1), Axis(0, 4, 1))
 
 
-def test_size_jump_and_start_of_the_guides_example():
+def test_size_jump_and_start_of_a_published_example():
     """Dang Ha The Hien, 2017, two 3x3 convolutions of stride 2 and padding 1."""
     axis = Axis().through(Window(3, stride=2, padding=1))
     assert (axis.size, axis.jump, axis.start) == (3, 2, 0.5)
@@ -63,22 +62,22 @@ def test_size_jump_and_start_of_the_guides_example():
     ],
     ids=["oblong", "dilated", "rounded up", "average", "stacked"],
 )
-def test_a_layers_measured_field_is_the_computed_one(layer):
-    taken = trace(layer, 2, 17)
-    assert taken.field is not None
-    assert measured_field(layer, taken) == taken.field
+def test_the_measured_field_of_a_layer_equals_the_computed_one(layer):
+    traced = trace(layer, 2, 17)
+    assert traced.field is not None
+    assert measured_field(layer, traced) == traced.field
 
 
-def test_branches_see_what_the_widest_sees():
+def test_the_union_of_fields_covers_all_of_them():
     fields = Field(Axis(0, 2, 2), Axis(-1, 1, 2)), Field(Axis(-1, 1, 2), Axis(0, 0, 2))
     assert union(fields) == Field(Axis(-1, 2, 2), Axis(-1, 1, 2))
     assert union([*fields, None]) is None
-    with pytest.raises(ValueError, match="units lie at different distances"):
+    with pytest.raises(ValueError, match=r"fields must have the same jump, got \(1, 1\) and \(2, 2\)"):
         union([Field(), fields[0]])
 
 
 class Unequal(nn.Module):
-    """Adds two maps of the same size whose units lie at different distances."""
+    """Adds two maps of the same size with different jumps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,24 +88,24 @@ class Unequal(nn.Module):
         return self.narrow(x) + self.wide(x)
 
 
-def test_maps_that_do_not_fit_together_are_told():
-    with pytest.raises(UserError, match="add: maps are joined whose units lie at different distances in the picture"):
+def test_maps_with_different_jumps_are_rejected():
+    with pytest.raises(ValueError, match="net cannot be traced at add: fields must have the same jump"):
         trace(Unequal(), 1, 8)
 
 
-def test_a_network_without_maps_has_no_field_to_measure():
+def test_a_network_without_feature_maps_is_rejected():
     net = models.mlp()
-    with pytest.raises(UserError, match="measured on a map, and this network has none"):
+    with pytest.raises(ValueError, match="traced must have a feature map to measure a receptive field, got none"):
         measured_field(net, trace(net, 1, 28))
 
 
-def test_an_adaptive_pooling_on_the_way_is_told():
+def test_adaptive_pooling_before_the_last_map_is_rejected():
     net = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Conv2d(3, 3, kernel_size=3))
-    with pytest.raises(UserError, match="not measured behind 0: avg pool to 4x4 changes with the image"):
+    with pytest.raises(ValueError, match=r"traced must have no adaptive pooling .*, got 0: avg pool to 4x4"):
         measured_field(net, trace(net, 3, 8))
 
 
-def test_measuring_leaves_the_network_alone():
+def test_measuring_does_not_change_the_network():
     net = models.lenet5().train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     measured_field(net, trace(net, 1, 28))

@@ -22,7 +22,7 @@ def test_weights_of_a_worked_example():
     }
 
 
-def test_a_dead_unit_is_seen_behind_its_relu():
+def test_a_dead_unit_is_counted_after_its_relu():
     net = nn.Sequential(nn.Conv2d(1, 4, kernel_size=3), nn.ReLU())
     with torch.no_grad():
         net[0].weight.copy_(torch.randn(4, 1, 3, 3))
@@ -32,7 +32,7 @@ def test_a_dead_unit_is_seen_behind_its_relu():
     assert relu["zeros"] > 0.25
 
 
-def test_each_row_that_changes_values_has_a_record_and_the_network_is_left_alone():
+def test_each_row_that_changes_values_has_a_record_and_the_network_is_unchanged():
     net = models.lenet5().train()
     records = statistics_records(net, torch.randn(4, 1, 28, 28))
     names = ["c1", "tanh", "s2", "c3", "tanh_2", "s4", "c5", "tanh_3", "f6", "tanh_4", "output"]

@@ -1,4 +1,4 @@
-"""One recorded pass: what it finds, what it calls it, and the published tables."""
+"""Traces: rows and their names, and the published tables."""
 
 import time
 
@@ -12,7 +12,6 @@ from cnnlab import models
 from cnnlab.analysis.calls import shadow
 from cnnlab.analysis.cost import count_macs
 from cnnlab.analysis.trace import Row, Trace, trace
-from cnnlab.errors import UserError
 from tests.analysis.subjects import MODELS, subject
 from tests.models.networks import marked
 
@@ -21,7 +20,7 @@ DEPTHS = {
     "vgg19": 19, "nin": 9, "googlenet": 22, "resnet18": 18, "resnet34": 34, "resnet50": 50, "resnet20": 20,
     "resnet56": 56, "resnet110": 110, "plain18": 18, "plain56": 56, "preact_resnet18": 18, "se_resnet18": 18,
     "resnext29_32x4d": 29, "densenet121": 121, "mobilenet_v1": 28, "mobilenet_v2": 53,
-    "wrn_28_10": 26,  # its name counts two of the projections, which lie beside the longest way
+    "wrn_28_10": 26,  # its name counts two of the projections, which are not on the longest path
 }  # fmt: skip
 
 # Name, weights, biases, multiply-accumulates.
@@ -46,30 +45,30 @@ VGG16 = (
 )  # fmt: skip
 
 
-def rows_of(taken: Trace) -> dict[str, Row]:
+def rows_of(traced: Trace) -> dict[str, Row]:
     """Rows by the last part of their name."""
-    return {row.name.rpartition(".")[2]: row for row in taken.rows}
+    return {row.name.rpartition(".")[2]: row for row in traced.rows}
 
 
-def test_lenet5_is_the_published_table_line_by_line():
+def test_lenet5_matches_the_published_table():
     rows = [row for row in subject("lenet5").trace.rows if row.macs]
     assert [(row.name, row.weights, row.biases, row.macs) for row in rows] == list(LENET5)
 
 
-def test_vgg16_is_the_published_table_line_by_line():
+def test_vgg16_matches_the_published_table():
     if "vgg16" not in MODELS:
-        pytest.skip("there is no vgg16 yet")
-    taken = subject("vgg16").trace
-    rows = rows_of(taken)
+        pytest.skip("no network vgg16")
+    traced = subject("vgg16").trace
+    rows = rows_of(traced)
     assert [(name, rows[name].weights, rows[name].values) for name, _, _ in VGG16] == list(VGG16)
-    assert taken.shape == (3, 224, 224)
-    assert taken.total("weights") == sum(weights for _, weights, _ in VGG16)
-    assert taken.total("weights") + taken.total("biases") == 138_357_544
-    assert round(taken.total("macs") / 1e9, 2) == 15.47
+    assert traced.shape == (3, 224, 224)
+    assert traced.total("weights") == sum(weights for _, weights, _ in VGG16)
+    assert traced.total("weights") + traced.total("biases") == 138_357_544
+    assert round(traced.total("macs") / 1e9, 2) == 15.47
 
 
 @pytest.mark.parametrize("model", marked())
-def test_multiply_accumulates_are_half_of_the_flop_counters_operations(model):
+def test_macs_are_half_of_the_flop_counters_operations(model):
     net, images = subject(model).net, subject(model).images
     x = torch.empty(1, images.in_channels, images.image_size, images.image_size, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -80,29 +79,29 @@ def test_multiply_accumulates_are_half_of_the_flop_counters_operations(model):
 
 @pytest.mark.parametrize("model", marked())
 def test_every_parameter_belongs_to_one_row_or_to_training_only(model):
-    net, taken = subject(model).net, subject(model).trace
-    assert taken.parameters == sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
+    net, traced = subject(model).net, subject(model).trace
+    assert traced.parameters == sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
     heads = sum(p.numel() for name, p in net.named_parameters() if "aux" in name)
-    assert taken.unused == heads
+    assert traced.unused == heads
 
 
 @pytest.mark.parametrize("model", marked())
-def test_rows_have_names_of_their_own_and_end_in_the_scores(model):
-    taken, images = subject(model).trace, subject(model).images
-    names = [row.name for row in taken.rows]
+def test_row_names_are_unique_and_the_last_row_is_the_logits(model):
+    traced, images = subject(model).trace, subject(model).images
+    names = [row.name for row in traced.rows]
     assert len(set(names)) == len(names)
     assert all(names)
-    assert taken.rows[-1].shape == (images.num_classes,)
+    assert traced.rows[-1].shape == (images.num_classes,)
 
 
 @pytest.mark.parametrize("model", [model for model in DEPTHS if model in MODELS])
-def test_depth_is_the_papers(model):
+def test_depth_matches_the_paper(model):
     assert subject(model).trace.depth == DEPTHS[model]
 
 
 @pytest.mark.parametrize("model", marked())
 @pytest.mark.parametrize("data", ["cifar10", "mnist"])
-def test_small_images_are_taken_apart_too(model, data):
+def test_networks_for_small_images_can_be_traced(model, data):
     found = subject(model, data)
     assert (found.images.num_classes, found.images.image_size) == (10, 32 if data == "cifar10" else 28)
     assert found.trace.total("macs") > 0
@@ -112,13 +111,13 @@ def test_small_images_are_taken_apart_too(model, data):
 def test_the_largest_network_takes_under_two_seconds():
     slowest = max(MODELS, key=lambda model: len(subject(model).trace.rows))
     net, images = subject(slowest).net, subject(slowest).images
-    began = time.process_time()  # of this process, whatever else the machine does
+    start = time.process_time()  # CPU time, independent of other processes
     trace(net, images.in_channels, images.image_size)
-    assert time.process_time() - began < 2
+    assert time.process_time() - start < 2
 
 
 class Functions(nn.Module):
-    """Everything that hooks on modules do not see."""
+    """Operations that module hooks do not see."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +135,7 @@ class Functions(nn.Module):
         return F.pad(x[:, :, ::2, ::2], (1, 1)).mean((2, 3))
 
 
-def test_functions_and_operations_are_rows_and_weights_are_counted_where_they_are_used():
+def test_functions_and_operations_are_rows_and_weights_count_in_the_row_that_uses_them():
     rows = trace(Functions(), 3, 8).rows
     assert [(row.name, row.kind, row.shape, row.weights, row.biases, row.values) for row in rows] == [
         ("conv", "conv 3x3", (4, 8, 8), 108, 4, 256),
@@ -155,7 +154,7 @@ def test_functions_and_operations_are_rows_and_weights_are_counted_where_they_ar
     ]
 
 
-def test_the_network_itself_is_left_alone():
+def test_tracing_does_not_change_the_network():
     net = models.lenet5().train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     trace(net, 1, 28)
@@ -164,7 +163,7 @@ def test_the_network_itself_is_left_alone():
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
-def test_pooling_and_normalization_have_operations_of_their_own():
+def test_pooling_and_normalization_count_their_own_operations():
     net = nn.Sequential(nn.MaxPool2d(2), nn.AvgPool2d(3, stride=1), nn.BatchNorm2d(4), nn.LocalResponseNorm(5))
     rows = trace(net, 4, 10).rows
     assert [row.macs for row in rows] == [0, 0, 0, 0]
@@ -177,9 +176,16 @@ class Sorting(nn.Module):
         return torch.sort(x, 2).values
 
 
-def test_a_function_without_a_rule_is_named():
-    with pytest.raises(UserError, match=r"sort: there is no rule for the function sort; analysis/rules.py is where"):
+def test_a_function_without_a_rule_is_rejected():
+    with pytest.raises(
+        ValueError, match="net cannot be traced at sort: name must be a function with a rule, got 'sort'"
+    ):
         trace(Sorting(), 3, 8)
+
+
+def test_adaptive_pooling_to_a_size_that_does_not_divide_the_map_is_rejected():
+    with pytest.raises(ValueError, match=r"traced at 0.adaptive_avg_pool2d: output_size must divide the map's size"):
+        trace(nn.Sequential(nn.AdaptiveAvgPool2d(3)), 3, 8)
 
 
 class Halving(nn.Module):
@@ -187,11 +193,11 @@ class Halving(nn.Module):
         return x.chunk(2, dim=2)[1]
 
 
-def test_a_map_that_is_cut_without_a_rule_is_told():
-    with pytest.raises(UserError, match=r"chunk: a map of \(8, 8\) becomes one of \(4, 8\) without a rule"):
+def test_a_change_of_the_maps_size_without_a_rule_is_rejected():
+    with pytest.raises(ValueError, match=r"traced at chunk: no rule describes a map of \(8, 8\) that becomes \(4, 8\)"):
         trace(Halving(), 3, 8)
 
 
-def test_an_image_that_the_network_does_not_take_is_told():
-    with pytest.raises(UserError, match="the network does not take an image of 3 x 28 x 28: "):
+def test_an_image_that_the_network_does_not_accept_is_rejected():
+    with pytest.raises(ValueError, match="net must accept an image of 3 x 28 x 28: "):
         trace(models.lenet5(), 3, 28)

@@ -1,4 +1,4 @@
-"""`analyze`: what it shows of networks, of several, of trained ones, and what it refuses."""
+"""`analyze`: one network, several, trained ones, and the errors that it reports."""
 
 import csv
 import io
@@ -10,11 +10,14 @@ import sys
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+from cnnlab import models
 from cnnlab.analysis.explained import EXPLANATIONS
 from cnnlab.commands import analyze
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
+from cnnlab.runs import evaluation
 from cnnlab.runs.run import train
 from tests.analysis.subjects import MODELS, subject
 from tests.conftest import REPOSITORY
@@ -49,14 +52,14 @@ def test_the_networks_own_input_and_classes_are_printed(shown):
     assert "receptive field       435 pixels at conv5_x.1" in text
 
 
-def test_a_datasets_form_is_taken_without_reading_it(shown, tmp_path):
+def test_a_datasets_image_size_is_used_without_reading_the_data(shown, tmp_path):
     text = shown("model=resnet18", "data=cifar10", f"data.root={tmp_path / 'absent'}")
     assert "3 x 32 x 32, 10 classes (of cifar10)" in text
     assert "11,173,962" in text
     assert not (tmp_path / "absent").exists()
 
 
-def test_single_values_come_first(shown):
+def test_values_on_the_command_line_take_precedence(shown):
     assert "1 x 32 x 32, 7 classes (as given)" in shown("in_channels=1", "image_size=32", "num_classes=7")
     text = shown("model=cnn", "data=cifar10", "image_size=64")
     assert "3 x 64 x 64, 10 classes (of cifar10, but image_size as given)" in text
@@ -73,13 +76,13 @@ def test_the_measured_field_is_reported(shown):
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
-def test_every_form_can_be_written(shown, tmp_path, form):
+def test_every_format_can_be_written(shown, tmp_path, form):
     path = tmp_path / "deep" / "table.txt"
     assert f"written: {path}" in shown(f"format={form}", f"output={path}")
     assert "c1" in path.read_text()
 
 
-def test_what_another_program_reads_stands_alone(shown):
+def test_json_and_csv_are_printed_without_other_text(shown):
     assert json.loads(shown("format=json"))["field"] == 16
     assert [row["name"] for row in csv.DictReader(io.StringIO(shown("format=csv")))][:3] == ["c1", "tanh", "s2"]
 
@@ -105,12 +108,12 @@ def test_the_worked_examples_are_shown(shown):
     assert "120,422,400" in text
 
 
-def test_alexnet_in_words_is_the_committed_page(shown):
+def test_the_explanation_of_alexnet_equals_the_committed_page(shown):
     assert shown("model=alexnet_2012", "explain=true") == (REPOSITORY / "docs" / "alexnet.md").read_text()
 
 
 @pytest.mark.parametrize("model", EXPLANATIONS)
-def test_an_explanation_is_of_layers_that_are_there_and_leaves_numbers_to_the_trace(model):
+def test_an_explanation_describes_existing_layers_and_contains_no_numbers(model):
     names = {row.name for row in subject(model).trace.rows}
     for layer, why in EXPLANATIONS[model].why.items():
         assert layer in names
@@ -175,6 +178,52 @@ def test_mistakes_with_a_checkpoint_are_reported(shown, checkpoint, tmp_path):
     Image.new("L", (40, 20)).save(tmp_path / "small.png")
     with pytest.raises(UserError, match="image must be at least 28 x 28 pixels, got 40 x 20"):
         shown(f"checkpoint={checkpoint}", f"image={tmp_path}/small.png")
+
+
+class Sorting(nn.Module):
+    """Applies a function that has no rule."""
+
+    def __init__(self, in_channels: int = 1, num_classes: int = 10, image_size: int = 28, **options: str) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, num_classes, kernel_size=image_size)
+
+    def forward(self, x):
+        return self.conv(x.sort(2).values).flatten(1)
+
+
+def resized(in_channels=1, num_classes=10, image_size=28, **options):
+    return nn.Sequential(nn.AdaptiveAvgPool2d(14), nn.Conv2d(in_channels, num_classes, kernel_size=3))
+
+
+def test_a_network_that_cannot_be_analyzed_is_reported(shown, monkeypatch):
+    for build, option, message in (
+        (Sorting, "worked=false", "model=lenet5: net cannot be traced at sort: name must be a function with a rule"),
+        (resized, "measure=true", "measure=true: traced must have no adaptive pooling before its last map, got 0"),
+    ):
+        monkeypatch.setattr(build, "__module__", "cnnlab.models.lenet")
+        monkeypatch.setattr(models, "lenet5", build)
+        with pytest.raises(UserError, match=message):
+            shown(option)
+
+
+def test_a_precision_without_a_known_memory_is_reported():
+    cfg = compose("analyze", ["trainer.precision=64-true"])
+    with pytest.raises(UserError, match=r"trainer\.precision: precision must be one of .*, got '64-true'"):
+        analyze.run(cfg)
+
+
+def test_a_trained_network_that_cannot_be_analyzed_is_reported(shown, checkpoint, tmp_path, monkeypatch):
+    path = tmp_path / "photo.png"
+    Image.effect_noise((70, 50), 60).save(path)
+    monkeypatch.setattr(evaluation, "trained_network", lambda checkpoint: models.resnet20(in_channels=1, image_size=28))
+    with pytest.raises(UserError, match=f"image={path}: net must flatten a feature map before fc, got global pooling"):
+        shown(f"checkpoint={checkpoint}", f"image={path}")
+    monkeypatch.setattr(evaluation, "trained_network", lambda checkpoint: models.fastnet(in_channels=1, image_size=28))
+    with pytest.raises(UserError, match=f"image={path}: net must be traceable by torch.fx: "):
+        shown(f"checkpoint={checkpoint}", f"image={path}")
+    monkeypatch.setattr(evaluation, "trained_network", lambda checkpoint: Sorting())
+    with pytest.raises(UserError, match=f"checkpoint={checkpoint}: net cannot be traced at sort"):
+        shown(f"checkpoint={checkpoint}")
 
 
 def test_the_command_runs(command):

@@ -1,4 +1,4 @@
-"""Settings of the machine, and what its `auto` values stand for."""
+"""Settings of the machine, and the values that `auto` stands for."""
 
 import mmap
 import os
@@ -15,11 +15,13 @@ def prepare(**options):
     return setup.prepare(Trainer(**{"accelerator": "cpu", "max_epochs": 1} | options))
 
 
-def test_threads_are_those_asked_for_or_those_there_are(monkeypatch):
+def test_threads_are_the_requested_or_the_available_ones(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert prepare().threads == len(os.sched_getaffinity(0))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert prepare().threads == torch.get_num_threads() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")  # OpenMP allows one number per nesting level
+    assert prepare().threads == torch.get_num_threads() == 2
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
     assert prepare().threads == torch.get_num_threads() == 3
@@ -32,7 +34,7 @@ def test_threads_are_those_asked_for_or_those_there_are(monkeypatch):
 @pytest.mark.parametrize(
     ("precision", "dtype"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16), ("16-mixed", torch.float16)]
 )
-def test_a_network_computes_in_the_precisions_type(precision, dtype):
+def test_autocast_computes_in_the_dtype_of_the_precision(precision, dtype):
     with setup.Machine("cpu", 1, precision).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
@@ -46,13 +48,13 @@ def test_a_network_computes_in_the_precisions_type(precision, dtype):
         ({}, "32-true"),
     ],
 )
-def test_auto_precision_is_bf16_where_the_processor_has_units_for_it(units, precision, monkeypatch):
+def test_auto_precision_is_bf16_on_cpus_with_bf16_units(units, precision, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
     assert prepare().precision == precision
     assert prepare(precision="32-true").precision == "32-true"
 
 
-def test_what_is_not_there_is_told(monkeypatch):
+def test_missing_hardware_is_reported(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"trainer.accelerator=gpu needs a CUDA device, and torch finds none"):
         prepare(accelerator="gpu")
@@ -60,8 +62,8 @@ def test_what_is_not_there_is_told(monkeypatch):
         prepare(precision="16-mixed")
 
 
-def test_the_peak_of_memory_is_of_what_came_after_the_reset():
-    """Mapped apart from the allocator, which keeps what tests before this one freed."""
+def test_peak_memory_is_measured_since_the_reset():
+    """The block is mapped separately, because the allocator reuses memory that earlier tests freed."""
     size = 200_000_000
     probes.reset_peak_memory()
     before = probes.peak_memory("cpu")

@@ -1,4 +1,4 @@
-"""Any network computes, and learns, the same by every method; its state dict stays."""
+"""Every method computes the same logits and training curve for any network, and preserves its state dict."""
 
 import copy
 import warnings
@@ -33,7 +33,7 @@ def learning_curve(net, images, labels):
 
 
 def curves(build, method, images=4):
-    """The curves of the same network from the same weights, by torch and by `method`."""
+    """The training curves of one network, from the same weights, with PyTorch and with `method`."""
     torch.manual_seed(0)
     net = build().double()
     channels, size = next(net.parameters()).shape[1], net.image_size
@@ -67,9 +67,9 @@ PAIRS = [
 
 @pytest.mark.parametrize(("name", "method"), PAIRS)
 def test_the_training_curve_matches_torch(name, method):
-    theirs, ours = curves(SUBJECTS[name], method)
-    assert theirs[-1] < theirs[0]
-    assert ours == pytest.approx(theirs, rel=1e-9)
+    expected, ours = curves(SUBJECTS[name], method)
+    assert expected[-1] < expected[0]
+    assert ours == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("model", ["lenet5_1998", "mobilenet_v2", "googlenet", "resnext29_32x4d"])
@@ -87,14 +87,14 @@ def test_any_network_has_the_same_logits(model):
     assert torch.equal(net(x), before)
 
 
-def test_what_a_method_does_not_support_goes_to_im2col_and_is_counted():
+def test_layers_that_a_method_does_not_support_use_im2col_and_are_counted():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 5), nn.Conv2d(2, 2, 3, stride=2), nn.Conv2d(2, 2, 3))
     assert swap_convolutions(net, "winograd") == {"winograd": 2, "im2col": 2}
     assert [layer.method for layer in net] == ["winograd", "im2col", "im2col", "winograd"]
     assert swap_convolutions(models.lenet5_1998(), "fft") == {"fft": 2}
 
 
-def test_a_traced_network_shows_one_convolution_a_layer():
+def test_a_traced_network_has_one_convolution_per_layer():
     net = models.lenet5()
     swap_convolutions(net, "loop")
     with warnings.catch_warnings():
@@ -104,14 +104,14 @@ def test_a_traced_network_shows_one_convolution_a_layer():
 
 
 @pytest.mark.parametrize("method", ["auto", "im2col"])
-def test_taking_a_swapped_network_apart_finds_what_it_found_before(method):
+def test_a_swapped_network_has_the_same_macs(method):
     net = models.resnet18(num_classes=10, image_size=32)
     before = count_macs(net, 3, 32)
     swap_convolutions(net, method)
     assert count_macs(net, 3, 32) == before
 
 
-def test_poolings_are_exchanged_too():
+def test_poolings_can_be_swapped_too():
     net = models.googlenet(num_classes=10, image_size=32, batch_norm=True).double().eval()
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     before = net(x)
@@ -119,7 +119,7 @@ def test_poolings_are_exchanged_too():
     torch.testing.assert_close(net(x), before)
 
 
-def test_an_unknown_method_is_refused_and_the_configuration_knows_them_all():
+def test_an_unknown_method_is_rejected_and_the_configuration_allows_every_method():
     with pytest.raises(ValueError, match=r"method must be one of .*, got 'magic'"):
         swap_convolutions(nn.Sequential(), "magic")
     assert get_args(Convolution) == CHOICES

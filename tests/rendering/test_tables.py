@@ -43,7 +43,7 @@ def test_the_table_of_lenet5():
     assert rendered("table") == LENET5
 
 
-def test_markdown_has_a_row_for_each_and_marks_numbers():
+def test_markdown_has_one_row_per_record_and_aligns_numbers():
     lines = rendered("markdown").splitlines()
     assert len(lines) == 2 + 12 + 1
     assert {line.count("|") for line in lines} == {12}
@@ -52,7 +52,7 @@ def test_markdown_has_a_row_for_each_and_marks_numbers():
     assert lines[2].startswith("| c1 | conv 5x5 | 6x28x28 | 150 | 6 | 117,600 |")
 
 
-def test_csv_and_json_hold_plain_numbers():
+def test_csv_and_json_contain_plain_numbers():
     records = records_of(subject("lenet5").trace)
     read = list(csv.DictReader(io.StringIO(render(records, "csv"))))
     assert [int(row["macs"]) for row in read] == [record["macs"] for record in records]
@@ -63,7 +63,7 @@ def test_csv_and_json_hold_plain_numbers():
 
 
 @pytest.mark.parametrize("model", marked())
-def test_every_networks_table_is_aligned_and_fits_the_terminal(model):
+def test_every_networks_table_fits_the_terminal(model):
     lines = rendered("table", model).splitlines()
     assert max(map(len, lines)) <= 120
     assert len(lines) == len(subject(model).trace.rows) + 4
@@ -76,11 +76,11 @@ def test_large_numbers_are_rounded_to_four_digits():
     assert (memory_text(3 * 2**20), memory_text(3 * 2**30)) == ("3.00 MiB", "3.00 GiB")
 
 
-def test_a_field_that_is_not_square_has_both_sides():
+def test_a_field_that_is_not_square_shows_both_sides():
     record = record_of(trace(nn.Conv2d(1, 1, kernel_size=(3, 5), stride=(1, 2)), 1, 9).rows[0])
     assert (record["kind"], record["field"], record["jump"]) == ("conv 3x5/1x2", "3x5", "1x2")
 
 
-def test_an_unknown_format_is_refused():
+def test_an_unknown_format_is_rejected():
     with pytest.raises(UserError, match=r"format must be one of \['table', 'markdown', 'csv', 'json'\], got 'xml'"):
         rendered("xml")

@@ -1,4 +1,4 @@
-"""Run folders as training leaves them, without training."""
+"""Run folders such as training writes, without training."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ METRICS = f"{COLUMNS}\n1,10,2.0,0.5,1.0,0.6,0.1,100,1\n2,20,0.5,0.8,0.4,0.9,0.0,
 def write_run(
     logs: Path, run_id: str, seed: int = 0, record: dict[str, Any] | None = None, **config: dict[str, Any]
 ) -> Path:
-    """`logs/lenet5-mnist/<run_id>`; `record` and the parts of `config` refine RECORD and CONFIG."""
+    """Write the run folder `logs/lenet5-mnist/<run_id>`; `record` and `config` change values of RECORD and CONFIG."""
     folder = logs / "lenet5-mnist" / run_id
     folder.mkdir(parents=True)
     parts = {key: CONFIG.get(key, {}) | value for key, value in config.items()}

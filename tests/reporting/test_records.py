@@ -1,4 +1,4 @@
-"""Reading runs, choosing among them, grouping and comparing them."""
+"""Reading, selecting, grouping and comparing runs."""
 
 import json
 
@@ -25,7 +25,7 @@ def names_below(folder, keys=None, sort=None):
     return [name_of(group, columns) for group in groups]
 
 
-def test_what_cannot_be_read_is_named_and_skipped(tmp_path):
+def test_unreadable_runs_are_skipped_and_reported(tmp_path):
     write_run(tmp_path, "whole")
     write_run(tmp_path, "begun", record={"status": "running"})
     broken = {
@@ -37,7 +37,7 @@ def test_what_cannot_be_read_is_named_and_skipped(tmp_path):
                    "test/acc must be a number, got 'high'"),
         "f_bytes": ("result.json", b"\xff\xfe", "result.json is damaged"),
         "g_yaml": ("config.yaml", "a: [1", "config.yaml is damaged"),
-        "h_empty": ("config.yaml", "", "config.yaml holds no mapping"),
+        "h_empty": ("config.yaml", "", "config.yaml does not contain a mapping"),
     }  # fmt: skip
     for name, (file, content, _) in broken.items():
         (write_run(tmp_path, name) / file).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -51,7 +51,7 @@ def test_what_cannot_be_read_is_named_and_skipped(tmp_path):
         assert "\n" not in line
 
 
-def test_the_same_run_in_two_folders_counts_once_as_the_one_that_is_done(tmp_path):
+def test_a_run_in_two_folders_counts_once_and_the_completed_one_is_used(tmp_path):
     write_run(tmp_path / "a", "same", record={"status": "interrupted"})
     write_run(tmp_path / "b", "same")
     runs, (line,) = collect(tmp_path)
@@ -59,12 +59,12 @@ def test_the_same_run_in_two_folders_counts_once_as_the_one_that_is_done(tmp_pat
     assert line == f"skipped {tmp_path}/a/lenet5-mnist/same/result.json: the same run as {runs[0].folder.path}"
 
 
-def test_a_missing_folder_is_refused(tmp_path):
+def test_a_missing_folder_is_rejected(tmp_path):
     with pytest.raises(UserError, match="log_dir must be a folder with runs"):
         collect(tmp_path / "nowhere")
 
 
-def test_runs_that_differ_only_by_seed_and_by_places_are_one_group(tmp_path):
+def test_runs_that_differ_only_in_seed_and_paths_are_one_group(tmp_path):
     for seed, accuracy in enumerate((0.90, 0.92, 0.97)):
         write_run(tmp_path, f"r{seed}", seed, acc(accuracy), data={"root": f"/data{seed}"})
     write_run(tmp_path, "failed", 3, {"status": "failed"})
@@ -85,17 +85,17 @@ def test_a_number_that_one_run_lacks_is_not_averaged(tmp_path):
     assert row["test/acc"] == 0.99
 
 
-def test_groups_are_called_by_what_tells_them_apart(tmp_path):
+def test_group_names_show_the_keys_in_which_groups_differ(tmp_path):
     write_run(tmp_path, "a", optimizer={"lr": 0.1})
     write_run(tmp_path, "b", optimizer={"lr": 0.01})
     assert names_below(tmp_path) == ["lr=0.01", "lr=0.1"]
-    write_run(tmp_path, "c", model=MLP)  # its arguments come with it, and are not told
+    write_run(tmp_path, "c", model=MLP)  # its arguments follow from the model and are not shown
     assert names_below(tmp_path) == ["lenet5, lr=0.01", "lenet5, lr=0.1", "mlp, lr=0.1"]
     write_run(tmp_path, "d", model=MLP, record={"threads": 2})
     assert names_below(tmp_path)[2:] == ["mlp, lr=0.1, threads=1", "mlp, lr=0.1, threads=2"]
 
 
-def test_group_by_takes_groups_of_the_configuration_keys_and_runs(tmp_path):
+def test_group_by_accepts_configuration_groups_keys_and_runs(tmp_path):
     write_run(tmp_path, "a", optimizer={"lr": 0.1})
     write_run(tmp_path, "b", optimizer={"lr": 0.01})
     write_run(tmp_path, "c", model=LENET5 | {"activation": "relu"})
@@ -103,18 +103,18 @@ def test_group_by_takes_groups_of_the_configuration_keys_and_runs(tmp_path):
     assert names_below(tmp_path, ["optimizer.lr"]) == ["lr=0.01", "lr=0.1"]
     assert names_below(tmp_path, ["device"]) == ["device=AMD EPYC"]
     assert names_below(tmp_path, ["run"]) == [f"lenet5-mnist/{run}" for run in "abc"]
-    with pytest.raises(UserError, match="group_by: no run has the key optimzer; near it: optimizer"):
+    with pytest.raises(UserError, match="group_by: no run has the key optimzer; similar: optimizer"):
         names_below(tmp_path, ["optimzer"])
 
 
-def test_sort_orders_by_mean_and_by_name_as_people_count(tmp_path):
+def test_sort_orders_by_mean_and_names_by_their_numbers(tmp_path):
     for name, accuracy in (("resnet110", 0.8), ("resnet20", 0.9), ("vgg16", 0.85)):
         write_run(tmp_path, name, 0, acc(accuracy), model={"_target_": f"cnnlab.models.{name}"})
     write_run(tmp_path, "x", 0, {"status": "running", "test/acc": None}, model={"_target_": "cnnlab.models.alexnet"})
     assert names_below(tmp_path) == ["alexnet", "resnet20", "resnet110", "vgg16"]
     assert names_below(tmp_path, sort="test/acc") == ["resnet110", "vgg16", "resnet20", "alexnet"]
     assert names_below(tmp_path, sort="-test/acc") == ["resnet20", "vgg16", "resnet110", "alexnet"]
-    with pytest.raises(UserError, match="sort: no run has the key test/ac; near it: test/acc"):
+    with pytest.raises(UserError, match="sort: no run has the key test/ac; similar: test/acc"):
         names_below(tmp_path, sort="test/ac")
 
 
@@ -135,7 +135,7 @@ def test_sort_orders_by_mean_and_by_name_as_people_count(tmp_path):
         ("val/acc<0.5", ""),
     ],
 )
-def test_where_chooses_runs(tmp_path, where, expected):
+def test_where_selects_runs(tmp_path, where, expected):
     write_run(tmp_path, "a", 0, acc(0.9))
     write_run(tmp_path, "b", 1, acc(0.95))
     write_run(tmp_path, "c", 2, {"status": "failed"}, model=MLP)
@@ -146,20 +146,20 @@ def test_where_chooses_runs(tmp_path, where, expected):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("model", "where takes conditions as model=resnet18 or test/acc>0.9, .* got 'model'"),
+        ("model", "where takes conditions such as model=resnet18 or test/acc>0.9, .* got 'model'"),
         ("model =lenet5", "got 'model'"),
         ("model='lenet5", 'got "model=\'lenet5": No closing quotation'),
         ("test/acc>high", "where: > needs a number, got 'test/acc>high'"),
-        ("modle=x", "where: no run has the key modle; near it: model"),
+        ("modle=x", "where: no run has the key modle; similar: model"),
     ],
 )
-def test_a_condition_that_cannot_be_read_is_refused(tmp_path, where, message):
+def test_an_invalid_condition_is_rejected(tmp_path, where, message):
     write_run(tmp_path, "a")
     with pytest.raises(UserError, match=message):
         chosen(collect(tmp_path)[0], [where])
 
 
-def test_pairs_are_compared_as_scipy_does_on_the_seeds_that_both_have(tmp_path):
+def test_pairs_are_compared_on_shared_seeds_as_scipy_does(tmp_path):
     one, other = (0.90, 0.92, 0.97, 0.91), (0.89, 0.90, 0.93)
     for seed, accuracy in enumerate(one):
         write_run(tmp_path, f"a{seed}", seed, acc(accuracy))
@@ -171,7 +171,7 @@ def test_pairs_are_compared_as_scipy_does_on_the_seeds_that_both_have(tmp_path):
     assert pair.p == pytest.approx(ttest_rel(one[:3], other).pvalue)
 
 
-def test_without_two_shared_seeds_there_is_no_pair_and_without_spread_no_p(tmp_path):
+def test_a_pair_needs_two_shared_seeds_and_a_p_value_needs_different_differences(tmp_path):
     for name, model in (("a", LENET5), ("b", MLP)):
         write_run(tmp_path, f"{name}0", 0, acc(0.9), model=model)
         write_run(tmp_path, f"{name}1", 1, {"status": "done" if name == "a" else "failed"}, model=model)
@@ -183,7 +183,7 @@ def test_without_two_shared_seeds_there_is_no_pair_and_without_spread_no_p(tmp_p
     assert (pair.seeds, pair.difference, pair.p) == (2, 0, None)
 
 
-def test_a_seed_that_a_group_has_twice_pairs_nothing(tmp_path):
+def test_seeds_that_a_group_has_twice_are_not_paired(tmp_path):
     for seed in range(2):
         for lr in (0.1, 0.01):
             for model in (LENET5, MLP):
@@ -195,7 +195,7 @@ def test_a_seed_that_a_group_has_twice_pairs_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["epoch,train/loss\n1,abc\n", "epoch,a\n1,2,3\n", "train/loss\n1\n", b"\xff\xfe"])
-def test_epochs_that_cannot_be_read_are_told(tmp_path, content):
+def test_a_damaged_metrics_file_is_reported(tmp_path, content):
     folder = write_run(tmp_path, "a")
     (folder / "metrics.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     ((run,), _) = collect(tmp_path)

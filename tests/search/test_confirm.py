@@ -1,4 +1,4 @@
-"""The best held against the default on other seeds: the verdict is what the numbers say."""
+"""The best trial against the default recipe on other seeds: the verdict follows from the numbers."""
 
 import pytest
 
@@ -9,42 +9,42 @@ DEFAULT = {1: 0.90, 2: 0.92, 3: 0.94}
 
 
 def verdict(best: dict[int, float], monitor: str = "val/acc", default: dict[int, float] | None = None):
-    """Of validation values by seed; the test set says the opposite, and is not asked."""
+    """The printed verdict for validation values by seed; the test values say the opposite and are not used."""
 
     def train(overrides):
         seed = int(overrides[-1].removeprefix("seed="))
         value = (best if "optimizer.lr=1" in overrides else default or DEFAULT)[seed]
         if value < 0:
             raise RuntimeError("out of luck")
-        asked.append(overrides)
+        commands.append(overrides)
         return {monitor: value, "test/acc": 1 - value}
 
-    asked: list[list[str]] = []
+    commands: list[list[str]] = []
     cfg = TuneConfig.model_construct(seed=0, confirm_seeds=3, monitor=monitor)
-    told, numbers = confirm(cfg, ["seed=0", "model=mlp", "optimizer.lr=1"], ["seed=0", "model=mlp"], train)
-    assert all(words[0] == "model=mlp" and words[-1] != "seed=0" for words in asked)
-    assert numbers["verdict"] == told.splitlines()[-1]
-    return told
+    text, numbers = confirm(cfg, ["seed=0", "model=mlp", "optimizer.lr=1"], ["seed=0", "model=mlp"], train)
+    assert all(words[0] == "model=mlp" and words[-1] != "seed=0" for words in commands)
+    assert numbers["verdict"] == text.splitlines()[-1]
+    return text
 
 
-def test_a_better_one_is_told_with_its_gain_and_its_chance():
-    told = verdict({1: 0.93, 2: 0.94, 3: 0.97})
-    assert "better than the default recipe by 2.67 points of val/acc on average; p of a paired t-test over 3" in told
-    rows = [line.split() for line in told.splitlines()]
+def test_a_better_trial_is_reported_with_its_gain_and_its_p_value():
+    text = verdict({1: 0.93, 2: 0.94, 3: 0.97})
+    assert "better than the default recipe by 2.67 points of val/acc on average; p of a paired t-test over 3" in text
+    rows = [line.split() for line in text.splitlines()]
     assert ["best", "94.67", "±", "2.08", "%", "5.33", "±", "2.08", "%", "3"] in rows
     assert ["default", "92.00", "±", "2.00", "%", "8.00", "±", "2.00", "%", "3"] in rows
 
 
 @pytest.mark.parametrize(
-    ("best", "told"),
+    ("best", "text"),
     [
         ({1: 0.80, 2: 0.92, 3: 0.94}, "it is worse by 3.33 points of val/acc on average"),
-        (DEFAULT, "the best is not better than the default recipe: it is equal"),
-        ({1: -1, 2: 0.99, 3: 0.99}, "not every seed was completed, so the best is not shown to be better"),
+        (DEFAULT, "the best trial is not better than the default recipe: it is equal"),
+        ({1: -1, 2: 0.99, 3: 0.99}, "some runs failed, so the best trial is not confirmed to be better"),
     ],
 )
-def test_one_that_is_not_better_is_told(best, told):
-    assert told in verdict(best)
+def test_a_trial_that_is_not_better_is_reported(best, text):
+    assert text in verdict(best)
 
 
 def test_a_lower_loss_is_better():

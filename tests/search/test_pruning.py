@@ -1,4 +1,4 @@
-"""Ending runs early: what the trial is told, and what the run's record says."""
+"""Pruning: the values reported to the trial, and the record of a pruned run."""
 
 import csv
 from pathlib import Path
@@ -26,10 +26,10 @@ def reported(trial: optuna.Trial) -> dict[int, float]:
     return trial.study.trials[trial.number].intermediate_values
 
 
-ALWAYS = ThresholdPruner(lower=2.0, n_warmup_steps=2)  # from the second epoch on, as no accuracy is that high
+ALWAYS = ThresholdPruner(lower=2.0, n_warmup_steps=2)  # prunes after epoch 2, because no accuracy is that high
 
 
-def test_a_pruned_run_keeps_its_folder_says_so_and_can_be_finished(configure, tmp_path):
+def test_a_pruned_run_is_recorded_and_can_be_completed(configure, tmp_path):
     cfg = configure()
     trial = ask(ALWAYS)
     record = train(cfg, Pruning(trial, "val/acc"))
@@ -47,10 +47,10 @@ def test_a_pruned_run_keeps_its_folder_says_so_and_can_be_finished(configure, tm
     assert not skipped
     assert not run.is_done
     again = ask(NopPruner())
-    whole = train(cfg, Pruning(again, "val/acc"))
-    assert (whole["status"], whole["epochs"], len(reported(again))) == ("done", 3, 3)
-    uncut = train(configure("name=uncut"))
-    assert (whole["run_id"], whole["test/loss"]) == (uncut["run_id"], uncut["test/loss"])
+    completed = train(cfg, Pruning(again, "val/acc"))
+    assert (completed["status"], completed["epochs"], len(reported(again))) == ("done", 3, 3)
+    uninterrupted = train(configure("name=uninterrupted"))
+    assert (completed["run_id"], completed["test/loss"]) == (uninterrupted["run_id"], uninterrupted["test/loss"])
 
 
 def test_the_default_recipe_is_not_pruned(configure):
@@ -59,14 +59,14 @@ def test_the_default_recipe_is_not_pruned(configure):
     assert len(reported(trial)) == 3
 
 
-def test_a_run_that_its_last_epoch_ends_anyway_is_not_pruned(configure):
+def test_a_run_is_not_pruned_after_its_last_epoch(configure):
     trial = ask(ThresholdPruner(lower=2.0, n_warmup_steps=3))
     assert train(configure(), Pruning(trial, "val/loss"))["status"] == "done"
     assert len(reported(trial)) == 3
 
 
 def decisions(name: str, others: list[list[float]], values: list[float]) -> list[bool]:
-    """What the pruner says after each of the epochs, of 8, to a trial that follows others."""
+    """Whether the pruner ends a trial after each of 8 epochs; `others` are the values of earlier trials."""
     study = optuna.create_study(direction="maximize", pruner=make_pruner(name, after=0.25, epochs=8))
     for other in others:
         trial = study.ask()
@@ -75,18 +75,18 @@ def decisions(name: str, others: list[list[float]], values: list[float]) -> list
             trial.should_prune()
         study.tell(trial, other[-1])
     trial = study.ask()
-    said = []
+    pruned = []
     for epoch, value in enumerate(values, start=1):
         trial.report(value, epoch)
-        said.append(trial.should_prune())
-    return said
+        pruned.append(trial.should_prune())
+    return pruned
 
 
 GOOD = [0.5, 0.6, 0.7, 0.8, 0.9, 0.9, 0.9, 0.9]
 BAD = [0.1] * 8
 
 
-def test_each_pruner_ends_what_lags_behind_but_not_before_its_share_of_the_epochs():
+def test_each_pruner_ends_trials_that_fall_behind_after_their_first_epochs():
     assert decisions("median", [GOOD] * 5, BAD) == [False, True, True, True, True, True, True, True]
     assert not any(decisions("median", [GOOD] * 5, [value + 0.05 for value in GOOD]))
     halving = decisions("halving", [GOOD] * 5, BAD)

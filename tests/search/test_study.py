@@ -1,4 +1,4 @@
-"""Studies: each trial is a run, none is lost or made twice, and what came out is told as it is."""
+"""Studies: each trial is a run, no trial is lost or repeated, and every result is reported."""
 
 import json
 import os
@@ -47,17 +47,17 @@ def records(logs: Path) -> dict[str, dict]:
 
 
 @pytest.mark.slow
-def test_trials_are_runs_the_first_is_the_default_and_the_same_command_again_trains_nothing(
+def test_trials_are_runs_the_first_is_the_default_and_a_completed_study_trains_nothing(
     search, places, tmp_path, capsys
 ):
     search(*QUICK, "trials=4", "pruner=none")
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     runs = records(tmp_path / "logs")
     assert len(runs) == 4
     default = train(compose("train", ["optimizer=adamw", *QUICK[2:6], *places]))
-    assert default["run_id"] in runs  # and was not trained again, as its record says:
+    assert default["run_id"] in runs  # and was not trained again, as its record shows:
     assert "test/acc" in default
-    assert not any("test/acc" in run for run in runs.values())  # until typed alone
+    assert not any("test/acc" in run for run in runs.values())  # until its own command runs
     assert default["overrides"] == runs[default["run_id"]]["overrides"] == ["optimizer=adamw", *QUICK[2:6], *places]
     trials = trials_of(tmp_path / "logs")
     assert trials[0].value == default["val/acc"]
@@ -67,9 +67,9 @@ def test_trials_are_runs_the_first_is_the_default_and_the_same_command_again_tra
         )
         assert trial.value == run["val/acc"]
         assert train(compose("train", run["overrides"]))["run_id"] == run["run_id"]
-    assert numbers_in(told) == ["0", "1", "2", "3"]
+    assert numbers_in(output) == ["0", "1", "2", "3"]
     best = max(runs.values(), key=lambda run: (run["val/acc"], -run["val/loss"]))
-    assert shlex.join(["python", "src/train.py", *best["overrides"]]) in told
+    assert shlex.join(["python", "src/train.py", *best["overrides"]]) in output
     capsys.readouterr()
 
     def never(self, batch, batch_idx):
@@ -79,27 +79,27 @@ def test_trials_are_runs_the_first_is_the_default_and_the_same_command_again_tra
         patch.setattr(ImageClassifier, "training_step", never)
         search(*QUICK, "trials=4", "pruner=none")
     again = capsys.readouterr().out
-    assert again.splitlines()[-1] == told.splitlines()[-1]
+    assert again.splitlines()[-1] == output.splitlines()[-1]
     assert len(trials_of(tmp_path / "logs")) == 4
 
 
-def numbers_in(told: str) -> list[str]:
-    """Of the trials that have a line; the heading of the table begins alike."""
-    return [line.split()[1] for line in told.splitlines() if line.startswith("trial ") and "val/acc" not in line]
+def numbers_in(output: str) -> list[str]:
+    """Numbers of the trials that have a line; the table's heading also begins with `trial`."""
+    return [line.split()[1] for line in output.splitlines() if line.startswith("trial ") and "val/acc" not in line]
 
 
 @pytest.mark.slow
-def test_a_study_that_goes_on_draws_what_an_unbroken_one_draws(search, tmp_path):
+def test_a_continued_study_samples_what_an_uninterrupted_one_samples(search, tmp_path):
     search(*QUICK, "trials=2")
     search(*QUICK, "trials=4")
-    cut = [trial.params for trial in trials_of(tmp_path / "logs")]
-    search(*QUICK, "trials=4", f"log_dir={tmp_path / 'whole'}")
-    assert len(cut) == 4
-    assert [trial.params for trial in trials_of(tmp_path / "logs")] == cut
+    continued = [trial.params for trial in trials_of(tmp_path / "logs")]
+    search(*QUICK, "trials=4", f"log_dir={tmp_path / 'uninterrupted'}")
+    assert len(continued) == 4
+    assert [trial.params for trial in trials_of(tmp_path / "logs")] == continued
 
 
 @pytest.mark.slow
-def test_a_default_outside_of_the_space_is_the_first_trial_all_the_same(search, places, tmp_path, capsys):
+def test_a_default_outside_the_space_is_still_the_first_trial(search, places, tmp_path, capsys):
     adam = [word for word in QUICK if word != "optimizer=adamw"]
     search(*adam, "trials=2")
     (first, second) = trials_of(tmp_path / "logs")
@@ -110,15 +110,15 @@ def test_a_default_outside_of_the_space_is_the_first_trial_all_the_same(search, 
 
 
 def failing(monkeypatch, failures: dict[int, BaseException | float]) -> None:
-    """Lets the n-th run that is trained from now on raise an exception in its first step, or lose that much to it."""
+    """Make the n-th run from now on raise an exception in its first step, or set its last weights to a number."""
     step = ImageClassifier.training_step
     seen: list[int] = []
 
     def steps(self, batch, batch_idx):
         if id(self) not in seen:
             seen.append(id(self))
-            self.number = len(seen) - 1  # the object stays alive below
-            kept.append(self)
+            self.number = len(seen) - 1  # `alive` keeps the object, so that no other has its id
+            alive.append(self)
         failure = failures.get(self.number)
         if isinstance(failure, BaseException):
             raise failure
@@ -126,33 +126,33 @@ def failing(monkeypatch, failures: dict[int, BaseException | float]) -> None:
             torch.nn.init.constant_(self.net.f6.weight, failure)
         return step(self, batch, batch_idx)
 
-    kept: list[ImageClassifier] = []
+    alive: list[ImageClassifier] = []
     monkeypatch.setattr(ImageClassifier, "training_step", steps)
 
 
-def test_a_run_that_diverges_and_one_that_crashes_do_not_end_the_study(search, tmp_path, capsys, monkeypatch):
-    failing(monkeypatch, {1: float("nan"), 2: RuntimeError("out of luck")})
+def test_a_diverging_run_and_a_crashing_run_do_not_end_the_study(search, tmp_path, capsys, monkeypatch):
+    failing(monkeypatch, {1: float("nan"), 2: RuntimeError("bad luck")})
     search(*QUICK, "trials=4")
     trials = trials_of(tmp_path / "logs")
     fail, complete = TrialState.FAIL, TrialState.COMPLETE
     assert [trial.state for trial in trials] == [complete, fail, fail, complete]
-    told = capsys.readouterr().out
-    assert ": the training loss is no longer finite in epoch 1" in told
-    assert ": out of luck" in told
-    assert "4 trials: 2 done, 2 failed" in told
+    output = capsys.readouterr().out
+    assert ": the training loss is no longer finite in epoch 1" in output
+    assert ": bad luck" in output
+    assert "4 trials: 2 done, 2 failed" in output
     statuses = sorted(run["status"] for run in records(tmp_path / "logs").values())
     assert statuses == ["done", "done", "failed", "interrupted"]
 
 
-def test_where_every_trial_fails_the_last_error_is_told(search, monkeypatch):
-    failing(monkeypatch, dict.fromkeys(range(2), RuntimeError("out of luck")))
-    with pytest.raises(UserError, match="none of 2 trials was completed; the last one failed: out of luck"):
+def test_the_last_error_is_reported_if_every_trial_fails(search, monkeypatch):
+    failing(monkeypatch, dict.fromkeys(range(2), RuntimeError("bad luck")))
+    with pytest.raises(UserError, match="none of 2 trials completed; the last one failed: bad luck"):
         search(*QUICK, "trials=2")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), Terminated()], ids=["Ctrl-C", "SIGTERM"])
-def test_an_interrupted_study_goes_on_with_the_trial_that_was_ended(end, search, tmp_path, capsys, monkeypatch):
+def test_an_interrupted_study_continues_with_the_interrupted_trial(end, search, tmp_path, capsys, monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         failing(patch, {1: end})
@@ -168,24 +168,24 @@ def test_an_interrupted_study_goes_on_with_the_trial_that_was_ended(end, search,
 
 
 @pytest.mark.slow
-def test_a_trial_that_was_taken_for_lost_while_it_slept_does_not_end_the_study(search, tmp_path, capsys, monkeypatch):
+def test_a_trial_that_another_process_considers_lost_does_not_end_the_study(search, tmp_path, capsys, monkeypatch):
     step = ImageClassifier.training_step
 
-    def taken(self, batch, batch_idx):
+    def lose_trial(self, batch, batch_idx):
         (database,) = tmp_path.glob("logs/studies/*/*/study.db")
         study = optuna.load_study(study_name=database.parent.name, storage=f"sqlite:///{database}")
         if study.trials[-1].number == 1 and study.trials[-1].state == TrialState.RUNNING:
             study.tell(1, state=TrialState.FAIL)  # as another process does
         return step(self, batch, batch_idx)
 
-    monkeypatch.setattr(ImageClassifier, "training_step", taken)
+    monkeypatch.setattr(ImageClassifier, "training_step", lose_trial)
     search(*QUICK, "trials=3")
-    told = capsys.readouterr().out
-    assert "trial   1  was considered lost" in told
-    assert "3 trials: 2 done, 1 failed" in told
+    output = capsys.readouterr().out
+    assert "trial   1  was considered lost" in output
+    assert "3 trials: 2 done, 1 failed" in output
 
 
-def test_what_no_trial_could_use_is_told_before_the_first(search, tmp_path):
+def test_mistakes_are_reported_before_the_first_trial(search, tmp_path):
     with pytest.raises(UserError, match="image_size must be at least 12 for LeNet-5, got 8"):
         search(*QUICK, "data.image_size=8")
     with pytest.raises(UserError, match="fresh=true would train a study's runs again"):
@@ -203,7 +203,7 @@ def test_what_no_trial_could_use_is_told_before_the_first(search, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_optuna_missing_is_one_clear_error():
+def test_a_missing_optuna_is_reported_in_one_line():
     script = (
         "import runpy, sys; sys.path.insert(0, 'src'); sys.modules['optuna'] = None\n"
         "sys.argv = ['src/tune.py', 'search=adamw']\n"
@@ -218,7 +218,7 @@ def test_optuna_missing_is_one_clear_error():
 
 @pytest.fixture
 def begin(places):
-    """Starts studies in processes of their own, which end with the test."""
+    """Start studies in subprocesses, which are killed after the test."""
     processes: list[subprocess.Popen[str]] = []
 
     def start(*overrides: str) -> subprocess.Popen[str]:
@@ -248,32 +248,32 @@ def wait_for(condition, seconds: float = 200) -> None:
 def test_two_processes_share_the_trials_of_one_study(begin, tmp_path):
     arguments = [*QUICK, "trials=8", "trainer.max_epochs=8", "data.limit=200", "pruner=none"]
     processes = [begin(*arguments) for _ in range(2)]
-    told = [process.communicate(timeout=280)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], told
-    own = [numbers_in(text) for text in told]
+    output = [process.communicate(timeout=280)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], output
+    own = [numbers_in(text) for text in output]
     assert all(own)
     assert sorted(map(int, own[0] + own[1])) == list(range(8))
-    assert all("8 trials: 8 done" in text for text in told)
+    assert all("8 trials: 8 done" in text for text in output)
     trials = trials_of(tmp_path / "logs")
     assert len({trial.params["optimizer.lr"] for trial in trials}) == 8
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at_once", [False, True], ids=["begun again", "beside another"])
-def test_a_killed_process_loses_no_trial(at_once, begin, tmp_path):
+@pytest.mark.parametrize("in_parallel", [False, True], ids=["started again", "beside another process"])
+def test_no_trial_is_lost_when_a_process_is_killed(in_parallel, begin, tmp_path):
     arguments = [*QUICK, "trials=4", "trainer.max_epochs=12", "data.limit=200", "heartbeat=1", "pruner=none"]
     killed = begin(*arguments)
     logs = tmp_path / "logs"
     wait_for(lambda: len(records(logs)) == 2)
     wait_for(lambda: len(list(logs.glob("*/*/checkpoints/last.ckpt"))) == 2)  # the second trial's first epoch
-    others = [begin(*arguments)] if at_once else []
+    others = [begin(*arguments)] if in_parallel else []
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     (lost,) = (run for run, record in records(logs).items() if record["status"] == "running")
     others = others or [begin(*arguments)]
-    told, _ = others[0].communicate(timeout=280)
-    assert others[0].returncode == 0, told
-    assert "4 trials: 4 done" in told
+    output, _ = others[0].communicate(timeout=280)
+    assert others[0].returncode == 0, output
+    assert "4 trials: 4 done" in output
     runs = records(logs)
     assert len(runs) == 4
     assert {run["status"] for run in runs.values()} == {"done"}

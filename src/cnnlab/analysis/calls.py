@@ -1,11 +1,13 @@
-"""Watching a forward pass: each function and tensor operation on data that comes from the input, and its module.
+"""Observe a forward pass: every function and tensor operation on data that depends on the input, with its module.
 
-A module hook alone does not see `+`, `torch.cat` or `torch.relu`; a function mode alone does not know names.
+Module hooks do not see `+`, `torch.cat` or `torch.relu`, and a function mode does not see the modules' names, so both
+are used.
 """
 
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,24 +20,22 @@ SAME = {"iadd": "add", "radd": "add", "imul": "mul", "rmul": "mul", "rsub": "sub
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """`add` for `__radd__`, `add_` and `torch.add`, and so on."""
+    """One name for the variants of a function: `add` for `__radd__`, `add_` and `torch.add`."""
     name = getattr(function, "__name__", str(function)).strip("_")
     return SAME.get(name, name)
 
 
 def tensors_in(arguments: Any) -> Iterator[Tensor]:
-    """The tensors among arguments, also those within lists and tuples."""
+    """The tensors in `arguments`, including those in nested lists, tuples and dictionaries."""
     if isinstance(arguments, Tensor):
         yield arguments
-    elif isinstance(arguments, list | tuple):
-        for argument in arguments:
+    elif isinstance(arguments, list | tuple | dict):
+        for argument in arguments.values() if isinstance(arguments, dict) else arguments:
             yield from tensors_in(argument)
-    elif isinstance(arguments, dict):
-        yield from tensors_in(list(arguments.values()))
 
 
 def shadow(net: nn.Module) -> nn.Module:
-    """A copy of `net` without values, on the meta device and in evaluation mode; the weights are not copied."""
+    """A copy of `net` on the meta device, in evaluation mode, without allocating or copying any weights."""
     tensors = (*net.parameters(), *net.buffers())
     memo: dict[int, Any] = {id(tensor): torch.empty_like(tensor, device="meta") for tensor in tensors}
     for parameter in net.parameters():
@@ -44,11 +44,11 @@ def shadow(net: nn.Module) -> nn.Module:
 
 
 class Calls(TorchFunctionMode):
-    """Tells `seen` of each call on data that comes from `x`, in order, with the modules around it.
+    """Calls `seen` for each function on data that depends on `x`, in execution order. Subclasses override the hooks.
 
     Attributes:
-        stack: the names of the modules that are running, outermost first.
-        visits: how many times each module has been called.
+        stack: names of the modules that are running, outermost first.
+        visits: number of calls of each module so far.
     """
 
     def __init__(self, x: Tensor) -> None:
@@ -59,13 +59,13 @@ class Calls(TorchFunctionMode):
         self._data[x] = True
 
     def seen(self, name: str, inputs: list[Tensor], out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """A call of the function `name`; `inputs` are those of its arguments that come from the input."""
+        """Called after the function `name`; `inputs` are the arguments that depend on the input."""
 
     def weights_seen(self, inputs: list[Tensor], out: Any) -> None:
-        """A call on tensors none of which comes from the input, such as a mask on a weight."""
+        """Called after a function whose tensors do not depend on the input, such as the masking of a weight."""
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What is done in place of the function: here, the function."""
+        """Runs the function; override to replace it."""
         return function(*args, **kwargs)
 
     def __torch_function__(
@@ -75,10 +75,11 @@ class Calls(TorchFunctionMode):
         given = list(tensors_in((args, kwargs)))
         inputs = [tensor for tensor in given if tensor in self._data]
         out = self.call(func, args, kwargs) if inputs else func(*args, **kwargs)
-        if not any(True for _ in tensors_in(out)):
-            return out  # a size, a flag
+        results = list(tensors_in(out))
+        if not results:
+            return out  # a size or a flag
         if inputs:
-            for tensor in tensors_in(out):
+            for tensor in results:
                 self._data[tensor] = True
             self.seen(name_of(func), inputs, out, args, kwargs)
         elif given:
@@ -87,25 +88,21 @@ class Calls(TorchFunctionMode):
 
     @contextmanager
     def watching(self, net: nn.Module) -> Iterator[None]:
-        """Within the context, calls are told and modules are named."""
+        """A context in which forward passes of `net` are observed."""
         handles = []
-
-        def enter(name: str) -> Callable[..., None]:
-            def hook(module: nn.Module, args: Any) -> None:
-                self.stack.append(name)
-                self.visits[name] = self.visits.get(name, 0) + 1
-
-            return hook
-
-        def leave(module: nn.Module, args: Any, output: Any) -> None:
-            self.stack.pop()
-
         for name, module in net.named_modules():
-            handles.append(module.register_forward_pre_hook(enter(name)))
-            handles.append(module.register_forward_hook(leave))
+            handles.append(module.register_forward_pre_hook(partial(self._enter, name)))
+            handles.append(module.register_forward_hook(self._leave))
         try:
             with self:
                 yield
         finally:
             for handle in handles:
                 handle.remove()
+
+    def _enter(self, name: str, module: nn.Module, args: Any) -> None:
+        self.stack.append(name)
+        self.visits[name] = self.visits.get(name, 0) + 1
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        self.stack.pop()

@@ -1,6 +1,6 @@
-"""Fully connected layers as convolutions: a network that scores every place of a larger picture in one pass.
+"""Fully connected layers as convolutions: a network that classifies every position of a larger image in one pass.
 
-A fully connected layer on a map of C x H x W is a convolution with an H x W kernel; one on its result, a 1x1
+A fully connected layer on a C x H x W map is a convolution with an H x W kernel; each one that follows is a 1x1
 convolution. Sermanet et al., "OverFeat", 2013, section 3.3; Simonyan and Zisserman (VGG), 2014, section 3.2.
 """
 
@@ -9,9 +9,9 @@ import copy
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import Node
+from torch.fx.passes.shape_prop import ShapeProp
 
 from cnnlab.analysis.rules import POINTWISE
-from cnnlab.errors import UserError
 
 POINTWISE_MODULES = (
     nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Dropout, nn.Identity, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Hardswish,
@@ -19,10 +19,10 @@ POINTWISE_MODULES = (
 
 
 class LogitMap(nn.Module):
-    """A network without fully connected layers: (N, C, H, W) to scores (N, num_classes, H', W').
+    """A network without fully connected layers: (N, C, H, W) to logits (N, num_classes, H', W').
 
     Attributes:
-        native_size: the side of the image that the network was made for, which gives one place: H' = W' = 1.
+        native_size: side of the images that the network was built for, at which H' = W' = 1.
     """
 
     def __init__(self, body: fx.GraphModule, native_size: int) -> None:
@@ -35,60 +35,49 @@ class LogitMap(nn.Module):
 
 
 def convolutionize(net: nn.Module, in_channels: int, image_size: int) -> LogitMap:
-    """A copy of `net` whose fully connected layers are convolutions, in evaluation mode.
+    """A copy of `net` in evaluation mode, with convolutions instead of fully connected layers.
 
     Args:
-        image_size: the side that `net` takes; the copy takes any that is not smaller.
+        image_size: side of the images that `net` accepts; the copy also accepts larger ones.
 
     Raises:
-        UserError: its fully connected layers are not a chain on a flattened map.
+        ValueError: torch.fx cannot trace `net`, or its fully connected layers are not a chain on a flattened map.
     """
-    graph_module = fx.symbolic_trace(copy.deepcopy(net).eval())
-    modules = dict(graph_module.named_modules())
-    shapes = Shapes(graph_module)
+    try:
+        graph_module = fx.symbolic_trace(copy.deepcopy(net).eval())
+    except fx.proxy.TraceError as error:
+        raise ValueError(f"net must be traceable by torch.fx: {error}") from error
     reference = next(net.parameters())
     with torch.no_grad():
-        shapes.run(torch.zeros(1, in_channels, image_size, image_size, device=reference.device, dtype=reference.dtype))
+        ShapeProp(graph_module).propagate(reference.new_zeros(1, in_channels, image_size, image_size))
     graph = graph_module.graph
-    linears = [node for node in graph.nodes if isinstance(_module(node, modules), nn.Linear)]
+    linears = [node for node in graph.nodes if isinstance(_module(node), nn.Linear)]
     if not linears:
-        raise UserError("convolutionize needs fully connected layers, and this network has none")
-    flatten = _flatten_before(linears[0], modules, shapes)
-    map_shape = shapes.of[flatten.all_input_nodes[0]]
-    flatten.replace_all_uses_with(flatten.all_input_nodes[0])
-    graph.erase_node(flatten)
-    kernel: tuple[int, int] = (map_shape[2], map_shape[3])
+        raise ValueError("net must have fully connected layers, got none")
+    flatten = _flatten_before(linears[0])
+    _, _, *kernel_size = _shape(flatten.all_input_nodes[0])
+    _remove(flatten)
     for node in linears:
-        _check_chain(node, modules)
-        layer = _module(node, modules)
-        assert isinstance(layer, nn.Linear)
-        graph_module.set_submodule(str(node.target), _as_convolution(layer, kernel))
-        kernel = (1, 1)
+        _check_chain(node)
+        graph_module.set_submodule(str(node.target), _as_convolution(_module(node), kernel_size))
+        kernel_size = [1, 1]
     for node in list(graph.nodes):
-        if _is_adaptive(node, modules) and shapes.of[node] == shapes.of[node.all_input_nodes[0]]:
-            node.replace_all_uses_with(node.all_input_nodes[0])
-            graph.erase_node(node)
+        if _is_adaptive(node) and not _changes_shape(node):
+            _remove(node)
     graph.lint()
     graph_module.recompile()
     return LogitMap(graph_module, image_size)
 
 
-class Shapes(fx.Interpreter):
-    """Runs a graph and keeps each node's shape in `of`."""
-
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module)
-        self.of: dict[Node, torch.Size] = {}
-
-    def run_node(self, n: Node) -> object:
-        out = super().run_node(n)
-        if isinstance(out, Tensor):
-            self.of[n] = out.shape
-        return out
+def _remove(node: Node) -> None:
+    """Take `node` out of its graph; its users read its input instead."""
+    node.replace_all_uses_with(node.all_input_nodes[0])
+    node.graph.erase_node(node)
 
 
-def _module(node: Node, modules: dict[str, nn.Module]) -> nn.Module | None:
-    return modules[str(node.target)] if node.op == "call_module" else None
+def _module(node: Node) -> nn.Module | None:
+    owner = node.graph.owning_module
+    return owner.get_submodule(str(node.target)) if owner is not None and node.op == "call_module" else None
 
 
 def _function(node: Node) -> str:
@@ -96,49 +85,55 @@ def _function(node: Node) -> str:
     return target if isinstance(target, str) else getattr(target, "__name__", "")
 
 
-def _is_pointwise(node: Node, modules: dict[str, nn.Module]) -> bool:
-    module = _module(node, modules)
+def _shape(node: Node) -> torch.Size:
+    return node.meta["tensor_meta"].shape
+
+
+def _changes_shape(node: Node) -> bool:
+    return _shape(node) != _shape(node.all_input_nodes[0])
+
+
+def _is_pointwise(node: Node) -> bool:
+    module = _module(node)
     return isinstance(module, POINTWISE_MODULES) if module is not None else _function(node) in POINTWISE
 
 
-def _is_adaptive(node: Node, modules: dict[str, nn.Module]) -> bool:
+def _is_adaptive(node: Node) -> bool:
     adaptive = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
-    return isinstance(_module(node, modules), adaptive) or _function(node).startswith("adaptive_")
+    return isinstance(_module(node), adaptive) or _function(node).startswith("adaptive_")
 
 
-def _flatten_before(linear: Node, modules: dict[str, nn.Module], shapes: Shapes) -> Node:
-    """The node that makes vectors of maps for `linear`, with nothing but pointwise functions between."""
+def _flatten_before(linear: Node) -> Node:
+    """The node that flattens a map for `linear`, with only pointwise functions in between."""
     node = linear.all_input_nodes[0]
-    while _is_pointwise(node, modules) and len(shapes.of[node]) == 2:
+    while _is_pointwise(node) and len(_shape(node)) == 2:
         node = node.all_input_nodes[0]
     before = node.all_input_nodes[0] if node.all_input_nodes else None
-    if before is None or len(shapes.of[before]) != 4 or len(shapes.of[node]) != 2:
-        raise UserError(f"convolutionize needs a flattened map before {linear.target}, got {node.name}")
-    if _function(before).startswith(("adaptive_", "mean")) or _is_global(before, modules, shapes):
-        raise UserError(f"convolutionize needs a flattened map before {linear.target}, and this network pools globally")
+    if before is None or len(_shape(before)) != 4 or len(_shape(node)) != 2:
+        raise ValueError(f"net must flatten a feature map before {linear.target}, got {node.name}")
+    if _function(before).startswith(("adaptive_", "mean")) or (_is_adaptive(before) and _changes_shape(before)):
+        raise ValueError(f"net must flatten a feature map before {linear.target}, got global pooling")
     return node
 
 
-def _is_global(node: Node, modules: dict[str, nn.Module], shapes: Shapes) -> bool:
-    return _is_adaptive(node, modules) and shapes.of[node] != shapes.of[node.all_input_nodes[0]]
-
-
-def _check_chain(linear: Node, modules: dict[str, nn.Module]) -> None:
-    """Behind `linear` only pointwise functions may come, up to the next fully connected layer or the end."""
+def _check_chain(linear: Node) -> None:
+    """Raise ValueError unless only pointwise functions stand between `linear` and the next such layer or the end."""
     for user in linear.users:
         node = user
-        while _is_pointwise(node, modules):
+        while _is_pointwise(node):
             node = next(iter(node.users))
-        if node.op != "output" and not isinstance(_module(node, modules), nn.Linear):
-            raise UserError(
-                f"convolutionize needs fully connected layers in a chain, got {node.name} after {linear.target}"
-            )
+        if node.op != "output" and not isinstance(_module(node), nn.Linear):
+            raise ValueError(f"net must have fully connected layers in a chain, got {node.name} after {linear.target}")
 
 
-def _as_convolution(layer: nn.Linear, kernel: tuple[int, int]) -> nn.Conv2d:
-    """The convolution with the weights of `layer`, whose inputs are a flattened map of the kernel's size."""
-    channels = layer.in_features // (kernel[0] * kernel[1])
-    conv = nn.Conv2d(channels, layer.out_features, kernel_size=kernel, bias=layer.bias is not None, device="meta")
-    conv.weight = nn.Parameter(layer.weight.detach().view(layer.out_features, channels, *kernel))
+def _as_convolution(layer: nn.Module | None, kernel_size: list[int]) -> nn.Conv2d:
+    """The convolution with the weights of the fully connected `layer` on a flattened map of size `kernel_size`."""
+    assert isinstance(layer, nn.Linear)
+    height, width = kernel_size
+    channels = layer.in_features // (height * width)
+    conv = nn.Conv2d(
+        channels, layer.out_features, kernel_size=(height, width), bias=layer.bias is not None, device="meta"
+    )
+    conv.weight = nn.Parameter(layer.weight.detach().view(layer.out_features, channels, height, width))
     conv.bias = layer.bias
     return conv

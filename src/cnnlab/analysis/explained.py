@@ -1,6 +1,6 @@
-"""A network layer by layer in words: the rows of its trace beside what its authors say each layer is for.
+"""A network layer by layer in words: the rows of its trace, and why its authors chose each layer.
 
-The sentences are facts of the published network and hold no numbers; those come from the trace.
+The sentences are facts about the published network and contain no numbers; all numbers come from the trace.
 """
 
 from collections.abc import Sequence
@@ -11,16 +11,19 @@ from typing import Any
 from cnnlab.analysis.trace import Row, Trace
 from cnnlab.rendering import tables
 
+COLUMNS = ("function", "input", "output", "parameters", "macs")
+
 
 @dataclass(frozen=True)
 class Explanation:
-    """
+    """The text of a page about one network.
+
     Attributes:
-        title: the document's.
+        title: title of the page.
         source: the paper.
-        why: a sentence for each row of the trace that has a line of its own; the others join the line before.
-        other, other_title: a network of the same layers, with which it is compared, and that part's title.
-        difference: what the other does otherwise, and why.
+        why: a sentence for each row of the trace that starts a line; other rows join the line before them.
+        other, other_title: a network with the same layers to compare with, and the title of that section.
+        difference: how the other network differs, and why.
     """
 
     title: str
@@ -37,80 +40,82 @@ EXPLANATIONS = {
         source='Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", '
         "2012.",
         why={
-            "conv1": "Neighboring pixels say nearly the same, so a large window in large strides is enough for edges "
-            "and colors, and makes the maps small at once.",
-            "relu": "Its slope does not vanish for large values as tanh's does, so the network learns several times "
-            "faster; it follows every convolution and fully connected layer but the last.",
-            "norm1": "Local response normalization: a value is divided by what its neighbor channels answer at the "
-            "same place, so that the strongest stand out; VGG found no gain in it and left it out.",
-            "pool1": "Overlapping pooling: the window is wider than its stride, which in the paper gave a little less "
-            "error and overfitting than windows side by side.",
-            "conv2": "Two towers: one graphics card had too little memory, so each half of the kernels lay on a card "
-            "of its own and saw only that card's maps, which also halves the weights.",
+            "conv1": "Neighboring pixels are similar, so a large kernel with a large stride is enough to detect edges "
+            "and colors, and it reduces the size of the feature maps immediately.",
+            "relu": "ReLU does not saturate for large values as tanh does, so the network trains several times faster. "
+            "It follows every convolution and fully connected layer except the last.",
+            "norm1": "Local response normalization divides each value by a function of the values at the same position "
+            "in neighboring channels, so the strongest responses stand out. VGG found no benefit and dropped it.",
+            "pool1": "Overlapping pooling: the window is larger than its stride, which in the paper gave slightly "
+            "lower error and less overfitting than windows that do not overlap.",
+            "conv2": "Two towers: one GPU had too little memory, so each GPU holds half of the kernels, which see only "
+            "the feature maps on the same GPU. This also halves the number of weights.",
             "norm2": "As norm1.",
-            "pool2": "As pool1; what follows keeps the maps' size.",
-            "conv3": "Behind conv1 the only convolution that sees the maps of both towers: here they exchange what "
-            "they have found.",
-            "conv4": "In two towers again; small windows one upon another see as far as a large one, with a ReLU "
-            "between them.",
-            "conv5": "In two towers; fewer maps, as each place of each map costs a weight for every unit of fc6.",
-            "pool5": "Small maps, for the same reason.",
-            "flatten": "A fully connected layer knows no places: the maps become one vector.",
-            "fc6": "Each unit sees all places of all maps; it holds most of the network's parameters, and so it is "
-            "what overfits first.",
-            "dropout6": "In training a random part of these units gives nothing, so that none can rely on another; in "
-            "evaluation all take part.",
-            "fc7": "Combines what fc6 found anywhere in the picture.",
-            "dropout7": "As dropout6; without both the paper saw much overfitting, and with them it needed more steps.",
-            "fc8": "A score for each class; the softmax is part of the loss.",
+            "pool2": "As pool1. The convolutions that follow preserve the size of the feature maps.",
+            "conv3": "The only convolution after conv1 that sees the feature maps of both towers, so this is where "
+            "they exchange features.",
+            "conv4": "In two towers again. A stack of small kernels has the receptive field of one large kernel, with "
+            "a ReLU between them.",
+            "conv5": "In two towers. It has fewer feature maps, because every position of every map adds a weight to "
+            "each unit of fc6.",
+            "pool5": "Reduces the size of the feature maps for the same reason.",
+            "flatten": "A fully connected layer has no notion of position, so the feature maps become one vector.",
+            "fc6": "Each unit sees all positions of all feature maps. This layer holds most of the network's "
+            "parameters and so overfits most easily.",
+            "dropout6": "In training, randomly chosen units are set to zero, so that no unit can rely on another. In "
+            "evaluation all units are used.",
+            "fc7": "Combines the features of fc6, which come from anywhere in the image.",
+            "dropout7": "As dropout6. In the paper, the network overfits substantially without dropout, and needs more "
+            "iterations to converge with it.",
+            "fc8": "One logit per class. The softmax is part of the loss.",
         },
         other="alexnet",
         other_title="In one tower",
         difference='The form of Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014, '
-        "as it is mostly built today: every convolution sees all maps of the one before, conv1, conv2 and conv4 make "
-        "fewer, and there is no local response normalization. These layers differ:",
+        "is the one in common use: every convolution sees all feature maps of the previous one, conv1, conv2 and conv4 "
+        "have fewer kernels, and there is no local response normalization. These layers differ:",
     )
 }
 
 
-def document(name: str, taken: Trace, other: Trace, command: str) -> str:
-    """The Markdown page, made by `command`, of the network `name` and of the `other` that it is compared with."""
-    known = EXPLANATIONS[name]
-    lines, others = layer_records(taken, known.why), layer_records(other, known.why)
+def document(name: str, traced: Trace, other: Trace, command: str) -> str:
+    """The Markdown page, generated by `command`, about the network `name`, with its trace and that of the other."""
+    explanation = EXPLANATIONS[name]
+    lines, others = layer_records(traced, explanation.why), layer_records(other, explanation.why)
     facts = (
-        ("input", _sides(taken.shape)),
-        ("parameters", f"{taken.parameters:,}"),
-        ("multiply-accumulates (MACs)", f"{taken.total('macs'):,} an image"),
-        ("depth", f"{taken.depth} layers, counting convolutions and fully connected ones"),
-        ("dropout acts on", f"{' and '.join(_dropped(taken.rows))}, in training only"),
+        ("input", _sides(traced.shape)),
+        ("parameters", f"{traced.parameters:,}"),
+        ("multiply-accumulates (MACs)", f"{traced.total('macs'):,} per image"),
+        ("depth", f"{traced.depth} layers, counting convolutions and fully connected layers"),
+        ("dropout", f"after {' and '.join(_dropped(traced.rows))}, in training only"),
     )
     parts = (
-        f"# {known.title}",
-        known.source,
-        f"Made by `{command}`: the numbers are those of one recorded pass through the network.",
+        f"# {explanation.title}",
+        explanation.source,
+        f"Generated by `{command}`; the numbers come from one traced forward pass.",
         "\n".join(f"- {label}: {value}" for label, value in facts),
         tables.render(lines, "markdown"),
-        f"## {known.other_title}",
-        known.difference,
-        tables.render(difference_records((name, lines), (known.other, others)), "markdown"),
+        f"## {explanation.other_title}",
+        explanation.difference,
+        tables.render(difference_records((name, lines), (explanation.other, others)), "markdown"),
     )
     return "\n\n".join(parts)
 
 
-def layer_records(taken: Trace, why: dict[str, str]) -> list[dict[str, Any]]:
-    """A line for each row that `why` has a sentence for, with the rows behind it up to the next."""
+def layer_records(traced: Trace, why: dict[str, str]) -> list[dict[str, Any]]:
+    """One line for each row with a sentence in `why`, which includes the rows up to the next such row."""
     groups: list[list[Row]] = []
-    for row in taken.rows:
+    for row in traced.rows:
         if row.name in why:
             groups.append([])
         groups[-1].append(row)
-    shapes = [taken.shape, *(group[-1].shape for group in groups)]
+    shapes = [traced.shape, *(group[-1].shape for group in groups)]
     return [
         {
             "layer": group[0].name,
             "function": ", ".join(row.kind for row in group),
-            "comes_in": _sides(before),
-            "goes_out": _sides(after),
+            "input": _sides(before),
+            "output": _sides(after),
             "parameters": sum(row.weights + row.biases for row in group),
             "macs": sum(row.macs for row in group),
             "why": why[group[0].name],
@@ -120,23 +125,21 @@ def layer_records(taken: Trace, why: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def difference_records(*networks: tuple[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The lines of two networks, by name, for the layers that only one has or that have other parameters."""
-    (_, lines), (_, others) = networks
-    parameters = [{line["layer"]: line["parameters"] for line in each} for each in (lines, others)]
-    differ = [layer for layer in parameters[0] if parameters[0][layer] != parameters[1].get(layer)]
+    """The lines of two networks, given by name, for layers that only the first has or that differ in parameters."""
+    first, second = ({line["layer"]: line for line in lines} for _, lines in networks)
     records = []
-    for layer in differ:
-        found = [(name, line) for name, each in networks for line in each if line["layer"] == layer]
-        for name, line in found:
-            shown = {"layer": layer if line is found[0][1] else "", "network": name}
-            records.append(
-                shown | {key: line[key] for key in ("function", "comes_in", "goes_out", "parameters", "macs")}
-            )
+    for layer, line in first.items():
+        if layer in second and second[layer]["parameters"] == line["parameters"]:
+            continue
+        for (name, _), lines in zip(networks, (first, second), strict=True):
+            if layer in lines:
+                shown = {"layer": "" if lines is second else layer, "network": name}
+                records.append(shown | {key: lines[layer][key] for key in COLUMNS})
     return records
 
 
 def _dropped(rows: Sequence[Row]) -> list[str]:
-    """The layers whose results the rows called dropout take."""
+    """Names of the layers with weights that dropout follows."""
     names, layer = [], ""
     for row in rows:
         if row.weights:

@@ -1,6 +1,6 @@
-"""Which pixels a unit sees: the arithmetic of windows on one axis of the picture, and on both.
+"""Receptive fields: the arithmetic of windows along one axis of the image, and along both.
 
-After Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", Distill, 2019.
+Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks", Distill, 2019.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """What one unit of a layer reads of the layer before, along one axis."""
+    """The inputs that one unit of a layer reads along one axis."""
 
     size: int
     stride: int = 1
@@ -19,10 +19,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Axis:
-    """Unit i of a map sees the pixels from `first + i * jump` to `last + i * jump`, borders ignored.
+    """Unit i of a map sees the pixels from `first + i * jump` to `last + i * jump`, ignoring borders.
 
-    A picture's own pixels are units that see themselves. Pixels outside of the picture have numbers too: below 0, or
-    from its size upward.
+    The default is the image itself, whose units see their own pixel. Pixels outside the image also have indices: below
+    0, or from the image's size upward.
     """
 
     first: int = 0
@@ -31,16 +31,16 @@ class Axis:
 
     @property
     def size(self) -> int:
-        """The receptive field's width in pixels."""
+        """Width of the receptive field in pixels."""
         return self.last - self.first + 1
 
     @property
     def start(self) -> float:
-        """The middle of the first unit's field, in pixels from the picture's edge; a pixel's own middle is 0.5."""
+        """Center of the first unit's field, in pixels from the image's edge; the center of the first pixel is 0.5."""
         return (self.first + self.last + 1) / 2
 
     def through(self, window: Window) -> "Axis":
-        """What units see that read units of this axis through `window`."""
+        """The axis of units that read this one through `window`."""
         first = self.first - window.padding * self.jump
         reach = (window.size - 1) * window.dilation * self.jump
         return Axis(first, first + (self.last - self.first) + reach, self.jump * window.stride)
@@ -48,7 +48,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Field:
-    """The receptive field of a map's units; in code that holds `Field | None`, None stands for the whole image."""
+    """The receptive field of a map's units. Where a field may be None, None stands for the whole image."""
 
     vertical: Axis = Axis()
     horizontal: Axis = Axis()
@@ -58,23 +58,26 @@ class Field:
         return self.vertical, self.horizontal
 
     def through(self, windows: Sequence[Window]) -> "Field":
-        """Both axes through their window: vertical, horizontal."""
+        """The field of units that read this map through a vertical and a horizontal window."""
         return Field(*(axis.through(window) for axis, window in zip(self.axes, windows, strict=True)))
 
 
 def union(fields: Iterable[Field | None]) -> Field | None:
-    """What a unit sees that reads one unit of each of several maps.
+    """The field of a unit that reads one unit of each of several maps.
 
     Raises:
-        ValueError: their units lie at different distances, so that no one field describes the result.
+        ValueError: the maps have different jumps, so that no single field describes the result.
     """
     known = list(fields)
-    seen = [field for field in known if field is not None]
-    if len(seen) < len(known):
+    finite = [field for field in known if field is not None]
+    if len(finite) < len(known):
         return None
-    if len({(field.vertical.jump, field.horizontal.jump) for field in seen}) > 1:
-        raise ValueError("maps are joined whose units lie at different distances in the picture")
-    axes = []
-    for parts in zip(*(field.axes for field in seen), strict=True):
-        axes.append(Axis(min(part.first for part in parts), max(part.last for part in parts), parts[0].jump))
-    return Field(*axes)
+    jumps = sorted({(field.vertical.jump, field.horizontal.jump) for field in finite})
+    if len(jumps) > 1:
+        raise ValueError(f"fields must have the same jump, got {' and '.join(map(str, jumps))}")
+    return Field(
+        *(
+            Axis(min(part.first for part in parts), max(part.last for part in parts), parts[0].jump)
+            for parts in zip(*(field.axes for field in finite), strict=True)
+        )
+    )

@@ -1,4 +1,4 @@
-"""What a trained network's numbers look like, layer by layer: its weights, and its activations on images."""
+"""Statistics of a trained network, layer by layer: its weights, and its activations on images."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from cnnlab.analysis.rules import ARRANGING
 from cnnlab.analysis.trace import trace
 
 WEIGHT_COLUMNS = ("weight_mean", "weight_std", "weight_largest")
-LEFT_OUT = ARRANGING | {"dropout"}  # the values of the row before
+SKIPPED = ARRANGING | {"dropout"}  # these do not change values in evaluation mode
 
 
 class Activations(Calls):
-    """Keeps the statistics of each call's result."""
+    """Records the statistics of each function's result."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__(x)
@@ -25,9 +25,9 @@ class Activations(Calls):
 
 
 def activation_statistics(values: Tensor) -> dict[str, Any]:
-    """Of the activations (N, C, ...) of N images.
+    """Statistics of the activations (N, C, ...) of N images.
 
-    `zeros` is the share of exact zeros, `dead` the number of channels that are the same for every image and place.
+    `zeros` is the fraction of exact zeros, `dead` the number of channels that are constant over images and positions.
     """
     flat = values.detach().float()
     channels = flat.transpose(0, 1).flatten(1)
@@ -42,7 +42,7 @@ def activation_statistics(values: Tensor) -> dict[str, Any]:
 
 
 def weight_statistics(weight: Tensor) -> dict[str, Any]:
-    """Of a layer's weights, biases apart."""
+    """Statistics of a layer's weights, without biases."""
     values = weight.detach().float()
     return {
         "weight_mean": values.mean().item(),
@@ -52,20 +52,23 @@ def weight_statistics(weight: Tensor) -> dict[str, Any]:
 
 
 def statistics_records(net: nn.Module, images: Tensor) -> list[dict[str, Any]]:
-    """One record for each row of the trace that changes values, from a pass of normalized `images` (N, C, H, W).
+    """One record per row of the trace that changes values, from a forward pass of normalized `images` (N, C, H, W).
 
-    The weights are those of the module that the row is named after.
+    The weights are those of the module with the row's name.
+
+    Raises:
+        ValueError: `net` cannot be traced.
     """
     rows = trace(net, images.shape[1], (images.shape[2], images.shape[3])).rows
     training = net.training
-    watcher = Activations(images)
-    with torch.no_grad(), watcher.watching(net.eval()):
+    recorder = Activations(images)
+    with torch.no_grad(), recorder.watching(net.eval()):
         net(images)
     net.train(training)
     modules = dict(net.named_modules())
     records = []
-    for row, activations in zip(rows, watcher.records, strict=True):
-        if row.kind in LEFT_OUT:
+    for row, activations in zip(rows, recorder.records, strict=True):
+        if row.kind in SKIPPED:
             continue
         weight = getattr(modules.get(row.name), "weight", None)
         weights = weight_statistics(weight) if isinstance(weight, Tensor) else dict.fromkeys(WEIGHT_COLUMNS)

@@ -13,7 +13,7 @@ SUMMED = ("weights", "biases", "macs", "operations", "memory")
 
 
 def size_of(field: Field | None) -> int | str:
-    """The receptive field's side in pixels; `7x9` where its height and width differ."""
+    """The side of a receptive field in pixels, or `7x9` if height and width differ."""
     return WHOLE if field is None else _both(field, "size")
 
 
@@ -23,8 +23,7 @@ def _both(field: Field, name: str) -> Any:
 
 
 def record_of(row: Row) -> dict[str, Any]:
-    """A row of a trace in plain values; memory is that of the result, in bytes, at 32 bits a number."""
-    seen = row.field
+    """A row of a trace as plain values; `memory` is the size of the result in bytes, in float32."""
     return {
         "name": row.name,
         "kind": row.kind,
@@ -34,9 +33,9 @@ def record_of(row: Row) -> dict[str, Any]:
         "macs": row.macs,
         "operations": row.operations,
         "memory": FLOAT_BYTES * row.values,
-        "field": size_of(seen),
-        "jump": None if seen is None else _both(seen, "jump"),
-        "start": None if seen is None else _both(seen, "start"),
+        "field": size_of(row.field),
+        "jump": None if row.field is None else _both(row.field, "jump"),
+        "start": None if row.field is None else _both(row.field, "start"),
     }
 
 
@@ -45,6 +44,6 @@ def records_of(trace: Trace) -> list[dict[str, Any]]:
 
 
 def total_of(records: Sequence[Record]) -> dict[str, Any]:
-    """The record that stands below them."""
+    """The total row of `records`."""
     sums = {column: sum(record[column] for record in records) for column in SUMMED}
     return {"name": "total", "kind": f"{len(records)} rows"} | sums

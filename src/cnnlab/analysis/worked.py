@@ -1,4 +1,4 @@
-"""Worked examples of what layers cost, which the study notes and the papers give: built, traced and compared."""
+"""Worked examples of the cost of layers, from the study notes and the papers: built, traced and compared."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from cnnlab.analysis.trace_records import size_of
 
 
 class Branches(nn.Module):
-    """Several ways from one map, their results side by side in channels."""
+    """Branches that read the same map; their results are concatenated along the channels."""
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Branches(nn.Module):
 
 @dataclass(frozen=True)
 class Example:
-    """Two or more ways to the same end; `ways` are networks by name, for images of `channels` x `size` x `size`."""
+    """Alternatives for the same task: `ways` builds each network by name, for maps of `channels` x `size` x `size`."""
 
     name: str
     channels: int
@@ -37,7 +37,7 @@ class Example:
 
 
 def conv(in_channels: int, out_channels: int, kernel_size: int, groups: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size, without biases, as the examples count."""
+    """A convolution that preserves the map's size; the examples count no biases."""
     return nn.Conv2d(
         in_channels, out_channels, kernel_size=kernel_size, padding=kernel_size // 2, groups=groups, bias=False
     )
@@ -54,7 +54,7 @@ def inception_3a() -> nn.Module:
 
 
 def naive_3a() -> nn.Module:
-    """Figure 2a: the same branches without 1x1 convolutions in front; the pooling passes all 192 channels on."""
+    """Figure 2a: the same branches without 1x1 convolutions before them; pooling passes on all 192 channels."""
     pool = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
     return Branches(conv(192, 64, 1), conv(192, 128, 3), conv(192, 32, 5), pool)
 
@@ -103,22 +103,21 @@ EXAMPLES = {
 
 
 def worked_records() -> list[dict[str, Any]]:
-    """A row for each way, with its multiplications in per cent of the first way's."""
+    """One row per way, with its multiplications in percent of the first way's."""
     records = []
     for example in EXAMPLES.values():
         traces = example.traces()
         first = next(iter(traces.values())).total("multiplications")
-        for index, (way, taken) in enumerate(traces.items()):
-            multiplications = taken.total("multiplications")
+        for index, (way, traced) in enumerate(traces.items()):
             records.append(
                 {
                     "example": "" if index else example.name,
                     "way": way,
-                    "output": "x".join(map(str, taken.rows[-1].shape)),
-                    "weights": taken.total("weights"),
-                    "multiplications": multiplications,
-                    "fraction": 100 * multiplications / first,
-                    "field": size_of(taken.rows[-1].field),
+                    "output": "x".join(map(str, traced.rows[-1].shape)),
+                    "weights": traced.total("weights"),
+                    "multiplications": traced.total("multiplications"),
+                    "fraction": 100 * traced.total("multiplications") / first,
+                    "field": size_of(traced.rows[-1].field),
                 }
             )
     return records

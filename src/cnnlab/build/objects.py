@@ -63,7 +63,7 @@ def build_parts(cfg: TrainConfig, processes: int = 1, log: Callable[[str], None]
     check_limits(cfg.trainer, data)
     model = build_classifier(cfg, data)
     macs = count_macs(model.net, data.spec.in_channels, data.spec.image_size)
-    convolutions = swap_convolutions(model.net, cfg.conv)
+    convolutions = choose_convolutions(model.net, cfg.conv)
     machine = prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size / processes)
     return Parts(data, model, machine, macs, convolutions, processes)
 
@@ -87,6 +87,18 @@ def check_limits(trainer: Trainer, data: ImageDataModule) -> None:
         if isinstance(fraction, float) and int(fraction * fewest) == 0:
             batches = f"{fewest} {'batch' if fewest == 1 else 'batches'}"
             raise UserError(f"trainer.limit_{stage}_batches={fraction} of {batches} is none; use more, or a number")
+
+
+def choose_convolutions(net: nn.Module, conv: str) -> Counter[str]:
+    """Compute the convolutions of `net` by the method of the key `conv`; return the number of layers by method.
+
+    Raises:
+        UserError: the method is unknown.
+    """
+    try:
+        return swap_convolutions(net, conv)
+    except ValueError as error:
+        raise UserError(f"conv: {error}") from error
 
 
 def build_network(node: Mapping[str, Any], spec: ImageSpec) -> nn.Module:

@@ -2,7 +2,8 @@
 
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,17 @@ def described(cfg: AnalyzeConfig, name: str, node: Mapping[str, Any]) -> Subject
     images, source = _images_of(cfg, target)
     with torch.device("meta"):
         net: nn.Module = make(node, "model", **images.network_arguments)
-    return Subject(name, net, images, source)
+    with _option(f"model={name}"):
+        return Subject(name, net, images, source, trace(net, images.in_channels, images.image_size))
+
+
+@contextmanager
+def _option(option: str) -> Iterator[None]:
+    """Raise ValueErrors within the context as UserErrors that begin with the responsible option."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{option}: {error}") from error
 
 
 def _images_of(cfg: AnalyzeConfig, target: str) -> tuple[ImageSpec, str]:
@@ -92,7 +103,10 @@ def _memory_of(cfg: AnalyzeConfig, subject: Subject) -> TrainingMemory:
     states = states_of(lambda parameters: make(cfg.optimizer, "optimizer", parameters))
     precision = resolve_precision(cfg.trainer.precision, "cpu")
     images = subject.images
-    return training_memory(subject.net, images.in_channels, images.image_size, cfg.data.batch_size, precision, states)
+    with _option("trainer.precision"):
+        return training_memory(
+            subject.net, images.in_channels, images.image_size, cfg.data.batch_size, precision, states
+        )
 
 
 def _setting(cfg: AnalyzeConfig) -> str:
@@ -109,7 +123,9 @@ def _show_network(cfg: AnalyzeConfig, subject: Subject, statistics: Sequence[tab
     records = records_of(subject.trace)
     total = total_of(records)
     if cfg.format in tables.READ_BY_PEOPLE:
-        print(tables.aligned(subject.lines(memory, _setting(cfg), cfg.measure)) + "\n")
+        with _option("measure=true"):
+            lines = subject.lines(memory, _setting(cfg), cfg.measure)
+        print(tables.aligned(lines) + "\n")
         tables.emit(tables.render(records, cfg.format, total), cfg.output)
         return
     by_name = {record["name"]: record for record in statistics}
@@ -188,9 +204,11 @@ def _show_trained(cfg: AnalyzeConfig, path: str) -> None:
         _draw_class_map(Path(cfg.image), Path(cfg.figures), card, net)
         return
     images, which = _validation_images(cfg, card)
-    records = statistics_records(net, images)
     spec = ImageSpec(len(card["mean"]), card["image_size"], len(card["classes"]))
-    subject = Subject(card["network"]["name"], net, spec, f"trained on {card['data']['name']}")
+    with _option(f"checkpoint={cfg.checkpoint}"):
+        records = statistics_records(net, images)
+        traced = trace(net, spec.in_channels, spec.image_size)
+    subject = Subject(card["network"]["name"], net, spec, f"trained on {card['data']['name']}", traced)
     _show_network(cfg, subject, records)
     if cfg.format in tables.READ_BY_PEOPLE:
         print(f"\nweights, and activations on {len(images):,} {which} images\n")
@@ -214,11 +232,12 @@ def _draw_class_map(file: Path, figures: Path, card: dict[str, Any], net: nn.Mod
     image = _read_image(file, len(card["mean"]))
     if min(image.shape[1:]) < size:
         raise UserError(f"image must be at least {size} x {size} pixels, got {image.shape[2]} x {image.shape[1]}")
-    convolutional = convolutionize(net, image.shape[0], size)
+    with _option(f"image={file}"):
+        convolutional = convolutionize(net, image.shape[0], size)
+        field = trace(convolutional, image.shape[0], (image.shape[1], image.shape[2])).rows[-1].field
     mean, std = (torch.tensor(card[key])[:, None, None] for key in ("mean", "std"))
     with torch.no_grad():
         logits = convolutional(((image - mean) / std)[None])[0]
-    field = trace(convolutional, image.shape[0], (image.shape[1], image.shape[2])).rows[-1].field
     assert field is not None
     positions = f"{logits.shape[1]} x {logits.shape[2]} positions"
     title = f"{card['network']['name']} trained on {card['data']['name']}, at {positions}"

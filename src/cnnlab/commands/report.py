@@ -37,8 +37,10 @@ def run(cfg: ReportConfig) -> None:
             )
         elif cfg.plot:
             notes += _draw(groups, columns, Path(cfg.figures))
+    elif runs:
+        notes.append(f"none of {len(runs)} runs fits where={' '.join(cfg.where or ())}")
     else:
-        notes.append(f"none of {len(runs)} runs fits where={' '.join(cfg.where or ())}" if runs else f"no runs in {cfg.log_dir} yet")
+        notes.append(f"no runs in {cfg.log_dir} yet")
     for_people = cfg.format in tables.READ_BY_PEOPLE
     if groups and notes and for_people:
         print()

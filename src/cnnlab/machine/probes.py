@@ -1,4 +1,4 @@
-"""What this machine has: CPUs, devices, memory."""
+"""Probes of this machine: CPUs, devices, memory."""
 
 import os
 import platform
@@ -14,15 +14,15 @@ from cnnlab.errors import UserError
 
 
 def available_cpus() -> int:
-    """The number of CPUs that this process may use."""
+    """Number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device_type(accelerator: str) -> str:
-    """`cuda` or `cpu`.
+    """The device for `trainer.accelerator`: `cuda` or `cpu`.
 
     Raises:
-        UserError: a GPU is requested and there is none.
+        UserError: a GPU is requested but not available.
     """
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("trainer.accelerator=gpu needs a CUDA device, and torch finds none; use trainer=cpu")
@@ -30,7 +30,7 @@ def device_type(accelerator: str) -> str:
 
 
 def device_name(device: str) -> str:
-    """The name of the CPU or GPU, for the record."""
+    """The model name of the CPU or GPU, for the run record."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
@@ -40,7 +40,7 @@ def device_name(device: str) -> str:
 
 
 def total_memory() -> int:
-    """Bytes of memory of this machine, or the limit of its control group if that is less."""
+    """This machine's memory in bytes, or the limit of its control group if that is lower."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
     text = limit.read_text().strip() if limit.exists() else "max"
@@ -48,7 +48,7 @@ def total_memory() -> int:
 
 
 def reset_peak_memory() -> None:
-    """Restart the measurement, as several runs may share a process."""
+    """Restart the measurement of `peak_memory`, because several runs may share one process."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):
@@ -56,7 +56,7 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory(device: str) -> int:
-    """Bytes: the GPU's peak allocation, or this process's largest resident set since `reset_peak_memory`."""
+    """Peak GPU allocation, or peak resident set of this process, since `reset_peak_memory`, in bytes."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")

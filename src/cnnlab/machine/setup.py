@@ -1,4 +1,4 @@
-"""The settings that make this machine fast: allocator, threads, precision."""
+"""Performance settings of this machine: allocator, threads, precision."""
 
 import ctypes
 import math
@@ -13,14 +13,20 @@ from cnnlab.machine.probes import available_cpus, device_type, reset_peak_memory
 from cnnlab.ops.bf16 import has_bf16_units
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-# LeNet-5's 13 M at batch 32 ran as fast on one thread as on two, its 53 M at batch 128 did not.
+# MACs per step: LeNet-5 at batch 32 (13 M) is as fast on one thread as on two; at batch 128 (53 M) it is not.
 ONE_THREAD_BELOW = 30e6
-LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
+LARGEST_MMAP_THRESHOLD = 32 * 2**20  # the maximum that glibc accepts
 
 
 @dataclass(frozen=True)
 class Machine:
-    """How a command uses this machine: `cuda` or `cpu`, torch's threads, and Lightning's name of the precision."""
+    """How a command uses this machine.
+
+    Attributes:
+        device: `cuda` or `cpu`.
+        threads: number of PyTorch's threads.
+        precision: Lightning's name, such as `bf16-mixed`.
+    """
 
     device: str
     threads: int
@@ -28,29 +34,29 @@ class Machine:
 
     @property
     def accelerator(self) -> str:
-        """Lightning's word for the device."""
+        """Lightning's name for the device."""
         return "gpu" if self.device == "cuda" else "cpu"
 
     def autocast(self) -> torch.autocast:
-        """The autocast context of this precision."""
+        """The autocast context for this precision."""
         dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(self.precision)
         return torch.autocast(self.device, dtype, enabled=dtype is not None)
 
 
 def prepare(trainer: Device, macs_per_step: float = math.inf) -> Machine:
-    """Apply the settings of `trainer`, and return what its `auto` values mean on this machine.
+    """Apply the settings of `trainer` and return them, with `auto` resolved for this machine.
 
     Args:
-        macs_per_step: multiply-accumulates of a forward pass over a process's part of a batch.
+        macs_per_step: multiply-accumulates of a forward pass over the part of a batch that one process computes.
 
     Raises:
-        UserError: the machine does not have what `trainer` asks for.
+        UserError: the machine lacks something that `trainer` requires.
     """
     keep_freed_memory()
     reset_peak_memory()
     device = device_type(trainer.accelerator)
     if device == "cpu" and isinstance(trainer, Trainer) and trainer.sync_batchnorm:
-        raise UserError("trainer.sync_batchnorm=true needs GPUs, as torch's SyncBatchNorm does; this is a CPU")
+        raise UserError("trainer.sync_batchnorm=true needs GPUs, because torch's SyncBatchNorm does not support CPUs")
     processes = trainer.devices if isinstance(trainer, Trainer) else 1
     threads = set_threads(trainer.threads, macs_per_step, processes)
     return Machine(device, threads, resolve_precision(trainer.precision, device))
@@ -59,8 +65,8 @@ def prepare(trainer: Device, macs_per_step: float = math.inf) -> Machine:
 def keep_freed_memory() -> bool:
     """Make glibc reuse large freed blocks instead of returning them to the system after each tensor.
 
-    Otherwise every activation is mapped, zeroed page by page and unmapped again. Returns False if the C library has no
-    mallopt.
+    Otherwise every activation is mapped, zeroed page by page, and unmapped again. Returns whether the C library
+    accepts the settings.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
@@ -69,29 +75,33 @@ def keep_freed_memory() -> bool:
 
 
 def set_threads(threads: str | int, macs_per_step: float = math.inf, processes: int = 1) -> int:
-    """Set torch's threads.
+    """Set and return PyTorch's number of threads.
 
-    `auto` is one thread for a small step: two threads gain nothing there, and wait for each other on a busy machine.
-    Otherwise it is the job's part, which joblib and Ray set as $OMP_NUM_THREADS and Slurm as $SLURM_CPUS_PER_TASK, or
-    all CPUs that this process may use, divided by the run's processes on this node.
+    `auto` means one thread for a small step, where a second thread gains nothing and waits on a busy machine. Otherwise
+    it means the job's CPUs, which joblib and Ray set as $OMP_NUM_THREADS and Slurm as $SLURM_CPUS_PER_TASK, or all CPUs
+    that this process may use, divided by the run's processes on this node.
 
     Args:
-        macs_per_step: multiply-accumulates of a forward pass over a process's part of a batch.
-        processes: that share the CPUs.
+        macs_per_step: multiply-accumulates of a forward pass over the part of a batch that one process computes.
+        processes: number of processes that share the CPUs.
     """
     if threads != "auto":
         count = int(threads)
     elif macs_per_step < ONE_THREAD_BELOW:
         count = 1
     else:
-        parts = (os.environ.get(name) for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"))
-        count = max(1, int(next(filter(None, parts), available_cpus())) // processes)
+        values = (os.environ.get(name, "").partition(",")[0] for name in ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"))
+        count = max(1, int(next(filter(None, values), available_cpus())) // processes)
     torch.set_num_threads(count)
     return count
 
 
 def resolve_precision(precision: str, device: str) -> str:
-    """Lightning's name of the precision that `auto` means on `device`; other names are unchanged."""
+    """Lightning's name of `precision`, where `auto` is bf16-mixed on devices with bfloat16 units, else 32-true.
+
+    Raises:
+        UserError: `precision` is not available on `device`.
+    """
     if precision == "16-mixed" and device == "cpu":
         raise UserError("trainer.precision=16-mixed needs a GPU; on a CPU use bf16-mixed or 32-true")
     if precision != "auto":

@@ -1,18 +1,18 @@
-"""Numbers as people read them."""
+"""Numbers as readable text."""
 
 
 def percent(fraction: float) -> str:
-    """A fraction as `97.22 %`."""
+    """A fraction in percent: `97.22 %`."""
     return f"{100 * fraction:.2f} %"
 
 
-def speed(rate: float) -> str:
-    """Images per second: `1,234`, or two significant digits below 10."""
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+def speed(images_per_second: float) -> str:
+    """Images per second: `1,234`, with two significant digits below 10."""
+    return f"{images_per_second:,.0f}" if images_per_second >= 10 else f"{images_per_second:.2g}"
 
 
 def duration(seconds: float) -> str:
-    """`7 s`, `3 min 05 s`, `2 h 14 min`."""
+    """A duration: `7 s`, `3 min 05 s` or `2 h 14 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -22,12 +22,12 @@ def duration(seconds: float) -> str:
 
 
 def memory_text(size: int) -> str:
-    """Bytes in MiB, or in GiB from 1 GiB on."""
+    """`size` bytes in MiB, or in GiB from 1 GiB upward."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.2f} MiB"
 
 
 def rounded(value: float) -> str:
-    """Four digits and a unit: 115.6 M."""
+    """Four digits and a unit, such as `115.6 M`; smaller values in full."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= 10 * size or (value >= size and unit != "k"):
             return f"{value / size:#.4g}".rstrip(".") + f" {unit}"

@@ -1,7 +1,7 @@
 """Records as tables: aligned text, Markdown, CSV and JSON.
 
-Text and Markdown are for people: thousands separators, and empty cells for missing values. CSV and JSON hold plain
-numbers. Importing this does not import torch.
+Text and Markdown are for people: they have thousands separators, and empty cells for missing values. CSV and JSON
+contain plain numbers. Importing this module does not import torch.
 """
 
 import csv
@@ -17,8 +17,8 @@ from cnnlab.rendering.numbers import rounded
 
 FORMATS = ("table", "markdown", "csv", "json")
 READ_BY_PEOPLE = ("table", "markdown")
-WIDEST = 120  # columns of text; in wider tables large numbers are rounded
-SHORTEST = 8  # to which a first column is shortened
+WIDEST = 120  # characters per line; in wider tables large numbers are rounded
+SHORTEST = 8  # characters to which the first column may be shortened
 
 Record = Mapping[str, Any]
 
@@ -41,9 +41,13 @@ def render(
     facts: Record | None = None,
     numbers: Collection[str] = (),
 ) -> str:
-    """`records`, which have the same keys, as one text; JSON also contains `facts`.
+    """A table of `records`, which all have the same keys.
 
-    Columns of numbers are aligned to the right, as are the text columns in `numbers`.
+    Args:
+        form: one of FORMATS.
+        total: a last row, separated by a rule.
+        facts: further content of JSON.
+        numbers: text columns to align to the right, as columns of numbers are.
 
     Raises:
         UserError: `form` is not in FORMATS.
@@ -81,18 +85,18 @@ def _width(text: str) -> int:
 
 
 def _end_of(name: str, longest: int) -> str:
-    """The end of a long name, which is its most specific part."""
+    """The end of a long name, its most specific part."""
     return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
 def aligned(rows: Sequence[tuple[str, str]]) -> str:
-    """Names and values in two columns."""
+    """Names and values in two aligned columns."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
 def emit(text: str, output: str | None, suffix: str = "") -> None:
-    """Print `text`, or write it to the file `output`; with a suffix `table.md` becomes `table_suffix.md`.
+    """Print `text`, or write it to the file `output`; `suffix` changes `table.md` to `table_suffix.md`.
 
     Raises:
         UserError: the file cannot be written.
@@ -130,12 +134,12 @@ def _cell(column: str, value: Any, exact: bool) -> str:
 
 
 def _labels(columns: Sequence[str]) -> list[str]:
-    """Headings; a key of the configuration, which has a dot, is unchanged."""
+    """The headings; configuration keys, which contain a dot, are unchanged."""
     return [LABELS.get(column, column if "." in column else column.replace("_", " ")) for column in columns]
 
 
 def _text(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool], ruled: bool) -> str:
-    """Aligned columns below a rule; another rule above the last row, if it is the sum."""
+    """Aligned columns with a rule below the headings and, if `ruled`, above the last row."""
     labels = _labels(columns)
     widths = [max(map(len, column)) for column in zip(labels, *cells, strict=True)]
 

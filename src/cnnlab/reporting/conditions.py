@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 from cnnlab.errors import UserError
-from cnnlab.reporting.records import KnownRun
+from cnnlab.reporting.records import KnownRun, is_number
 from cnnlab.runs.run_id import Value
 
 ORDERS: dict[str, Callable[[float, float], bool]] = {
@@ -16,7 +16,7 @@ ORDERS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-GRAMMAR = "conditions as model=resnet18 or test/acc>0.9, of = != < <= > >="
+GRAMMAR = "conditions such as model=resnet18 or test/acc>0.9, with = != < <= > >="
 CONDITION = re.compile(r"([^\s=!<>]+)(!=|<=|>=|=|<|>)(.+)", re.DOTALL)
 
 
@@ -29,27 +29,22 @@ def text_of(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def chosen(runs: Sequence[KnownRun], where: Iterable[str] | None) -> list[KnownRun]:
-    """The runs that fulfill all conditions, with spaces between them or in several texts.
+    """The runs that meet all conditions; `where` has texts of conditions separated by spaces.
 
-    A key is of the configuration or of the record. Comparisons of text ignore case and underscores, so `optimizer=sgd`
-    finds SGD. A run without the key fulfills no condition on it but `!=`.
+    Keys are those of the configuration and of the record. Comparisons of text ignore case and underscores, so
+    `optimizer=sgd` selects SGD. A run without the key meets only conditions with `!=`.
 
     Raises:
-        UserError: a condition cannot be read, no run has its key, or it orders what is not a number.
+        UserError: a condition cannot be parsed, no run has its key, or it compares the order of text.
     """
-    fitting = list(runs)
-    for text in where or ():
-        for word in _words(text):
-            key, sign, wanted = _parsed(word)
-            require_key("where", key, runs)
-            test = _test(word, sign, wanted)
-            fitting = [run for run in fitting if test(run.values.get(key))]
-    return fitting
+    selected = list(runs)
+    for word in (word for text in where or () for word in _words(text)):
+        key, sign, wanted = _parsed(word)
+        require_key("where", key, runs)
+        test = _test(word, sign, wanted)
+        selected = [run for run in selected if test(run.values.get(key))]
+    return selected
 
 
 def require_key(option: str, key: str, runs: Sequence[KnownRun]) -> None:
@@ -58,7 +53,7 @@ def require_key(option: str, key: str, runs: Sequence[KnownRun]) -> None:
     if runs and key not in known:
         last = key.rpartition(".")[2]
         near = sorted(name for name in known if last in name)[:4] or difflib.get_close_matches(key, known, n=4)
-        raise UserError(f"{option}: no run has the key {key}" + (f"; near it: {', '.join(near)}" if near else ""))
+        raise UserError(f"{option}: no run has the key {key}" + (f"; similar: {', '.join(near)}" if near else ""))
 
 
 def _words(text: str) -> list[str]:
@@ -71,7 +66,7 @@ def _words(text: str) -> list[str]:
 def _parsed(word: str) -> tuple[str, str, str]:
     match = CONDITION.fullmatch(word)
     if match is None:
-        raise UserError(f"where takes {GRAMMAR}, without spaces around the sign, got {word!r}")
+        raise UserError(f"where takes {GRAMMAR}, without spaces around the operator, got {word!r}")
     return match[1], match[2], match[3]
 
 
@@ -81,7 +76,7 @@ def _test(word: str, sign: str, wanted: str) -> Callable[[Value], bool]:
         if number is None:
             raise UserError(f"where: {sign} needs a number, got {word!r}")
         order = ORDERS[sign]
-        return lambda value: isinstance(value, int | float) and is_number(value) and order(value, number)
+        return lambda value: is_number(value) and order(value, number)
 
     def is_equal(value: Value) -> bool:
         return value == number if is_number(value) else _plain(text_of(value)) == _plain(wanted)

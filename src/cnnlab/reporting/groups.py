@@ -8,16 +8,16 @@ from functools import cached_property
 from statistics import mean, stdev
 from typing import Any
 
-from cnnlab.reporting.conditions import is_number, require_key, text_of
-from cnnlab.reporting.records import MEASURED, NUMBERS, KnownRun
+from cnnlab.reporting.conditions import require_key, text_of
+from cnnlab.reporting.records import MEASURED, NUMBERS, KnownRun, is_number
 from cnnlab.runs.run_id import Value
 
-CHOICES = ("model", "data", "augment", "loss", "optimizer", "scheduler")  # told before single values
+CHOICES = ("model", "data", "augment", "loss", "optimizer", "scheduler")  # these columns precede single values
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs with the same `key`; unfinished runs are counted, but not averaged."""
+    """Runs with the same `key`. Unfinished runs are counted but not averaged."""
 
     key: Mapping[str, Value]
     runs: list[KnownRun]
@@ -36,19 +36,20 @@ class Group:
         return any(run.record.get("limits") for run in self.runs)
 
     def mean(self, field: str) -> float | None:
-        """The mean over the complete runs, or None if one of them lacks the number."""
+        """The mean over the completed runs, or None if one of them lacks the number."""
         values = [float(value) for run in self.done if (value := run.record.get(field)) is not None]
         return mean(values) if values and len(values) == len(self.done) else None
 
     def std(self, field: str) -> float | None:
-        """The sample standard deviation, or None for fewer than two runs."""
+        """The sample standard deviation over the completed runs, or None for fewer than two."""
         if len(self.done) < 2 or self.mean(field) is None:
             return None
         return stdev(run.record[field] for run in self.done)
 
     def row(self, columns: Sequence[str]) -> dict[str, Any]:
-        """The group as plain values: accuracies in [0, 1], seconds."""
-        row: dict[str, Any] = {column: _plain(self.key.get(column)) for column in columns}
+        """The group as plain values; accuracies are in [0, 1], times in seconds."""
+        row: dict[str, Any] = {column: self.key.get(column) for column in columns}
+        row = {column: text_of(value) if isinstance(value, tuple) else value for column, value in row.items()}
         seeds = sorted((text_of(seed_of(run)) for run in self.done), key=natural)
         row |= {"n": len(self.done), "seeds": " ".join(seeds)}
         row |= {"unfinished": self.unfinished, "limited": self.is_limited}
@@ -62,20 +63,16 @@ def seed_of(run: KnownRun) -> Value:
     return run.values.get("seed")
 
 
-def _plain(value: Value) -> Any:
-    return text_of(value) if isinstance(value, tuple) else value
-
-
 def natural(text: str) -> list[Any]:
-    """A sort key that puts resnet20 before resnet110."""
+    """A sort key that orders resnet20 before resnet110."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", text)]
 
 
 def grouped(runs: Sequence[KnownRun], keys: Sequence[str] | None) -> list[Group]:
     """Group runs that agree in everything but the seed or, if `keys` are given, in these keys.
 
-    `model` stands for everything in this group of the configuration, `optimizer.lr` for itself, and a key of the
-    record, such as `device`, for its value; `run` makes each run a group.
+    A key is a group of the configuration such as `model`, with all of its values, a single key such as `optimizer.lr`,
+    or a key of the record such as `device`. With `run`, each run is a group.
 
     Raises:
         UserError: no run has one of the keys.
@@ -86,7 +83,7 @@ def grouped(runs: Sequence[KnownRun], keys: Sequence[str] | None) -> list[Group]
     members: dict[frozenset[tuple[str, Value]], list[KnownRun]] = defaultdict(list)
     for run in runs:
         members[frozenset(_key_of(run, keys).items())].append(run)
-    return [Group(_key_of(together[0], keys), together) for together in members.values()]
+    return [Group(_key_of(same[0], keys), same) for same in members.values()]
 
 
 def _key_of(run: KnownRun, keys: Sequence[str] | None) -> Mapping[str, Value]:
@@ -101,7 +98,7 @@ def columns_of(groups: Sequence[Group], keys: Sequence[str] | None) -> list[str]
     """The keys in which the groups differ.
 
     These are the choices that differ, and single values that differ between groups with the same choices. Values that
-    follow from a choice, such as a network's arguments or a dataset's epochs, are left out.
+    follow from a choice, such as a network's arguments or a dataset's epochs, are omitted.
     """
     present = list(dict.fromkeys(key for group in groups for key in group.key))
     first = [key for key in CHOICES if key in present] if keys is None else list(keys)
@@ -118,13 +115,13 @@ def _differs(key: str, groups: Sequence[Group]) -> bool:
 
 
 def shared_choices(groups: Sequence[Group], columns: Sequence[str]) -> str:
-    """The choices that all groups share and that are not in a column."""
+    """The choices that all groups share and that no column shows."""
     keys = [key for key in CHOICES if key not in columns and not _differs(key, groups) and key in groups[0].key]
     return ", ".join(f"{key}={text_of(groups[0].key[key])}" for key in keys)
 
 
 def name_of(group: Group, columns: Sequence[str]) -> str:
-    """The name of a group in a legend: `resnet18, SGD, lr=0.1`."""
+    """The name of a group, such as `resnet18, SGD, lr=0.1`."""
     parts = []
     for column in columns:
         text = text_of(group.key.get(column))
@@ -133,10 +130,10 @@ def name_of(group: Group, columns: Sequence[str]) -> str:
 
 
 def in_order(groups: Sequence[Group], columns: Sequence[str], sort: str | None) -> list[Group]:
-    """Sort by the columns' values, then by the mean or value of `sort`, descending with `-`; groups without it last.
+    """Sort by the key `sort`, descending with a `-` in front, then by the columns; groups without the key come last.
 
     Raises:
-        UserError: no run has that key.
+        UserError: no run has the key.
     """
     by_name = sorted(groups, key=lambda group: [_order(group.key.get(column)) for column in columns])
     if sort is None:
@@ -149,16 +146,16 @@ def in_order(groups: Sequence[Group], columns: Sequence[str], sort: str | None) 
 
 
 def _value(group: Group, key: str) -> Value:
-    """A group's value: the mean of several numbers; results are those of complete runs."""
+    """A group's value of `key`: the mean of numbers, else the first value; of completed runs if there are any."""
     if key in NUMBERS:
         return group.mean(key)
     values = [value for run in group.done or group.runs if (value := run.values.get(key)) is not None]
-    numbers = [float(value) for value in values if isinstance(value, int | float) and is_number(value)]
+    numbers = [float(value) for value in values if is_number(value)]
     return mean(numbers) if numbers else next(iter(values), None)
 
 
 def _order(value: Value) -> tuple[bool, float, list[Any]]:
-    """Numbers before text; null before both."""
-    if isinstance(value, int | float) and is_number(value):
+    """A sort key: null before numbers before text."""
+    if is_number(value):
         return False, float(value), []
     return value is not None, float("-inf"), [] if value is None else natural(text_of(value))

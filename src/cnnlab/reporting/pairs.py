@@ -1,4 +1,4 @@
-"""Two groups of runs compared seed by seed."""
+"""Comparison of two groups of runs, seed by seed."""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +13,11 @@ from cnnlab.reporting.groups import Group, seed_of
 class Pair:
     """The first group minus the second, on the seeds that both have.
 
-    Args:
+    Attributes:
+        seeds: number of shared seeds.
+        difference: mean of the differences.
         std: sample standard deviation of the differences.
-        p: of the two-sided paired t-test; None if all differences are the same.
+        p: p-value of the two-sided paired t-test; None if all differences are equal.
     """
 
     first: Group
@@ -27,19 +29,19 @@ class Pair:
 
 
 def compared(groups: Sequence[Group], field: str) -> list[Pair]:
-    """The pairs of groups that share at least two seeds; a seed that a group has twice is left out."""
+    """The pairs of groups that share at least two seeds. Seeds that a group has twice are omitted."""
     by_seed = [_once(group, field) for group in groups]
     pairs = []
     for (first, one), (second, other) in combinations(zip(groups, by_seed, strict=True), 2):
         differences = [one[seed] - other[seed] for seed in one if seed in other]
         if len(differences) >= 2:
-            middle, spread = mean(differences), stdev(differences)
-            pairs.append(Pair(first, second, len(differences), middle, spread, p_value(differences)))
+            average, std = mean(differences), stdev(differences)
+            pairs.append(Pair(first, second, len(differences), average, std, p_value(differences)))
     return pairs
 
 
 def _once(group: Group, field: str) -> dict[object, float]:
-    """The value of `field` by seed, for seeds that the group has once."""
+    """The values of `field` by seed, for seeds that occur once in the group."""
     seeds = [seed_of(run) for run in group.done]
     return {
         seed: run.record[field]
@@ -49,9 +51,9 @@ def _once(group: Group, field: str) -> dict[object, float]:
 
 
 def p_value(differences: Sequence[float]) -> float | None:
-    """The p of Student's two-sided t-test that paired `differences` have mean 0; None if they are all the same."""
+    """The p-value of the two-sided paired t-test (mean of `differences` is 0); None if all are equal."""
     if math.isclose(stdev(differences), 0, abs_tol=1e-12):
         return None
-    from scipy.stats import ttest_1samp  # takes a second to import, and is needed only if there is something to compare
+    from scipy.stats import ttest_1samp  # takes a second to import
 
     return float(ttest_1samp(differences, 0).pvalue)

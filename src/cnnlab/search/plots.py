@@ -1,4 +1,4 @@
-"""A study in three figures: its history, the importance of each key, and combinations of values."""
+"""The three figures of a study: its history, the importance of each key, and combinations of values."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,48 +12,37 @@ from cnnlab.search.outcomes import Outcome, in_order
 from cnnlab.search.space import Choices, Range, Space
 from cnnlab.training.classifier import mode_of
 
-FEWEST = 10  # trials below which importances are meaningless
+FEWEST = 10  # completed trials; importances of fewer are meaningless
 
 
 def draw_study(
     study: optuna.Study, folder: Path, outcomes: Sequence[Outcome], space: Space, monitor: str
 ) -> list[Path]:
-    """Draw the figures for which there are enough trials."""
+    """Draw the figures for which the study has enough trials; return their paths."""
     percent, rises = monitor.endswith("acc"), mode_of(monitor) == "max"
     scale, name = (100, f"{monitor}, %") if percent else (1, monitor)
-    done = [trial for trial in outcomes if trial.state == "done" and trial.value is not None]
-    values = [trial.value or 0.0 for trial in done]
-    default = next((trial.value for trial in done if trial.is_default), None)
-    points = {
-        state: [
-            (trial.number, scale * trial.value)
-            for trial in outcomes
-            if trial.state == state and trial.value is not None
-        ]
+    done, pruned = (
+        [(trial.number, scale * trial.value) for trial in outcomes if trial.state == state and trial.value is not None]
         for state in ("done", "pruned")
-    }
+    )
     failed = [trial.number for trial in outcomes if trial.state == "failed"]
-    line = None if default is None else scale * default
-    history = folder / "history.png"
-    paths = [draw_search_history(points["done"], points["pruned"], failed, line, rises, name, history)]
-    if len(values) >= FEWEST and len(set(values)) > 1:
-        fractions = optuna.importance.get_param_importances(study)
-        paths.append(draw_importance(fractions, folder / "importance.png"))
+    values = dict(done)
+    default = next((values[trial.number] for trial in outcomes if trial.is_default and trial.number in values), None)
+    paths = [draw_search_history(done, pruned, failed, default, rises, name, folder / "history.png")]
+    if len(values) >= FEWEST and len(set(values.values())) > 1:
+        paths.append(draw_importance(optuna.importance.get_param_importances(study), folder / "importance.png"))
     if len(values) > 1:
-        # Of equal trials, the one that the table calls best comes last.
-        ended = [*(trial for trial in outcomes if trial.state == "pruned"), *reversed(in_order(outcomes, monitor))]
-        lines = [trial.value if trial.state == "done" else None for trial in ended]
-        coordinates = {key: _coordinate(dimension, key, ended) for key, dimension in space.items()}
+        # The best trial of the table is last, so that it is drawn on top of equal ones.
+        shown = [*(trial for trial in outcomes if trial.state == "pruned"), *reversed(in_order(outcomes, monitor))]
+        lines = [trial.value if trial.state == "done" else None for trial in shown]
+        coordinates = {key: _coordinate(dimension, key, shown) for key, dimension in space.items()}
         paths.append(draw_parallel(coordinates, lines, rises, percent, monitor, folder / "parallel.png"))
     return paths
 
 
 def _coordinate(dimension: Range | Choices, key: str, trials: Sequence[Outcome]) -> Coordinate:
-    typed = [trial.parameters.get(key) for trial in trials]
+    texts = [trial.parameters.get(key, "null") for trial in trials]
     if isinstance(dimension, Choices):
-        return choice_axis(dimension.values, typed)
-    return number_axis(dimension.low, dimension.high, dimension.log, [_number(text) for text in typed])
-
-
-def _number(text: str | None) -> float | None:
-    return None if text in (None, "null") else float(text)
+        return choice_axis(dimension.values, texts)
+    numbers = [None if text == "null" else float(text) for text in texts]
+    return number_axis(dimension.low, dimension.high, dimension.log, numbers)

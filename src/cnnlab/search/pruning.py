@@ -1,4 +1,4 @@
-"""Ends runs that lag behind others of their study."""
+"""Pruning: end runs that fall behind other runs of their study."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from optuna.trial import Trial
 from cnnlab.runs.run import Pruned
 from cnnlab.training.callbacks import History
 
-REDUCTION = 3  # successive halving: one of three goes on to three times as many epochs
+REDUCTION = 3  # successive halving: one of three runs continues, for three times as many epochs
 
 
 def make_pruner(name: str, after: float, epochs: int) -> BasePruner:
-    """The pruner of conf/tune.yaml, which lets every run have `after` of its `epochs`."""
+    """The pruner `name` of conf/tune.yaml; no run is pruned before the fraction `after` of its `epochs`."""
     first = max(1, math.ceil(after * epochs))
     if name == "median":
         return MedianPruner(n_warmup_steps=first)
@@ -26,12 +26,12 @@ Rows = Sequence[Mapping[str, float | None]]  # of metrics.csv
 
 
 class Pruning(Checkpoint):
-    """Tells a trial the monitored metric of each epoch, and ends the run where the study's pruner says so.
+    """Reports the monitored metric of each epoch to a trial, and ends the run if the study's pruner decides so.
 
-    A Checkpoint to Lightning only so that it is called after the history and the checkpoints have the epoch.
+    It is a Checkpoint so that Lightning calls it after the history and the checkpoints have saved the epoch.
 
     Args:
-        may_prune: false only tells.
+        may_prune: whether the run may end early; if false, the metric is only reported.
     """
 
     def __init__(self, trial: Trial, monitor: str, may_prune: bool = True) -> None:
@@ -39,7 +39,7 @@ class Pruning(Checkpoint):
         self.reported = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.report(_rows(trainer))  # of a resumed run
+        self.report(_rows(trainer))  # the epochs of a resumed run
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         rows = _rows(trainer)
@@ -49,7 +49,7 @@ class Pruning(Checkpoint):
             raise Pruned(f"{self.monitor} is behind that of other trials")
 
     def report(self, rows: Rows) -> None:
-        """Tell the trial of the epochs that it does not know yet."""
+        """Report the rows that the trial does not have yet."""
         for row in rows[self.reported :]:
             self.trial.report(float(row[self.monitor] or 0.0), int(row["epoch"] or 0))
         self.reported = len(rows)

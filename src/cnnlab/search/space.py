@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.config import folders
 from cnnlab.config.schema import TrainConfig, TuneConfig
 from cnnlab.errors import UserError, one_of
+from cnnlab.reporting.records import is_number
 from cnnlab.runs.run_id import is_hashed
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-DIGITS = 4  # of a sampled number, so that its command line stays readable
-# These change what is measured, and not how good it is.
+DIGITS = 4  # significant digits of a sampled number, so that command lines are readable
+# These keys change what is measured, not how good the result is.
 NOT_SEARCHED = (
     "seed", "monitor", "data.name", "data.val_size", "data.split_seed", "data.limit", "trainer.limit_eval_batches",
-    "data", "trainer", "experiment",  # their files contain such keys
+    "data", "trainer", "experiment",  # the files of these groups set such keys
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, integers if both are; `log` samples evenly over orders of magnitude."""
+    """Numbers from `low` to `high`, integers if both are; `log` samples uniformly on a logarithmic scale."""
 
     low: float
     high: float
@@ -44,9 +45,9 @@ class Range:
         return self.shown(trial.suggest_float(key, self.low, self.high, log=self.log))
 
     def inside(self, value: Any) -> Any:
-        """`value` as the study stores it, or None if it is outside of the range."""
-        known = _is_number(value) and self.low <= value <= self.high
-        return value if known and (isinstance(value, int) or not self.is_whole) else None
+        """`value` as the study stores it, or None if it is outside the range."""
+        fits = is_number(value) and self.low <= value <= self.high and (isinstance(value, int) or not self.is_whole)
+        return value if fits else None
 
     def shown(self, value: Any) -> str:
         return str(value) if self.is_whole else repr(float(f"{value:.{DIGITS}g}"))
@@ -54,7 +55,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """A list of values, as typed on the command line."""
+    """A list of values as typed on the command line."""
 
     values: tuple[str, ...]
 
@@ -82,19 +83,19 @@ def typed(value: Any) -> str:
 
 
 def read_space(node: Mapping[str, Any], cfg: TuneConfig, choices: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:
-    """The space that `node` describes, and the values of its keys in `cfg`.
+    """The space that `node` describes, and the default values of its keys.
 
     Args:
-        node: nested like the configuration, with {low, high} and optionally log, or {choices}, in place of a value.
-        cfg: the configuration to which each trial adds its values.
-        choices: the chosen file of each group.
+        node: nested like the configuration, with {low, high} and optionally log, or {choices}, instead of a value.
+        cfg: the configuration in which each trial replaces these values.
+        choices: the selected file of each group.
 
     Raises:
-        UserError: a key is not in the configuration, may not be searched, or has no such range.
+        UserError: a key is unknown, cannot be searched, or has neither a range nor choices.
     """
     space = dict(_dimensions(node, ""))
     if not space:
-        raise UserError("search has no keys: nothing is searched")
+        raise UserError("search must have at least one key, got none")
     defaults, values = {}, cfg.model_dump()
     for key, dimension in space.items():
         _refuse(key, cfg.monitor)
@@ -108,7 +109,7 @@ def read_space(node: Mapping[str, Any], cfg: TuneConfig, choices: Mapping[str, A
 
 
 def study_keys() -> set[str]:
-    """The top-level keys of a study that its runs do not have."""
+    """The top-level keys of a study's configuration that its runs do not have."""
     return {*TuneConfig.model_fields} - {*TrainConfig.model_fields}
 
 
@@ -116,7 +117,7 @@ def _dimensions(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Ran
     for name, value in node.items():
         key = f"{prefix}{name}"
         if not isinstance(value, dict):
-            raise UserError(f"search.{key} must be {{low, high}}, perhaps with log, or {{choices}}, got {value!r}")
+            raise UserError(f"search.{key} must be {{low, high}}, optionally with log, or {{choices}}, got {value!r}")
         if value.keys() & {"low", "high", "choices"}:
             yield key, _dimension(key, value)
         else:
@@ -128,22 +129,24 @@ def _dimension(key: str, node: dict[str, Any]) -> Range | Choices:
         return Choices(tuple(map(typed, node["choices"])))
     if {"low", "high"} <= node.keys() <= {"low", "high", "log"}:
         low, high, log = node["low"], node["high"], node.get("log", False)
-        if _is_number(low) and _is_number(high) and low < high and (low > 0 or not log) and isinstance(log, bool):
+        if is_number(low) and is_number(high) and low < high and (low > 0 or not log) and isinstance(log, bool):
             return Range(low, high, log)
     raise UserError(
-        f"search.{key} must be {{low, high}}, numbers with low below high, and above 0 with log: true, or {{choices}}, "
-        f"a list, got {node}"
+        f"search.{key} must be {{low, high}}, numbers with low below high, above 0 with log: true, or {{choices}}, a "
+        f"list, got {node}"
     )
 
 
 def _refuse(key: str, monitor: str) -> None:
     group = key.partition(".")[0]
     if key in NOT_SEARCHED:
-        raise UserError(f"search.{key}: it decides what is measured, so it cannot be searched")
+        raise UserError(f"search.{key}: this key changes what is measured, so it cannot be searched")
     if group == "loss" and monitor.endswith("/loss"):
-        raise UserError(f"search.{key}: a loss cannot be chosen by monitor={monitor}, which it changes; take val/acc")
+        raise UserError(
+            f"search.{key}: a loss cannot be searched by monitor={monitor}, which depends on it; use val/acc"
+        )
     if group in study_keys() or not is_hashed(key):
-        raise UserError(f"search.{key}: it cannot change what a network learns")
+        raise UserError(f"search.{key}: this key does not change what a network learns")
 
 
 def _value(key: str, values: Mapping[str, Any]) -> Any:
@@ -152,7 +155,7 @@ def _value(key: str, values: Mapping[str, Any]) -> Any:
     for part in parent.split(".") if parent else ():
         node = node.get(part) if isinstance(node, Mapping) else None
     if not isinstance(node, Mapping):
-        raise UserError(f"search.{key}: unknown key; no {parent} here")
+        raise UserError(f"search.{key}: unknown key; no key {parent}")
     if last not in node:
         near = difflib.get_close_matches(last, node, n=len(node), cutoff=0.5)
         names = [*near, *(name for name in node if name not in (*near, "_target_"))]
@@ -160,7 +163,3 @@ def _value(key: str, values: Mapping[str, Any]) -> Any:
         has = f"{parent} has: {', '.join(names)}{f' ({target})' if target else ''}"
         raise UserError(f"search.{key}: unknown key; {has}")
     return node[last]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

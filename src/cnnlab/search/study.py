@@ -1,4 +1,4 @@
-"""A study: trials of one configuration, each an ordinary run, in a database that several processes share."""
+"""A study: trials of one configuration in a database that several processes share. Each trial is an ordinary run."""
 
 import os
 import time
@@ -30,14 +30,14 @@ from cnnlab.search.pruning import Pruning, make_pruner
 from cnnlab.search.space import Space, study_keys, typed
 from cnnlab.training.classifier import mode_of
 
-THE_STUDY = {"search", "pruner", "prune_after"}  # the rest may change while a study continues
-MISSED = 3  # heartbeats without which a trial is lost
-RETRIES = 3  # of a trial whose process died, as the trial itself may be the reason
+THE_STUDY = {"search", "pruner", "prune_after"}  # the other keys may change when a study continues
+MISSED = 3  # heartbeats that a trial may miss before it counts as lost
+RETRIES = 3  # of a trial whose process died, because the trial itself may be the cause
 STATES = {TrialState.COMPLETE: "done", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
 def without_study_keys(overrides: Sequence[str]) -> list[str]:
-    """The overrides that concern a trial, and not the study."""
+    """The overrides that concern a trial and not the study."""
     own = study_keys()
     return [override for override in overrides if _key(override).partition(".")[0] not in own]
 
@@ -46,13 +46,17 @@ def _key(override: str) -> str:
     return override.lstrip("+~").partition("=")[0]
 
 
+def _is_default(trial: Trial | FrozenTrial) -> bool:
+    return bool(trial.user_attrs.get("default"))
+
+
 class Study:
-    """The study in `log_dir/studies/<study>/<id>/`; the id is a hash of everything that a trial's value depends on.
+    """The study in `log_dir/studies/<study>/<id>/`; the id is a hash of everything that affects a trial's value.
 
     Args:
         overrides: the command line to which every trial adds its values.
-        defaults: the values that this command line gives to the keys of `space`.
-        fingerprint: of the images.
+        defaults: values of the keys of `space` on this command line.
+        fingerprint: fingerprint of the images.
     """
 
     def __init__(
@@ -66,10 +70,10 @@ class Study:
         with writing(f"the study's folder {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
         self.current: int | None = None
-        # Held from counting the trials until a new one has started, so that several processes start no trial too many.
-        self.turn = FileLock(self.folder / ".lock")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)  # the lines printed here say more
-        with self.turn:
+        # Locked from counting the trials until a new one has started, so that processes never start too many trials.
+        self.lock = FileLock(self.folder / ".lock")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # the lines printed here are more informative
+        with self.lock:
             self.study = self._open()
             if not self.study.get_trials(deepcopy=False):
                 self.study.enqueue_trial(self.inside, user_attrs={"default": True})
@@ -77,7 +81,7 @@ class Study:
     def _open(self) -> optuna.Study:
         storage = RDBStorage(
             f"sqlite:///{(self.folder / 'study.db').resolve()}",
-            engine_kwargs={"connect_args": {"timeout": 60}},  # seconds to wait for another process's write
+            engine_kwargs={"connect_args": {"timeout": 60}},  # seconds to wait while another process writes
             heartbeat_interval=self.cfg.heartbeat,
             grace_period=MISSED * self.cfg.heartbeat,
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
@@ -91,48 +95,46 @@ class Study:
         )
 
     def run(self) -> None:
-        """Run trials until the study has enough, then wait for those of other processes.
+        """Run trials until the study has enough, then wait for the trials of other processes.
 
         Raises:
-            KeyboardInterrupt, Terminated: after Ctrl-C or SIGTERM; the interrupted trial is put back into the queue.
+            KeyboardInterrupt, Terminated: after Ctrl-C or SIGTERM; the interrupted trial is queued again.
         """
         print(f"study folder  {self.folder}", flush=True)
-        while self._takes_turn():
+        while self._wait_for_trial():
             try:
                 self.study.optimize(
                     self._run_trial, n_trials=1, catch=(Exception,), callbacks=[self._report_trial], gc_after_trial=True
                 )
-            except (UpdateFinishedTrialError, ValueError):  # the trial has ended elsewhere, while this machine slept
+            except (UpdateFinishedTrialError, ValueError):
+                # Another process may have ended the trial while this one was suspended.
                 trials = self.study.get_trials(deepcopy=False)
                 if self.current is None or not trials[self.current].state.is_finished():
                     raise
-                print(
-                    f"trial {self.current:>3}  was considered lost, and its run continues in another process",
-                    flush=True,
-                )
+                print(f"trial {self.current:>3}  was considered lost, so another process continues its run", flush=True)
             except (KeyboardInterrupt, Terminated):
-                self._put_back()
+                self._requeue()
                 print("stopped; run the same command again to continue")
                 raise
             finally:
                 self.current = None
-                self.turn.release(force=True)
+                self.lock.release(force=True)
 
-    def _takes_turn(self) -> bool:
-        """Whether there is a trial to run; this process then holds the turn."""
+    def _wait_for_trial(self) -> bool:
+        """Wait for a trial to run and return True with the lock held; return False if the study is complete."""
         has_reported = False
         while True:
-            self.turn.acquire()
+            self.lock.acquire()
             self._recover()
             trials = self.study.get_trials(deepcopy=False)
             retries = sum(RetryHeartbeatStaleTrialCallback.retried_trial_number(trial) is not None for trial in trials)
             states = Counter(trial.state for trial in trials)
             if states[TrialState.WAITING] or len(trials) - retries < self.cfg.trials:
-                # A new seed for each trial: neither another process nor an interruption repeats or changes a draw.
+                # A seed per trial, so that neither other processes nor interruptions repeat or change a sample.
                 seed = np.random.SeedSequence([self.cfg.seed, len(trials)]).generate_state(1).item()
                 self.study.sampler = TPESampler(seed=seed)
                 return True
-            self.turn.release()
+            self.lock.release()
             if not states[TrialState.RUNNING]:
                 return False
             if not has_reported:
@@ -141,15 +143,16 @@ class Study:
             time.sleep(min(1, self.cfg.heartbeat))
 
     def _recover(self) -> None:
-        """Put lost trials back: those without heartbeats, and those whose process died before the first one."""
+        """Queue lost trials again: those without heartbeats, and those whose process died before the first one."""
         fail_stale_trials(self.study)
         for trial in self.study.get_trials(states=(TrialState.RUNNING,)):
-            if trial.user_attrs.get("began") != trial.number:  # which every live trial sets while it holds the turn
+            if trial.user_attrs.get("began") != trial.number:  # every live trial sets this while it holds the lock
                 self.study.tell(trial.number, state=TrialState.FAIL)
                 RetryHeartbeatStaleTrialCallback()(self.study, trial)
 
-    def _put_back(self) -> None:
-        if self.current is not None:  # Optuna ends a trial at Ctrl-C, but not at SIGTERM
+    def _requeue(self) -> None:
+        """Queue the interrupted trial again."""
+        if self.current is not None:  # Optuna fails a trial on Ctrl-C, but not on SIGTERM
             self.study.tell(self.current, state=TrialState.FAIL, skip_if_finished=True)
         for trial in self.study.get_trials(states=(TrialState.FAIL,)):
             if trial.number == self.current:
@@ -157,11 +160,11 @@ class Study:
 
     def _run_trial(self, trial: Trial) -> float:
         self.current = trial.number
-        is_default = bool(trial.user_attrs.get("default"))
+        is_default = _is_default(trial)
         for key in self.inside if is_default else self.space:
             self.space[key].suggest(trial, key)
         trial.set_user_attr("began", trial.number)
-        self.turn.release()
+        self.lock.release()
         pruning = Pruning(trial, self.cfg.monitor, may_prune=not is_default)
         try:
             record = self.train(self._command(trial), pruning)
@@ -174,41 +177,41 @@ class Study:
         return float(record[self.cfg.monitor])
 
     def _parameters(self, trial: Trial | FrozenTrial) -> dict[str, str]:
-        """As typed on the command line; the default recipe includes values outside of the space."""
-        if trial.user_attrs.get("default"):
+        """Parameters as typed on the command line; those of the default recipe may be outside the space."""
+        if _is_default(trial):
             return {key: typed(value) for key, value in self.defaults.items()}
         return {key: self.space[key].shown(value) for key, value in trial.params.items()}
 
     def _command(self, trial: Trial | FrozenTrial) -> list[str]:
-        """The study's command line, with the trial's parameters instead of its own values."""
-        if trial.user_attrs.get("default"):
+        """The study's command line with the trial's parameters."""
+        if _is_default(trial):
             return self.overrides
         parameters = self._parameters(trial)
-        kept = [override for override in self.overrides if _key(override) not in parameters]
-        return kept + [f"{key}={value}" for key, value in parameters.items()]
+        fixed = [override for override in self.overrides if _key(override) not in parameters]
+        return fixed + [f"{key}={value}" for key, value in parameters.items()]
 
     def train(self, overrides: Sequence[str], pruning: Pruning | None = None) -> Record:
-        """The record of the command line's run, untested with `pruning`; its output is in train.log only."""
+        """The record of a command line's run; with `pruning` without test. Its output is in train.log only."""
         callbacks: list[Callback] = [pruning] if pruning else []
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
             cfg = compose("train", overrides)
             if pruning:
-                cfg = cfg.model_copy(update={"test": False})  # the test images must not decide
+                cfg = cfg.model_copy(update={"test": False})  # the test set must not select trials
             while True:
                 try:
                     record = train(cfg, *callbacks)
                     break
-                except Held:  # another process is training the same values
+                except Held:  # another process trains the same parameters
                     time.sleep(1)
-        if pruning and record["status"] == "done":  # perhaps in an earlier study
+        if pruning and record["status"] == "done":  # the run may come from an earlier study
             pruning.report(read_rows(read_run(Path(cfg.log_dir) / record["name"] / record["run_id"])))
         return record
 
     def outcomes(self) -> list[Outcome]:
-        """The outcome of each trial, without those that were retried."""
+        """The outcomes of all finished trials, without those that were retried."""
         trials = self.study.get_trials(deepcopy=False)
-        again = {n for trial in trials for n in RetryHeartbeatStaleTrialCallback.retry_history(trial)}
-        return [self._outcome(trial) for trial in trials if trial.state in STATES and trial.number not in again]
+        retried = {n for trial in trials for n in RetryHeartbeatStaleTrialCallback.retry_history(trial)}
+        return [self._outcome(trial) for trial in trials if trial.state in STATES and trial.number not in retried]
 
     def _outcome(self, trial: FrozenTrial) -> Outcome:
         return Outcome(
@@ -218,7 +221,7 @@ class Study:
             loss=trial.user_attrs.get("val/loss"),
             parameters=self._parameters(trial),
             overrides=self._command(trial),
-            is_default=bool(trial.user_attrs.get("default")),
+            is_default=_is_default(trial),
             seconds=trial.duration.total_seconds() if trial.duration else 0.0,
             error=trial.user_attrs.get("error", "lost"),
         )

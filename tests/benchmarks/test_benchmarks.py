@@ -133,12 +133,12 @@ def test_every_method_computes_the_same_passes(groups, monkeypatch):
     found = {name: call() for name, call in contenders_for(shape, 2, torch.float32, "cpu").items()}
     x.requires_grad_(), weight.requires_grad_()
     y = F.conv2d(x, weight, padding=1, groups=groups)
-    wanted = dict(zip(convolutions.PASSES, (y, *torch.autograd.grad(y, (x, weight), gradient)), strict=True))
+    expected = dict(zip(convolutions.PASSES, (y, *torch.autograd.grad(y, (x, weight), gradient)), strict=True))
     assert len(found) == 12
     for name, got in found.items():
         part = name.partition(", ")[0]
         result = got if isinstance(got, torch.Tensor) else next(value for value in got if value is not None)
-        assert torch.allclose(result, wanted[part], atol=1e-4), name
+        assert torch.allclose(result, expected[part], atol=1e-4), name
 
 
 def test_the_bound_of_a_step_is_the_sum_of_the_best_passes_of_all_layers():

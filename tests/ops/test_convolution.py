@@ -32,10 +32,10 @@ def supported(method, kernel, stride, dilation):
     return METHODS[method].supports(kernel, make_layout(kernel, stride, 0, dilation, 1))
 
 
-def ours_of(method, tensors, wanted, arguments):
-    """Our result if only the tensor at index `wanted` requires a gradient."""
+def ours_of(method, tensors, index, arguments):
+    """Our result if only the tensor at `index` requires a gradient."""
     return ops.conv2d(
-        *(tensor if i == wanted else tensor.detach() for i, tensor in enumerate(tensors)), method=method, **arguments
+        *(tensor if i == index else tensor.detach() for i, tensor in enumerate(tensors)), method=method, **arguments
     )
 
 
@@ -44,11 +44,11 @@ def same_as_torch(method, x, weight, bias, **arguments):
     ours, theirs = ops.conv2d(x, weight, bias, method=method, **arguments), F.conv2d(x, weight, bias, **arguments)
     torch.testing.assert_close(ours, theirs, **CLOSE)
     direction = torch.randn(theirs.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    wanted = [tensor for tensor in (x, weight, bias) if tensor is not None]
-    references = torch.autograd.grad(theirs, wanted, direction)
-    together = torch.autograd.grad(ours, wanted, direction, retain_graph=True)
-    alone = [torch.autograd.grad(ours_of(method, wanted, i, arguments), wanted[i], direction)[0] for i in (0, 1)]
-    for mine, reference in zip((*together, *alone), (*references, *references[:2]), strict=True):
+    inputs = [tensor for tensor in (x, weight, bias) if tensor is not None]
+    references = torch.autograd.grad(theirs, inputs, direction)
+    together = torch.autograd.grad(ours, inputs, direction, retain_graph=True)
+    separate = [torch.autograd.grad(ours_of(method, inputs, i, arguments), inputs[i], direction)[0] for i in (0, 1)]
+    for mine, reference in zip((*together, *separate), (*references, *references[:2]), strict=True):
         torch.testing.assert_close(mine, reference, **CLOSE)
 
 

@@ -80,7 +80,7 @@ def test_a_complete_run_is_reported_and_not_trained_again(configure, capsys):
 
 
 def test_a_run_can_be_tested_later(configure, monkeypatch, capsys):
-    expected = train(configure(*QUICK, f"log_dir={configure().log_dir}-whole"))
+    expected = train(configure(*QUICK, f"log_dir={configure().log_dir}-tested"))
     capsys.readouterr()
     untested = train(configure(*QUICK, "test=false"))
     assert "test accuracy" not in capsys.readouterr().out
@@ -156,7 +156,7 @@ def test_a_run_at_chance_warns_and_suggests_batch_norm_if_the_network_has_none(m
 
 
 def test_few_validation_images_cause_no_warning_of_chance(configure, capsys):
-    """The accuracy on 8 images varies too much to be told from chance."""
+    """The accuracy on 8 images varies too much to distinguish it from chance."""
     train(configure(*QUICK, "data.val_size=8"))
     assert "warning" not in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""Contenders in processes of their own, so that they share neither allocator nor threads nor memory.
+"""Contenders in separate processes, so that they share neither allocator nor threads nor memory.
 
 A child waits for its turn, runs the requested number of steps and sends back the seconds that they took. Between its
 turns it is stopped, together with the processes that it started, so that it neither works ahead nor takes CPU time from

@@ -111,7 +111,7 @@ def run_plain(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
 
 
 def run_plain_loader(turns: Turns, cfg: DictConfig, images: int) -> NoReturn:
-    """The plain script's loader alone."""
+    """The plain script's loader, without training."""
     batches = plain_batches(cfg, NoiseData(cfg, images))
     while True:
         turns.before_step()

@@ -1,8 +1,8 @@
-"""What many tests share: data without a network, and the commands as a user types them."""
+"""Fixtures that many tests share: data without downloads, and commands as a user types them."""
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side; set before torch is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel; must be set before importing torch
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(autouse=True)
 def threads():
-    """Some tests set torch's threads, which all share."""
+    """Restores torch's number of threads, which some tests set."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -34,7 +34,7 @@ def threads():
 
 @pytest.fixture(scope="session")
 def data_root(tmp_path_factory) -> Path:
-    """A folder in which `digits` is cached once for all tests."""
+    """A data folder in which `digits` is cached once for all tests."""
     root = tmp_path_factory.mktemp("data")
     cache.load("digits", root, download=False)
     return root
@@ -42,19 +42,19 @@ def data_root(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def places(tmp_path, data_root) -> list[str]:
-    """Overrides of a run with its logs in `tmp_path`."""
+    """Overrides that keep a run's logs in `tmp_path` and its data offline."""
     return [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "data.download=false"]
 
 
 @pytest.fixture
 def configure(places):
-    """Composes a run with its logs in `tmp_path`."""
+    """Composes the configuration of a run with its logs in `tmp_path`."""
     return lambda *overrides: compose("train", [*places, *overrides])
 
 
 @pytest.fixture
 def command(data_root, tmp_path) -> Command:
-    """Runs `python <script> <arguments>` from the repository with logs in `tmp_path`; None unsets a variable."""
+    """Runs `python SCRIPT ARGUMENTS` in the repository with logs in `tmp_path`; a variable of None is unset."""
 
     def run(script: str, *arguments: str, logs: bool = True, timeout: float = 120, **environment: str | None):
         places = [f"log_dir={tmp_path / 'logs'}"] if logs else []
@@ -73,7 +73,7 @@ def command(data_root, tmp_path) -> Command:
 
 
 def write_tree(root: Path, classes: list[str], per_class: int, size: tuple[int, int], mode: str, seed: int = 0) -> None:
-    """ROOT/CLASS/*.png: noise around a brightness of the class's own, so that there is something to learn."""
+    """Write ROOT/CLASS/*.png: noise around a different brightness per class, so that the classes can be learned."""
     random = np.random.default_rng(seed)
     channels = () if mode == "L" else (3,)
     for label, name in enumerate(classes):
@@ -87,7 +87,7 @@ def write_tree(root: Path, classes: list[str], per_class: int, size: tuple[int, 
 
 @pytest.fixture(scope="session")
 def small_trees(tmp_path_factory, data_root) -> tuple[Path, dict[str, int]]:
-    """A root in which every dataset has a few pictures of noise as image folders, and their numbers a split."""
+    """A root with a few noise images of every dataset as image folders, and the number of images per split."""
     root = tmp_path_factory.mktemp("small")
     counts = {}
     for name, spec in SPECS.items():
@@ -107,7 +107,7 @@ def small_trees(tmp_path_factory, data_root) -> tuple[Path, dict[str, int]]:
 
 @pytest.fixture
 def small_datasets(small_trees, monkeypatch) -> Path:
-    """The root of `small_trees`, its numbers of pictures taken for the real ones; digits are the real ones."""
+    """The root of `small_trees`, whose numbers of images replace those of the specs; digits are the real ones."""
     root, counts = small_trees
     for name, count in counts.items():
         monkeypatch.setitem(specs.SPECS, name, replace(SPECS[name], train_size=count, test_size=count))
@@ -115,13 +115,13 @@ def small_datasets(small_trees, monkeypatch) -> Path:
 
 
 def root_of(small: Path, name: str) -> Path:
-    """The `data.root` of a dataset of `small_datasets`."""
+    """The `data.root` of one dataset in `small_datasets`."""
     return small / name if name == "image_folder" else small
 
 
 @pytest.fixture(scope="session")
 def real_root() -> Path:
-    """Where the real datasets lie; tests that ask for it are skipped where they do not."""
+    """The folder of the real datasets; tests that use it are skipped if it has none."""
     root = Path(os.environ.get("CNNLAB_DATA", REPOSITORY / "data"))
     if not (root / "MNIST" / "raw").is_dir():
         pytest.skip(f"the real datasets are not under {root}")

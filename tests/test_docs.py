@@ -1,4 +1,4 @@
-"""The pages of results in docs/: their numbers are those of the records."""
+"""The result pages in docs/, the README and the headers of experiments have the numbers of the records."""
 
 import json
 import re
@@ -31,19 +31,19 @@ def test_each_recorded_network_is_clearly_above_chance_after_200_steps():
         compose("train", overrides)
 
 
-def test_the_page_has_the_records_numbers_and_names_what_is_missing():
+def test_the_page_has_the_numbers_of_the_records_and_lists_missing_networks():
     rows = dict(re.findall(r"^\| (\w+) \| ([\d.]+) \|$", PAGE, re.MULTILINE))
     assert rows == {record["model"]: f"{100 * record['val/acc']:.1f}" for record in RECORDS}
     missing = re.search(r"Not recorded yet: (.*)\.", PAGE)
     assert {*rows} | {*(missing[1].split(", ") if missing else ())} == {*MODELS}
 
 
-def test_no_page_or_record_names_a_folder_of_the_machine_that_made_it():
+def test_no_page_or_record_contains_a_local_path():
     for path in (file for file in DOCS.rglob("*") if file.suffix in (".json", ".md")):
         assert not re.search(r"(?<![\w.])/(root|home|tmp|Users|work)/", path.read_text()), path
 
 
-def test_custom_convolution_learns_what_the_librarys_does():
+def test_custom_convolution_is_as_accurate_as_pytorchs():
     records = {
         (r["conv"], r["model.blocks"]): r for r in json.loads((DOCS / "custom_convolution.json").read_text())["rows"]
     }
@@ -57,20 +57,20 @@ def test_custom_convolution_learns_what_the_librarys_does():
     assert all(rate in (REPOSITORY / "README.md").read_text() for rate in rates)
 
 
-def test_the_readme_tells_residual_mnists_records():
+def test_the_readme_has_the_accuracies_of_residual_mnist():
     rows = {r["model"]: r for r in json.loads((DOCS / "residual_mnist.json").read_text())["rows"]}
-    told = " against ".join(f"{100 * rows[model]['test/acc']:.2f}" for model in ("plain18", "resnet18"))
-    assert f"({told} % of 2,000 test" in (REPOSITORY / "README.md").read_text()
+    accuracies = " against ".join(f"{100 * rows[model]['test/acc']:.2f}" for model in ("plain18", "resnet18"))
+    assert f"({accuracies} % of 2,000 test" in (REPOSITORY / "README.md").read_text()
 
 
-def test_the_readme_tells_the_search_on_digits_as_its_record_has_it():
+def test_the_readme_has_the_numbers_of_the_search_on_digits():
     record = json.loads((DOCS / "search_digits.json").read_text())
     best, default = record["val/acc"]["best"], record["val/acc"]["default"]
-    told = " to ".join(f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f}" for values in (default, best))
+    accuracies = " to ".join(f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f}" for values in (default, best))
     chance = p_value([a - b for a, b in zip(best, default, strict=True)])
     median, none = record["study"]["median"], record["study"]["none"]
     readme = " ".join((REPOSITORY / "README.md").read_text().split())
-    assert f"{none['trials']} trials of `adamw` brought LeNet-5 from {told} % of 431 validation images" in readme
+    assert f"{none['trials']} trials of `adamw` brought LeNet-5 from {accuracies} % of 431 validation images" in readme
     assert f"(p = {chance:.2g})" in readme
     assert f"With pruning the study trained {median['epochs']} epochs, without it {none['epochs']}" in readme
     assert median["best"] >= none["best"]
@@ -80,7 +80,7 @@ def test_the_readme_tells_the_search_on_digits_as_its_record_has_it():
         compose(script.removeprefix("src/").removesuffix(".py"), words)
 
 
-def test_cifar10_fast_is_told_as_its_records_have_it():
+def test_readme_and_header_have_the_numbers_of_cifar10_fast():
     records = [json.loads(path.read_text()) for path in (DOCS / "results").glob("cifar10_fast-*.json")]
     accuracies = [100 * record["test/acc"] for record in records]
     minutes = round(median(record["train_seconds"] for record in records) / 60)
@@ -98,7 +98,7 @@ def test_cifar10_fast_is_told_as_its_records_have_it():
 
 
 @pytest.mark.parametrize("name", ["cifar10_fast_24_epochs", "cifar10_fast_long"])
-def test_a_longer_run_is_told_as_its_record_has_it(name):
+def test_readme_and_header_have_the_numbers_of_a_longer_run(name):
     record = json.loads((DOCS / f"{name}.json").read_text())
     assert (record["status"], record["git_clean"], record["limits"]) == ("done", True, {})
     assert (record["epochs"], record["processes"], record["threads"], record["data"]["train"]) == (24, 4, 1, 50_000)
@@ -112,7 +112,7 @@ def test_a_longer_run_is_told_as_its_record_has_it(name):
     assert f"Cost: {minutes}" in header or name != "cifar10_fast_long"
 
 
-def test_the_ablations_page_and_header_have_its_records_numbers():
+def test_page_header_and_readme_have_the_numbers_of_the_ablation():
     accuracies: dict[str, list[float]] = defaultdict(list)
     for row in json.loads((DOCS / "cifar10_fast_ablation.json").read_text())["rows"]:
         assert (row["n"], row["epochs"], row["limited"]) == (1, 2, False)
@@ -120,11 +120,11 @@ def test_the_ablations_page_and_header_have_its_records_numbers():
         accuracies[row["choices.ablation"]].append(100 * row["val/acc"])
     assert set(map(len, accuracies.values())) == {3}
     page = (DOCS / "cifar10_fast_ablation.md").read_text()
-    told = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.*) \| (.*) \| (.*) \|$", page, re.MULTILINE)
-    assert [part for part, *_ in told] == sorted(accuracies, key=lambda part: -mean(accuracies[part]))
+    table = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.*) \| (.*) \| (.*) \|$", page, re.MULTILINE)
+    assert [part for part, *_ in table] == sorted(accuracies, key=lambda part: -mean(accuracies[part]))
     parts = {path.stem for path in (REPOSITORY / "conf" / "experiment" / "without").glob("*.yaml")}
-    assert {*accuracies} == parts - {"nothing"} | {"none"}  # as the part was called when the records were made
-    for part, accuracy, difference, p in told:
+    assert {*accuracies} == parts - {"nothing"} | {"none"}  # the part's name when the records were made
+    for part, accuracy, difference, p in table:
         assert accuracy == f"{mean(accuracies[part]):.2f} ± {stdev(accuracies[part]):.2f}"
         if part != "none":
             differences = [a - b for a, b in zip(accuracies[part], accuracies["none"], strict=True)]
@@ -132,7 +132,7 @@ def test_the_ablations_page_and_header_have_its_records_numbers():
             assert p == f"{p_value(differences):.2g}"
             assert (p_value(differences) < 0.05) is (part == "muon")
             assert abs(mean(differences)) < stdev(accuracies["none"]) or part == "muon"
-    shown = {part: accuracy for part, accuracy, *_ in told}
+    shown = {part: accuracy for part, accuracy, *_ in table}
     header = (REPOSITORY / "conf" / "experiment" / "cifar10_fast_ablation.yaml").read_text()
     assert f"Expected: {shown['none']} % of the validation images with every part, {shown['muon']} with SGD" in header
     lost = mean(accuracies["none"]) - mean(accuracies["muon"])
@@ -140,7 +140,7 @@ def test_the_ablations_page_and_header_have_its_records_numbers():
     assert f"with SGD in place of Muon {lost:.2f} points less" in readme
 
 
-def test_resnet18_at_equal_time_and_the_published_recipes_time_are_those_of_the_records():
+def test_the_readme_has_the_numbers_of_resnet18_at_equal_time_and_the_time_of_the_published_recipe():
     records = json.loads((DOCS / "resnet18_equal_time.json").read_text())
     assert [(record["seed"], record["git_clean"]) for record in records] == [(0, True), (1, True)]
     overrides = records[0]["overrides"]
@@ -157,13 +157,13 @@ def test_resnet18_at_equal_time_and_the_published_recipes_time_are_those_of_the_
     assert f"9.9 epochs in a plain script would take {times:.1f} times as long" in readme
 
 
-def test_the_precisions_are_told_as_their_records_have_them():
+def test_the_header_of_sweep_precision_has_the_numbers_of_its_records():
     header = " ".join((REPOSITORY / "conf" / "experiment" / "sweep_precision.yaml").read_text().split())
     for record in json.loads((DOCS / "precision.json").read_text()).values():
         single, half = record["rows"]
         assert (single["trainer.precision"], half["trainer.precision"]) == ("32-true", "bf16-mixed")
         assert single["seeds"] == half["seeds"] == "0 1 2"
         assert abs(single["val/acc"] - half["val/acc"]) <= max(single["val/acc_std"], half["val/acc_std"])
-        told = " and ".join(f"{100 * row['val/acc']:.2f} ± {100 * row['val/acc_std']:.2f}" for row in (single, half))
-        assert told in header
+        cells = (f"{100 * row['val/acc']:.2f} ± {100 * row['val/acc_std']:.2f}" for row in (single, half))
+        assert " and ".join(cells) in header
         compose("train", record["command"].split()[3:])

@@ -1,4 +1,4 @@
-"""The README: its commands are ones that work, its numbers and names those of records and code."""
+"""The README's commands work, and its numbers and names are those of the records and the code."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def overrides_of(command: str) -> tuple[str, list[str]]:
     return words[1].removeprefix("src/").removesuffix(".py"), words[2:]
 
 
-def test_every_command_is_of_a_known_form():
+def test_every_command_calls_make_or_python():
     assert len(COMMANDS) > 8
     for command in COMMANDS:
         assert command.startswith(("make ", "python src/")), command
@@ -118,26 +118,26 @@ def test_make_help_lists_every_target():
 @pytest.mark.parametrize(
     "group", ["model", "data", "augment", "loss", "optimizer", "scheduler", "callbacks", "trainer", "logger", "search"]
 )
-def test_the_tables_of_choices_are_those_of_the_configuration(group):
+def test_the_tables_of_choices_match_the_configuration(group):
     (row,) = re.findall(rf"^\| `{group}=` \| (.*) \|$", README, re.MULTILINE)
     named = set(re.findall(r"`([a-z0-9_]+)`", row))
     assert named == {path.stem for path in (CONF / group).glob("*.yaml")}
 
 
 def first_column(key: str) -> list[str]:
-    """The names in the README's table whose heading is `key=`."""
+    """The names in the first column of the README's table whose header is `key=`."""
     (table,) = re.findall(rf"^\| `{key}=` \|.*\n\| ---.*\n((?:\|.*\n)+)", README, re.MULTILINE)
     return re.findall(r"^\| `([a-z0-9_]+)`", table, re.MULTILINE)
 
 
-def test_the_tables_of_methods_experiments_and_benchmarks_are_those_of_the_code():
+def test_the_tables_of_methods_experiments_and_benchmarks_match_the_code():
     assert tuple(first_column("conv")) == get_args(Convolution)
     assert tuple(first_column("lab")) == EXPERIMENTS
     assert tuple(first_column("bench")) == get_args(Bench)
 
 
 def results_table() -> str:
-    """The table of results, from the records in docs/results."""
+    """The table of results, generated from the records in docs/results."""
     runs = defaultdict(list)
     for record in RESULTS:
         assert record["status"] == "done"
@@ -163,7 +163,7 @@ def results_table() -> str:
 
 
 def speed_table() -> str:
-    """The table of speeds, from what the benchmarks wrote, in docs/speed."""
+    """The table of speeds, generated from the benchmark results in docs/speed."""
     found = {path.stem: json.loads(path.read_text()) for path in (REPOSITORY / "docs" / "speed").glob("*.json")}
     assert found
     assert {record["device"].partition(",")[0] for record in found.values()} == {"Intel(R) Xeon(R) Processor @ 2.50GHz"}
@@ -173,7 +173,7 @@ def speed_table() -> str:
         rows = {row[key]: row[column] for row in found[file]["tables"][table]}
         return [rows[name] for name in names]
 
-    steps, batches = "training steps", "augmented, normalised batches"  # as the records spell it
+    steps, batches = "training steps", "augmented, normalised batches"  # the records' spelling
     compared = [
         (
             "the network of cifar10_fast, images/s", "plain script",
@@ -208,7 +208,7 @@ def speed_table() -> str:
     return "\n".join(lines)
 
 
-def test_the_speeds_are_those_of_the_records():
+def test_the_speeds_match_the_records():
     assert speed_table() in README
     record = json.loads((REPOSITORY / "docs" / "speed" / "train-resnet18-cifar10.json").read_text())
     (fraction,) = re.findall(r"All convolutions together reach (\d+) %", " ".join(record["notes"]))
@@ -217,12 +217,12 @@ def test_the_speeds_are_those_of_the_records():
     )
 
 
-def test_the_results_are_those_of_the_records():
+def test_the_results_match_the_records():
     assert RESULTS
     assert results_table() in README
 
 
-def test_the_transcript_is_the_records():
+def test_the_transcript_matches_its_record():
     (record,) = [r for r in RESULTS if r["name"] == "lenet5-digits" and r["seed"] == 0]
     (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
     assert f"test accuracy        {100 * record['test/acc']:.2f} %" in shown

@@ -1,4 +1,4 @@
-"""What a `_target_` may name: nothing that the configuration's groups do not hold is ever called."""
+"""A `_target_` may name only what its configuration group allows; nothing else is ever called."""
 
 import re
 
@@ -25,7 +25,7 @@ def test_a_target_of_another_group_is_refused():
         make(OmegaConf.create({"_target_": "cnnlab.models.lenet5"}), "loss")
 
 
-def test_a_target_within_an_argument_is_refused(tmp_path):
+def test_a_nested_target_is_refused(tmp_path):
     inner = {"_target_": "pathlib.Path.touch", "self": str(tmp_path / "ran")}
     with pytest.raises(UserError, match="loss must not hold another _target_"):
         make(OmegaConf.create({"_target_": "cnnlab.training.losses.Focal", "gamma": inner}), "loss")
@@ -33,7 +33,7 @@ def test_a_target_within_an_argument_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("script", ["analyze", "train", "eval"])
-def test_no_command_calls_what_a_command_line_names(script, command, tmp_path):
+def test_no_command_calls_an_arbitrary_target_from_the_command_line(script, command, tmp_path):
     ran = tmp_path / "ran"
     arguments = ["optimizer._target_=pydoc.pipepager", "+optimizer.text=x", f"+optimizer.cmd='touch {ran}'"]
     done = command(f"src/{script}.py", *arguments)
@@ -53,7 +53,7 @@ def test_no_command_calls_what_a_command_line_names(script, command, tmp_path):
     ],
     ids=["model", "loss", "optimizer", "unknown argument"],
 )
-def test_an_error_of_a_library_is_reported_with_the_key_that_fixes_it(group, node, message):
+def test_an_error_of_a_library_is_reported_with_its_configuration_key(group, node, message):
     arguments = [[torch.nn.Parameter(torch.zeros(1))]] if group == "optimizer" else []
     with pytest.raises(UserError, match=f"^{re.escape(message)}"):
         make(OmegaConf.create(node), group, *arguments)

@@ -1,4 +1,4 @@
-"""Hydra's launchers: where a sweep's jobs run changes nothing of what they learn."""
+"""Hydra's launchers: a sweep's jobs learn the same wherever they run."""
 
 import json
 import os
@@ -24,7 +24,7 @@ RAY = ("hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2")
 
 
 @pytest.mark.slow
-def test_every_launcher_trains_the_same(command, tmp_path):
+def test_every_launcher_gives_the_same_results(command, tmp_path):
     launchers: dict[str, tuple[str, ...]] = {
         "basic": (),
         "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
@@ -46,7 +46,7 @@ def test_every_launcher_trains_the_same(command, tmp_path):
 
 
 def owner_of(lock: Path) -> int | None:
-    """The process that has the file open."""
+    """The id of the process that has the file open."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if any(link.readlink() == lock for link in (process / "fd").iterdir()):
@@ -56,7 +56,7 @@ def owner_of(lock: Path) -> int | None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("retries", [0, 3])
-def test_a_killed_worker_of_ray_costs_its_job_alone_or_is_retried(retries, tmp_path, data_root):
+def test_a_killed_ray_worker_loses_only_its_job_or_is_retried(retries, tmp_path, data_root):
     pytest.importorskip("ray")
     sweep = (
         "-m",
@@ -66,7 +66,7 @@ def test_a_killed_worker_of_ray_costs_its_job_alone_or_is_retried(retries, tmp_p
         *RAY,
         f"hydra.launcher.ray.remote.max_retries={retries}",
     )
-    # Where memory is short Ray kills workers of its own accord, which would be others than the one that is meant.
+    # When memory is low, Ray kills workers on its own. This test must kill only the one that it chooses.
     variables = os.environ | {"CNNLAB_DATA": str(data_root), "RAY_memory_monitor_refresh_ms": "0"}
     with (tmp_path / "out").open("w+") as out:
         process = subprocess.Popen(
@@ -74,10 +74,10 @@ def test_a_killed_worker_of_ray_costs_its_job_alone_or_is_retried(retries, tmp_p
             cwd=REPOSITORY, env=variables, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
         deadline = time.monotonic() + 200
-        while not (begun := list((tmp_path / "logs").glob("*/*/checkpoints/last.ckpt"))):
+        while not (checkpoints := list((tmp_path / "logs").glob("*/*/checkpoints/last.ckpt"))):
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        worker = owner_of(begun[0].parents[1] / ".lock")
+        worker = owner_of(checkpoints[0].parents[1] / ".lock")
         assert worker is not None
         os.kill(worker, signal.SIGKILL)
         assert process.wait(timeout=200) == (0 if retries else 1)
@@ -89,7 +89,7 @@ def test_a_killed_worker_of_ray_costs_its_job_alone_or_is_retried(retries, tmp_p
 
 
 @pytest.mark.parametrize("launcher", ["submitit_slurm", "submitit_local"])
-def test_the_launchers_of_submitit_compose(launcher):
+def test_the_submitit_launchers_compose(launcher):
     pytest.importorskip("submitit")
     arguments = [f"hydra/launcher={launcher}", "hydra.launcher.timeout_min=240", "hydra.launcher.cpus_per_task=4"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -100,8 +100,8 @@ def test_the_launchers_of_submitit_compose(launcher):
 
 
 @pytest.mark.slow
-def test_parallel_jobs_share_the_processors(command, tmp_path):
-    """A network that would take them all alone."""
+def test_parallel_jobs_share_the_cpus(command, tmp_path):
+    """The network is large enough to use all CPUs if it runs alone."""
     cores = len(os.sched_getaffinity(0))
     launchers = {"joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")}
     if find_spec("ray"):

@@ -1,4 +1,4 @@
-"""The command line: help and mistakes at once, each mistake in one clear message."""
+"""The command line: help and errors appear immediately, and each mistake gives one clear message."""
 
 import os
 import resource
@@ -44,14 +44,14 @@ def light(*arguments: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=" ".join,
 )
-def test_help_and_mistakes_import_nothing_heavy(arguments):
+def test_help_and_errors_import_nothing_heavy(arguments):
     done = light(*arguments)
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("model=nonsense",)], ids=" ".join)
-def test_help_and_mistakes_do_not_pay_for_heavy_imports(arguments):
-    """About a second of the processor's time, more where others share its caches; Lightning alone takes five."""
+def test_help_and_errors_take_little_cpu_time(arguments):
+    """About one second of CPU time, or more if other processes share its caches; Lightning alone takes five."""
     seconds = []
     for _ in range(2):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -61,7 +61,7 @@ def test_help_and_mistakes_do_not_pay_for_heavy_imports(arguments):
     assert min(seconds) < 2.5
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+def test_closing_the_output_pipe_early_is_no_error(tmp_path):
     for i in range(800):  # more text than a pipe holds
         write_run(tmp_path, f"run{i}")
     command = [sys.executable, "src/report.py", f"log_dir={tmp_path}", "group_by=run", "plot=false"]
@@ -114,27 +114,27 @@ def test_every_command_has_help(command):
     assert done.stdout.startswith("Choices, as in ")
 
 
-def test_a_missing_argument_is_named():
+def test_a_missing_argument_is_reported():
     done = subprocess.run([sys.executable, "src/eval.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "error: checkpoint must be given: checkpoint=VALUE\n"
 
 
-def test_a_missing_choice_is_told_with_what_there_is():
+def test_a_missing_choice_is_reported_with_the_available_ones():
     done = subprocess.run([sys.executable, "src/tune.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     choices = "adamw, architecture, augmentation, sgd"
     assert done.stderr == f"error: search must be given: search=CHOICE, one of: {choices}\n"
 
 
-def test_a_sweep_goes_on_after_a_mistake_and_ends_with_status_1():
+def test_a_sweep_continues_after_a_mistake_and_ends_with_status_1():
     done = light("-m", "data.batch_size=0,-1")
     assert done.returncode == 1
     assert [line[-2:].strip() for line in done.stderr.splitlines()] == ["0", "-1"]
 
 
-def test_an_experiment_brings_its_own_sweep():
-    """The mistake shows which job it is, and costs no training: plain18 has no shortcuts, resnet18 has the B ones."""
+def test_an_experiment_defines_its_own_sweep():
+    """An invalid seed shows which job ran without training it: plain18 has no shortcuts, resnet18 has type B."""
     done = light("-m", "experiment=residual_mnist", "seed=${model.shortcut}")
     assert [line.rpartition("got ")[2] for line in done.stderr.splitlines()] == ["'B'", "'none'"]
     alone = light("experiment=residual_mnist", "seed=${model.shortcut}")
@@ -143,7 +143,7 @@ def test_an_experiment_brings_its_own_sweep():
     assert "note" not in light("experiment=residual_mnist", "model=plain18", "seed=-1").stdout
 
 
-def test_hydras_own_variable_shows_the_traceback():
+def test_hydra_full_error_shows_the_traceback():
     done = subprocess.run(
         [sys.executable, "src/train.py", "seed=-1"],
         cwd=REPOSITORY, env=os.environ | {"HYDRA_FULL_ERROR": "1"}, capture_output=True, text=True, check=False,

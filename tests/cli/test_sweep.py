@@ -1,4 +1,4 @@
-"""Sweeps: every job has its row, none is lost, and what is done is not done again."""
+"""Sweeps: every job has a row in the table, and completed jobs are not run again."""
 
 import json
 import os
@@ -13,23 +13,23 @@ import pytest
 
 from cnnlab.cli.sweep import Job, Sweep, table_of
 from tests.conftest import REPOSITORY
-from tests.runs.test_signals import LONG, Going
+from tests.runs.test_signals import LONG, TrainingProcess
 
 QUICK = ("-m", "trainer=smoke", "logger=none", "data.batch_size=20")
 
 
 def table_in(text: str) -> list[list[str]]:
-    """The words of each row of the last table that was printed."""
+    """The words of each row of the last printed table."""
     lines = text.splitlines()
     last = max(i for i, line in enumerate(lines) if line.split()[:3] == ["job", "arguments", "status"])
-    return [line.split() for line in lines[last + 2 : lines.index("", last)]]  # after the heading and its rule
+    return [line.split() for line in lines[last + 2 : lines.index("", last)]]  # below the header and its rule
 
 
 def records(logs) -> dict[int, dict]:
     return {r["seed"]: r for r in (json.loads(path.read_text()) for path in logs.glob("*/*/result.json"))}
 
 
-def test_a_failed_job_is_a_row_and_the_others_go_on(command, tmp_path):
+def test_a_failed_job_has_a_row_and_the_others_run(command, tmp_path):
     done = command("src/train.py", *QUICK, "seed=0,-1,2")
     assert done.returncode == 1
     rows = table_in(done.stdout)
@@ -42,7 +42,7 @@ def test_a_failed_job_is_a_row_and_the_others_go_on(command, tmp_path):
 
 
 @pytest.mark.slow
-def test_on_failure_stop_begins_no_other_job(command):
+def test_on_failure_stop_starts_no_further_job(command):
     done = command("src/train.py", *QUICK, "seed=0,-1,2", "on_failure=stop")
     assert done.returncode == 1
     assert [row[2] for row in table_in(done.stdout)] == ["done", "failed", "skipped"]
@@ -65,7 +65,7 @@ main("train")
 
 
 @pytest.mark.slow
-def test_a_job_whose_process_was_ended_from_outside_is_interrupted_and_stops_no_other(command):
+def test_a_job_killed_from_outside_is_interrupted_and_the_others_run(command):
     done = command("-c", LOST_AT_SEED_1, *QUICK, "seed=0,1,2", "on_failure=stop")
     assert done.returncode == 1
     rows = [" ".join(row) for row in table_in(done.stdout)]
@@ -73,7 +73,7 @@ def test_a_job_whose_process_was_ended_from_outside_is_interrupted_and_stops_no_
 
 
 @pytest.mark.slow
-def test_the_same_sweep_again_trains_nothing_and_two_workers_find_the_same_runs(command, tmp_path):
+def test_repeating_a_sweep_trains_nothing_and_parallel_workers_find_the_same_runs(command, tmp_path):
     first = command("src/train.py", *QUICK, "seed=0,1", "trainer.threads=1")
     assert first.returncode == 0, first.stderr
     before = records(tmp_path / "logs")
@@ -86,10 +86,10 @@ def test_the_same_sweep_again_trains_nothing_and_two_workers_find_the_same_runs(
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_goes_on_with_the_jobs_that_are_left(command, tmp_path, data_root):
+def test_a_killed_sweep_resumes_with_the_remaining_jobs(command, tmp_path, data_root):
     arguments = (*QUICK, "trainer.threads=1", f"seed={','.join(map(str, range(12)))}")
-    whole = command("src/train.py", *arguments)
-    assert whole.returncode == 0, whole.stderr
+    uninterrupted = command("src/train.py", *arguments)
+    assert uninterrupted.returncode == 0, uninterrupted.stderr
     killed = tmp_path / "killed"
     process = subprocess.Popen(
         [sys.executable, "src/train.py", *arguments, f"log_dir={killed}"],
@@ -99,17 +99,17 @@ def test_a_killed_sweep_goes_on_with_the_jobs_that_are_left(command, tmp_path, d
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    had = [seed for seed, record in records(killed).items() if record["status"] == "done"]
-    assert 4 <= len(had) < 12
+    completed = [seed for seed, record in records(killed).items() if record["status"] == "done"]
+    assert 4 <= len(completed) < 12
     resumed = command("src/train.py", *arguments, f"log_dir={killed}", logs=False)
     assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stdout.count("this run is already complete") == len(had)
+    assert resumed.stdout.count("this run is already complete") == len(completed)
     results = [{s: (r["val/loss"], r["test/acc"]) for s, r in records(p).items()} for p in (tmp_path / "logs", killed)]
     assert results[0] == results[1]
     assert len(results[0]) == 12
 
 
-def test_a_job_whose_process_is_gone_is_lost_and_the_progress_counts_all(tmp_path):
+def test_a_job_whose_process_died_is_lost_and_the_progress_counts_all_jobs(tmp_path):
     sweep = Sweep(tmp_path)
     sweep.begin(total=4)
     sweep.write(Job(0, "seed=0", status="done", accuracies=(0.5, 0.25), seconds=90.0))
@@ -125,7 +125,7 @@ def test_a_job_whose_process_is_gone_is_lost_and_the_progress_counts_all(tmp_pat
     assert not sweep.jobs()
 
 
-def test_the_table_leaves_out_what_all_jobs_share():
+def test_the_table_omits_arguments_that_all_jobs_share():
     jobs = [Job(i, f"model=mlp seed={i}", status="done") for i in range(2)]
     assert "model=mlp" not in table_of(jobs)
     assert "model=mlp" in table_of(jobs[:1])
@@ -146,7 +146,7 @@ runpy.run_path("src/train.py", run_name="__main__")
 
 
 @pytest.mark.slow
-def test_what_diverges_raises_or_is_wrong_is_a_clear_row_and_retry_runs_only_that(command, tmp_path):
+def test_jobs_that_diverge_raise_or_are_invalid_have_a_clear_row_and_only_they_are_retried(command, tmp_path):
     jobs = (
         "model=mlp",
         "optimizer.lr=0.002,1e30",
@@ -164,7 +164,7 @@ def test_what_diverges_raises_or_is_wrong_is_a_clear_row_and_retry_runs_only_tha
     assert rows[1:3] == [f"1 optimizer.lr=0.002 seed=2 {fire}", f"2 optimizer.lr=0.002 seed=-1 {mistake}"]
     assert rows[3].startswith("3 optimizer.lr=1e+30 seed=0 failed the training loss is no longer finite in epoch 1")
     assert rows[4:] == [f"4 optimizer.lr=1e+30 seed=2 {fire}", f"5 optimizer.lr=1e+30 seed=-1 {mistake}"]
-    assert done.stderr.count("Traceback") == 2  # of what was not foreseen
+    assert done.stderr.count("Traceback") == 2  # only for the unexpected errors
 
     (finished,) = [path for path in (tmp_path / "logs").glob("*/*/result.json") if '"done"' in path.read_text()]
     written = (finished.parent / "checkpoints" / "last.ckpt").stat().st_mtime_ns
@@ -182,7 +182,7 @@ def test_what_diverges_raises_or_is_wrong_is_a_clear_row_and_retry_runs_only_tha
         (("seed=0,1", "hydra/launcher=nonsense"), "error: unknown choice hydra/launcher=nonsense; joblib, ray, "),
     ],
 )
-def test_a_choice_that_is_not_there_is_told_before_the_first_job(arguments, error, command, tmp_path):
+def test_an_unknown_choice_is_reported_before_the_first_job(arguments, error, command, tmp_path):
     done = command("src/train.py", "-m", *arguments)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -194,10 +194,10 @@ def test_a_choice_that_is_not_there_is_told_before_the_first_job(arguments, erro
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
-def test_a_sweep_that_is_ended_has_its_table_and_goes_on(number, status, launcher, command, tmp_path, data_root):
+def test_an_interrupted_sweep_prints_its_table_and_resumes(number, status, launcher, command, tmp_path, data_root):
     parallel = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2") if launcher == "joblib" else ()
     sweep = ("-m", *LONG, "seed=0,1,2", *parallel)
-    ended, out, err = Going(tmp_path / "logs", data_root, *sweep).end(number)
+    ended, out, err = TrainingProcess(tmp_path / "logs", data_root, *sweep).end(number)
     assert ended == status
     assert "Traceback" not in err
     rows = table_in(out)
@@ -210,8 +210,8 @@ def test_a_sweep_that_is_ended_has_its_table_and_goes_on(number, status, launche
 
 
 @pytest.mark.slow
-def test_jobs_that_share_a_process_do_not_pay_for_the_imports_again(command):
-    """Of the processor's time, which others' work does not lengthen; the imports alone are most of a tiny job."""
+def test_jobs_in_one_process_import_only_once(command):
+    """Measured in CPU time, which other load hardly changes. The imports are most of the cost of a tiny job."""
 
     def cost(*commands: tuple[str, ...]) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

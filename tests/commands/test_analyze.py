@@ -1,4 +1,4 @@
-"""`analyze`: one network, several, trained ones, and the errors that it reports."""
+"""`analyze`: one network, several networks, trained networks, and invalid arguments."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def checkpoint(tmp_path_factory, data_root):
 
 @pytest.fixture
 def shown(tmp_path, data_root, capsys):
-    """What `analyze` prints."""
+    """Runs `analyze` with overrides and returns what it prints."""
 
     def run(*overrides: str) -> str:
         cfg = compose("analyze", [f"log_dir={tmp_path}", f"data.root={data_root}", *overrides])
@@ -52,14 +52,14 @@ def test_the_networks_own_input_and_classes_are_printed(shown):
     assert "receptive field       435 pixels at conv5_x.1" in text
 
 
-def test_a_datasets_image_size_is_used_without_reading_the_data(shown, tmp_path):
+def test_the_form_of_a_dataset_is_used_without_reading_it(shown, tmp_path):
     text = shown("model=resnet18", "data=cifar10", f"data.root={tmp_path / 'absent'}")
     assert "3 x 32 x 32, 10 classes (of cifar10)" in text
     assert "11,173,962" in text
     assert not (tmp_path / "absent").exists()
 
 
-def test_values_on_the_command_line_take_precedence(shown):
+def test_single_values_take_precedence(shown):
     assert "1 x 32 x 32, 7 classes (as given)" in shown("in_channels=1", "image_size=32", "num_classes=7")
     text = shown("model=cnn", "data=cifar10", "image_size=64")
     assert "3 x 64 x 64, 10 classes (of cifar10, but image_size as given)" in text
@@ -71,7 +71,7 @@ def test_memory_is_reported_for_the_batch_precision_and_optimizer(shown):
     assert "with batch 2, bf16-mixed, SGD:" in text
 
 
-def test_the_measured_field_is_reported(shown):
+def test_the_measured_receptive_field_is_reported(shown):
     assert "16 pixels at s4, and the same measured from gradients" in shown("measure=true")
 
 
@@ -108,12 +108,12 @@ def test_the_worked_examples_are_shown(shown):
     assert "120,422,400" in text
 
 
-def test_the_explanation_of_alexnet_equals_the_committed_page(shown):
+def test_the_explanation_of_alexnet_is_the_committed_page(shown):
     assert shown("model=alexnet_2012", "explain=true") == (REPOSITORY / "docs" / "alexnet.md").read_text()
 
 
 @pytest.mark.parametrize("model", EXPLANATIONS)
-def test_an_explanation_describes_existing_layers_and_contains_no_numbers(model):
+def test_explanations_name_existing_layers_and_contain_no_numbers(model):
     names = {row.name for row in subject(model).trace.rows}
     for layer, why in EXPLANATIONS[model].why.items():
         assert layer in names
@@ -129,7 +129,7 @@ def test_a_trained_network_has_statistics_of_weights_and_activations(shown, chec
     first = content["rows"][0]
     assert first["weight_std"] == pytest.approx(weights.std(correction=0).item(), rel=1e-5)
     assert first["std"] > 0
-    assert content["rows"][6] | {"mean": None} == content["rows"][6]  # flatten changes nothing, and has none
+    assert content["rows"][6] | {"mean": None} == content["rows"][6]  # flatten has no statistics of its own
 
 
 def test_a_trained_networks_logits_are_drawn_over_an_image(shown, checkpoint, tmp_path):
@@ -235,7 +235,7 @@ def test_the_command_runs(command):
     assert refused.stderr.startswith("error: unknown choice model=nonsense; model is one of: ")
 
 
-def test_a_network_is_shown_without_importing_lightning():
+def test_analyze_does_not_import_lightning():
     script = (
         "import sys; sys.argv = ['analyze', 'model=vgg16']; sys.path.insert(0, 'src')\n"
         "from cnnlab.cli.main import main\n"

@@ -1,4 +1,4 @@
-"""Evaluating, and reading checkpoints that anyone may have made."""
+"""Evaluation, and reading checkpoints from untrusted sources."""
 
 import json
 import pickle
@@ -29,7 +29,7 @@ def configure(checkpoint: Path, data_root: Path, *overrides: str):
     return compose("eval", [f"checkpoint={checkpoint}", f"data.root={data_root}", *overrides])
 
 
-def test_evaluation_repeats_the_records_numbers_and_draws_them(run, data_root, capsys):
+def test_evaluation_reproduces_and_plots_the_numbers_of_the_record(run, data_root, capsys):
     record, checkpoint = run
     evaluation = evaluate(configure(checkpoint, data_root))
     out = capsys.readouterr().out
@@ -46,14 +46,14 @@ def test_evaluation_repeats_the_records_numbers_and_draws_them(run, data_root, c
     assert list(written["by_class"]) == list("0123456789")
 
 
-def test_the_validation_split_is_the_runs_own(run, data_root, tmp_path):
+def test_the_validation_split_is_that_of_the_run(run, data_root, tmp_path):
     record, checkpoint = run
     evaluation = evaluate(configure(checkpoint, data_root, "split=val", f"output={tmp_path}"))
     assert evaluation.accuracy == pytest.approx(record["val/acc"])
     assert (tmp_path / "confusion_val.png").exists()
 
 
-def test_views_are_the_runs_own_unless_others_are_asked_for(run, data_root, tmp_path, capsys, monkeypatch):
+def test_the_views_are_those_of_the_run_unless_tta_is_given(run, data_root, tmp_path, capsys, monkeypatch):
     record, checkpoint = run
     assert record["tta"] == "none"
     views = []
@@ -71,7 +71,7 @@ def test_views_are_the_runs_own_unless_others_are_asked_for(run, data_root, tmp_
         evaluate(configure(checkpoint, data_root, "tta=flip_shift"))
 
 
-def test_scores_of_a_worked_example():
+def test_the_metrics_of_a_worked_example():
     logits = torch.tensor(
         [[3.0, 1, 0, 0, 0, 0, 0], [3, 1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 9], [9, 5, 4, 3, 2, 1, 0]]
     )
@@ -87,19 +87,19 @@ def test_an_unknown_split_is_refused(run, data_root):
         evaluate(configure(run[1], data_root, "split=all"))
 
 
-def test_where_the_result_cannot_be_written_it_is_printed_all_the_same(run, data_root, tmp_path, capsys):
+def test_the_result_is_printed_even_if_it_cannot_be_written(run, data_root, tmp_path, capsys):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"output=.*file cannot be written: "):
         evaluate(configure(run[1], data_root, f"output={tmp_path / 'file'}"))
     assert f"accuracy        {100 * run[0]['test/acc']:.2f} %" in capsys.readouterr().out
 
 
-def test_a_missing_checkpoint_is_named(tmp_path):
+def test_a_missing_checkpoint_is_reported(tmp_path):
     with pytest.raises(UserError, match=f"checkpoint must be a file, and there is none at {tmp_path}/no.ckpt"):
         read_checkpoint(tmp_path / "no.ckpt")
 
 
-def test_a_truncated_checkpoint_is_named(run, tmp_path):
+def test_a_truncated_checkpoint_is_reported(run, tmp_path):
     path = tmp_path / "half.ckpt"
     content = run[1].read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -135,13 +135,13 @@ def test_a_bare_pickle_and_a_foreign_archive_are_refused(tmp_path):
         read_checkpoint(archive)
 
 
-def test_another_programs_checkpoint_is_told(tmp_path):
+def test_a_checkpoint_of_another_program_is_refused(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(UserError, match=r"was not written by cnnlab"):
         read_checkpoint(tmp_path / "other.ckpt")
 
 
-def test_a_card_of_another_format_is_told(run, tmp_path):
+def test_a_card_of_another_format_is_refused(run, tmp_path):
     content = torch.load(run[1], weights_only=True)
     content["cnnlab"]["format"] = 99
     torch.save(content, tmp_path / "future.ckpt")
@@ -149,14 +149,14 @@ def test_a_card_of_another_format_is_told(run, tmp_path):
         read_checkpoint(tmp_path / "future.ckpt")
 
 
-def test_another_networks_weights_are_refused(run):
+def test_weights_of_another_network_are_refused(run):
     checkpoint = read_checkpoint(run[1])
     checkpoint["cnnlab"]["network"] = {"name": "cnn", "arguments": {"in_channels": 1, "image_size": 28}}
     with pytest.raises(UserError, match="the checkpoint's weights do not fit its network cnn"):
         trained_network(checkpoint)
 
 
-def test_a_network_that_is_none_of_ours_is_not_built(run):
+def test_a_network_outside_of_cnnlab_is_not_built(run):
     checkpoint = read_checkpoint(run[1])
     checkpoint["cnnlab"]["network"] = {"name": "os.system", "arguments": {}}
     with pytest.raises(UserError, match=r"the checkpoint's network must be one of .* got 'os.system'"):

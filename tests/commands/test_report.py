@@ -1,4 +1,4 @@
-"""`python src/report.py`: the table, its forms, its picture, and how long it takes."""
+"""`python src/report.py`: the table, its formats, its figure, and its run time."""
 
 import csv
 import io
@@ -42,43 +42,43 @@ def logs(tmp_path):
     return folder
 
 
-def told(capsys, logs, *options):
+def printed(capsys, logs, *options):
     report(compose("report", [f"log_dir={logs}", *options]))
     return capsys.readouterr()
 
 
-def test_the_table_of_groups_their_pairs_and_their_picture(capsys, logs):
-    out, err = told(capsys, logs)
-    picture = logs / "report" / "curves.png"
-    assert out == f"{TABLE}\nfigure: {picture}\n"
+def test_the_table_of_groups_their_pairs_and_the_figure(capsys, logs):
+    out, err = printed(capsys, logs)
+    figure = logs / "report" / "curves.png"
+    assert out == f"{TABLE}\nfigure: {figure}\n"
     assert err == ""
-    with Image.open(picture) as drawn:
-        assert drawn.width > drawn.height > 300
+    with Image.open(figure) as image:
+        assert image.width > image.height > 300
 
 
-def test_runs_that_were_not_tested_are_compared_by_validation(capsys, tmp_path):
+def test_untested_runs_are_compared_by_validation_accuracy(capsys, tmp_path):
     for seed in range(2):
         for name, model, value in (("a", LENET5, 0.9), ("b", MLP, 0.8)):
             folder = write_run(tmp_path, f"{name}{seed}", seed, {"val/acc": value + 0.01 * seed}, model=model)
             record = json.loads((folder / "result.json").read_text())
-            kept = {key: value for key, value in record.items() if not key.startswith("test/")}
-            (folder / "result.json").write_text(json.dumps(kept))
-    out, _ = told(capsys, tmp_path)
+            untested = {key: value for key, value in record.items() if not key.startswith("test/")}
+            (folder / "result.json").write_text(json.dumps(untested))
+    out, _ = printed(capsys, tmp_path)
     assert "validation accuracy on shared seeds" in out
     assert "lenet5  mlp         2  +10.00 ± 0.00" in out
     assert "test" not in out.splitlines()[0]
 
 
 def test_markdown_csv_and_json_go_to_a_file(capsys, logs, tmp_path):
-    out, _ = told(capsys, logs, "format=markdown", "plot=false")
+    out, _ = printed(capsys, logs, "format=markdown", "plot=false")
     lines = [line for line in out.splitlines() if line.startswith("| lenet5 ")]
     assert lines[0].split(" | ")[6] == "91.00 ± 1.41"
     options = (f"output={tmp_path}/t.csv", "plot=false")
-    out, _ = told(capsys, logs, "format=csv", *options)
+    out, _ = printed(capsys, logs, "format=csv", *options)
     assert out == f"written: {tmp_path}/t.csv\nwritten: {tmp_path}/t_pairs.csv\n"
     rows = list(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text())))
     assert [(row["model"], row["n"], row["seeds"]) for row in rows] == [("lenet5", "2", "0 1"), ("mlp", "2", "0 1")]
-    out, err = told(capsys, logs, "format=json")
+    out, err = printed(capsys, logs, "format=json")
     content = json.loads(out)
     assert err.startswith("figure: ")
     assert content["rows"][0]["test/acc"] == pytest.approx(0.91)
@@ -87,7 +87,7 @@ def test_markdown_csv_and_json_go_to_a_file(capsys, logs, tmp_path):
 
 
 def test_a_row_for_each_run(capsys, logs):
-    out, _ = told(capsys, logs, "group_by=[run,status,seed]", "sort=-test/acc", "plot=false")
+    out, _ = printed(capsys, logs, "group_by=[run,status,seed]", "sort=-test/acc", "plot=false")
     cells = [line.split()[:3] for line in out.splitlines()[2:7]]
     expected = [
         ("a1", "done", "1"),
@@ -100,19 +100,19 @@ def test_a_row_for_each_run(capsys, logs):
     assert "first" not in out
 
 
-def test_nothing_to_show_is_said(capsys, logs, tmp_path):
+def test_an_empty_selection_is_reported(capsys, logs, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert told(capsys, tmp_path / "empty")[0] == f"no runs in {tmp_path / 'empty'} yet\n"
-    assert told(capsys, logs, "where=model=vgg16")[0] == "none of 5 runs fits where=model=vgg16\n"
-    out, _ = told(capsys, logs, "where=status=running")
+    assert printed(capsys, tmp_path / "empty")[0] == f"no runs in {tmp_path / 'empty'} yet\n"
+    assert printed(capsys, logs, "where=model=vgg16")[0] == "none of 5 runs fits where=model=vgg16\n"
+    out, _ = printed(capsys, logs, "where=status=running")
     assert "1 running" in out
     assert "figure" not in out
 
 
-def test_a_run_without_epochs_is_named_and_the_others_are_drawn(capsys, logs):
+def test_a_run_without_epochs_is_reported_and_the_others_are_drawn(capsys, logs):
     folder = logs / "lenet5-mnist"
     (folder / "a0" / "metrics.csv").unlink()
-    out, _ = told(capsys, logs)
+    out, _ = printed(capsys, logs)
     assert f"not drawn: {folder / 'a0'}: metrics.csv cannot be read" in out
     assert "figure: " in out
 
@@ -121,12 +121,12 @@ def test_many_groups_are_neither_drawn_nor_compared(capsys, tmp_path):
     for index in range(9):
         for seed in range(2):
             write_run(tmp_path, f"{index}{seed}", seed, optimizer={"lr": 0.1 * index})
-    out, _ = told(capsys, tmp_path)
+    out, _ = printed(capsys, tmp_path)
     assert len(out.splitlines()) == 2 + 9 + 4
     assert out.endswith("\nup to 8 groups are drawn and compared in pairs, got 9: select some with where=\n")
 
 
-def test_the_command_is_light_and_takes_signs_without_a_second_pair_of_quotes(command, logs):
+def test_the_command_imports_nothing_heavy_and_accepts_comparisons_without_nested_quotes(command, logs):
     done = command("src/report.py", "where=model=lenet5 test/acc>0.9", "plot=false")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[2].split()[:3] == ["lenet5", "mnist", "1"]
@@ -148,15 +148,15 @@ def test_thousands_of_records_are_read_in_seconds(command, tmp_path, count):
             tmp_path / "logs", str(index), seed, acc(0.9 + 0.001 * seed), model=model, optimizer={"lr": rest / 100}
         )
     (tmp_path / "logs" / "lenet5-mnist" / "7" / "result.json").write_text('{"sta')
-    began = time.monotonic()
+    start = time.monotonic()
     done = command("src/report.py")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - start < 10
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2 + count // 5 + 5
     assert "lenet5-mnist/7/result.json: result.json is damaged" in done.stdout
 
 
-def test_a_model_is_called_as_it_was_chosen(tmp_path, capsys):
+def test_a_model_has_the_name_of_its_choice(tmp_path, capsys):
     for i, choice in enumerate(("resnet20", "plain20")):
         write_run(tmp_path, f"run{i}", record={"choices": {"model": choice}})
     report(compose("report", [f"log_dir={tmp_path}", "plot=false"]))

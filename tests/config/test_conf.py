@@ -1,4 +1,4 @@
-"""Every choice of conf/ composes, builds and runs."""
+"""Every choice in conf/ composes, builds and runs."""
 
 import re
 
@@ -22,17 +22,17 @@ DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
 OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 GROUPS = ("augment", "loss", "scheduler", "callbacks", "logger", "trainer")
 CHOICES = {group: sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in GROUPS}
-CHOICES["trainer"].remove("ddp")  # its processes would not see the small datasets; tests/runs/test_team.py runs it
+CHOICES["trainer"].remove("ddp")  # its processes do not see the small datasets; tests/runs/test_launch.py runs several
 if not torch.cuda.is_available():
     CHOICES["trainer"].remove("gpu")
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-RECORD = ["Command", "Expected", "Cost"]  # the rest of an experiment's header
-QUICK = {"cnn", "lenet5", "mlp"}  # the others take long on a processor
+RECORD = ["Command", "Expected", "Cost"]  # in an experiment's header, after its paper or question
+QUICK = {"cnn", "lenet5", "mlp"}  # the others are slow on a CPU
 TIMED = [model if model in QUICK else pytest.param(model, marks=pytest.mark.slow) for model in MODELS]
 
 
 def two_steps(cfg) -> L.Trainer:
-    """Two steps of training, with the gradients on the way."""
+    """Train for two steps, to a finite loss."""
     data = build_datamodule(cfg)
     model = build_classifier(cfg, data)
     trainer = L.Trainer(
@@ -75,14 +75,14 @@ def test_the_full_product_takes_two_steps(model, optimizer, data, small_datasets
     two_steps(compose("train", [*arguments, "data.batch_size=8", "data.limit=16"]))
 
 
-def together() -> list[list[str]]:
-    """As few runs as have every choice of every group: the i-th of each, over again where a group has no more."""
+def combined_choices() -> list[list[str]]:
+    """The fewest runs that cover all choices: run i takes choice i of each group, modulo the length of the group."""
     runs = max(map(len, CHOICES.values()))
     return [[f"{group}={choices[i % len(choices)]}" for group, choices in CHOICES.items()] for i in range(runs)]
 
 
-@pytest.mark.parametrize("choices", together(), ids=" ".join)
-def test_every_other_choice_makes_a_whole_run(choices, small_datasets, tmp_path):
+@pytest.mark.parametrize("choices", combined_choices(), ids=" ".join)
+def test_every_other_choice_completes_a_run(choices, small_datasets, tmp_path):
     places = [f"data.root={small_datasets}", f"log_dir={tmp_path}"]
     small = ["data.batch_size=8", "data.limit=20", "trainer.max_epochs=1", "model=lenet5", "data=cifar10"]
     cfg = compose("train", [*choices, *places, *small])
@@ -92,7 +92,7 @@ def test_every_other_choice_makes_a_whole_run(choices, small_datasets, tmp_path)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_composes_builds_adds_no_key_and_says_what_it_is(experiment, small_datasets):
+def test_every_experiment_composes_builds_adds_no_key_and_has_a_complete_header(experiment, small_datasets):
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
     words = re.findall(r"^# (\w+): ", text, re.MULTILINE)
     assert words in (["Paper", *RECORD], ["Question", *RECORD])
@@ -107,10 +107,10 @@ def test_every_experiment_composes_builds_adds_no_key_and_says_what_it_is(experi
 
 
 def chosen(text: str) -> dict[str, str]:
-    """The groups that an experiment overrides, and those of the one that it refines."""
+    """The choices of groups in an experiment, and in the experiment that it extends."""
     own = dict(re.findall(r"override /(\w+): (\w+)", text))
-    refined = re.search(r"^defaults:\n  - (\w+)$", text, re.MULTILINE)
-    return (chosen((CONF / "experiment" / f"{refined[1]}.yaml").read_text()) if refined else {}) | own
+    extended = re.search(r"^defaults:\n  - (\w+)$", text, re.MULTILINE)
+    return (chosen((CONF / "experiment" / f"{extended[1]}.yaml").read_text()) if extended else {}) | own
 
 
 def keys(node, prefix="") -> set[str]:
@@ -135,7 +135,7 @@ def test_the_fast_recipe_without_a_part_differs_adds_no_key_and_builds(part, sma
     build_classifier(cfg, build_datamodule(cfg))
 
 
-def test_the_ablation_leaves_out_each_part_once():
+def test_the_ablation_removes_each_part_once():
     text = (CONF / "experiment" / "cifar10_fast_ablation.yaml").read_text()
     swept = re.search(r"experiment/without: ([\w,]+)", text)
     assert swept
@@ -143,7 +143,7 @@ def test_the_ablation_leaves_out_each_part_once():
 
 
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
-def test_a_choice_is_one_small_file(path):
+def test_every_choice_is_a_small_file(path):
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     assert len(lines) <= {CONF: 55, CONF / "experiment": 20}.get(path.parent, 14)
     yaml.safe_load(path.read_text())
@@ -159,7 +159,7 @@ def test_every_model_names_an_exported_network():
     assert targets <= {f"cnnlab.models.{name}" for name in models.__all__}
 
 
-def test_the_defaults_are_those_of_the_documentation():
+def test_the_defaults_match_the_documentation():
     resnet = compose("train", ["model=resnet18", "data=cifar10"])
     assert resnet.trainer.max_epochs == 15
     assert list(resnet.augment) == ["crop", "flip"]
@@ -167,7 +167,7 @@ def test_the_defaults_are_those_of_the_documentation():
     assert compose("train", ["model=lenet5", "data=mnist"]).trainer.max_epochs == 10
 
 
-def test_the_command_line_wins_over_a_models_and_a_datas_own_choice():
+def test_the_command_line_takes_precedence_over_the_defaults_of_model_and_data():
     cfg = compose("train", ["model=resnet18", "data=cifar10", "optimizer=adam", "augment=none", "optimizer.lr=3"])
     assert cfg.optimizer["_target_"] == "torch.optim.Adam"
     assert cfg.optimizer["lr"] == 3
@@ -175,7 +175,7 @@ def test_the_command_line_wins_over_a_models_and_a_datas_own_choice():
 
 
 @pytest.mark.parametrize("choice", ["trainer.gradient_clip_val=1", "callbacks=gradient_norms"])
-def test_what_needs_gradients_without_float16s_scale_is_refused_beside_a_fused_step(choice):
+def test_options_that_need_unscaled_gradients_are_refused_with_a_fused_optimizer_in_float16(choice):
     overrides = ["trainer.precision=16-mixed", choice]
     with pytest.raises(UserError, match=r"optimizer.fused must be false for .*=16-mixed, got true"):
         compose("train", overrides)
@@ -195,6 +195,6 @@ def test_no_two_choices_of_a_group_have_the_same_content():
 
 
 @pytest.mark.parametrize("override", ["+trainer.max_epoch=3", "+data.foo=1", "+callbacks.foo=1", "+logger.csv=1"])
-def test_an_added_key_that_nothing_reads_is_refused(override):
+def test_an_unknown_added_key_is_refused(override):
     with pytest.raises(UserError, match=r"unknown key \w+\.\w+; \w+ has: "):
         compose("train", [override])

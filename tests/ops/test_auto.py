@@ -1,4 +1,4 @@
-"""conv=auto: the rule, and that what it mixes is still the same convolution."""
+"""conv=auto: its rule, and that the mix of methods still computes the same convolution."""
 
 import pytest
 import torch
@@ -15,13 +15,13 @@ PASSES = ("forward", "input_gradient", "weight_gradient")
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The passes that our methods compute, as they come."""
+    """The passes that our methods compute, in order."""
     seen: list[str] = []
     for method in (im2col, winograd):
         for name in (*PASSES, "both_gradients"):
             if hasattr(method, name):
-                own, said = getattr(method, name), f"{method.__name__.rpartition('.')[2]} {name}"
-                monkeypatch.setattr(method, name, lambda *a, own=own, said=said: (seen.append(said), own(*a))[1])
+                original, label = getattr(method, name), f"{method.__name__.rpartition('.')[2]} {name}"
+                monkeypatch.setattr(method, name, lambda *a, f=original, label=label: (seen.append(label), f(*a))[1])
     return seen
 
 
@@ -33,7 +33,7 @@ def gradients_of(function, *inputs):
 
 
 def compare(images, channels, size, dtype, calls, **arguments):
-    """Result and gradients beside torch's in float32; the passes that were ours."""
+    """Compare result and gradients with PyTorch's in float32; returns the passes that our methods computed."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(images, channels, size, size, generator=generator).to(dtype)
     weight = (torch.randn(channels, channels, 3, 3, generator=generator) / (3 * channels**0.5)).to(dtype)
@@ -41,30 +41,30 @@ def compare(images, channels, size, dtype, calls, **arguments):
     ours = gradients_of(lambda x, w: ops.conv2d(x, w, padding=1, method="auto", **arguments), x, weight)
     seen = {call for call in calls if call.partition(" ")[2] in PASSES}
     theirs = gradients_of(lambda x, w: F.conv2d(x, w, padding=1, **arguments), x.float(), weight.float())
-    for own, expected in zip(ours, theirs, strict=True):
-        assert own.dtype == dtype
+    for result, expected in zip(ours, theirs, strict=True):
+        assert result.dtype == dtype
         scale = expected.abs().max()
-        assert (own.float() - expected).abs().max() / scale < (1e-5 if dtype == torch.float32 else 0.02)
+        assert (result.float() - expected).abs().max() / scale < (1e-5 if dtype == torch.float32 else 0.02)
     return seen
 
 
 @pytest.mark.parametrize(
     ("images", "size"), [(64, 2), (16, 4), (8, 7), (4, 9)]
-)  # tiles of 2, of 4, four in a map, and cut
-def test_many_channels_in_float32_are_winograds(images, size, calls):
+)  # one tile of 2, one tile of 4, four tiles in one patch, nine patches
+def test_winograd_computes_many_channels_in_float32(images, size, calls):
     assert {f"winograd {name}" for name in PASSES} <= compare(images, 256, size, torch.float32, calls)
 
 
 @pytest.mark.parametrize("size", [4, 7])
-def test_what_follows_gets_whole_channels_last_maps(size):
-    """Of a part of a larger result a batch norm took ten times as long."""
+def test_the_result_is_contiguous_in_channels_last(size):
+    """Batch norm took ten times as long on a slice of a larger tensor."""
     x = torch.randn(16, 256, size, size).contiguous(memory_format=torch.channels_last)
     y = ops.conv2d(x, torch.randn(256, 256, 3, 3), padding=1, method="auto")
     assert y.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize(("dtype", "fraction"), [(torch.float32, 3e-6), (torch.bfloat16, 8e-3)])
-def test_winograds_rounding_is_small(dtype, fraction):
+def test_the_rounding_error_of_winograd_is_small(dtype, fraction):
     generator = torch.Generator().manual_seed(0)
     x, weight = (torch.randn(size, generator=generator).to(dtype) for size in ((32, 256, 8, 8), (256, 256, 3, 3)))
     exact = F.conv2d(x.double(), weight.double(), padding=1)
@@ -72,9 +72,9 @@ def test_winograds_rounding_is_small(dtype, fraction):
     assert error.std() < fraction * exact.std()
 
 
-@pytest.mark.parametrize("size", [6, 9])  # transformed whole, and in tiles
-def test_what_the_adjoint_cuts_off_stays_away(size):
-    """With padding 3 the gradient's outermost pixels belong to no pixel of the input."""
+@pytest.mark.parametrize("size", [6, 9])  # transformed as one patch, and in several
+def test_the_input_gradient_ignores_outputs_that_see_only_padding(size):
+    """With padding 3 no pixel of the input contributes to the outermost pixels of the output."""
     gradient = torch.zeros(1, 1, size + 4, size + 4)
     gradient[..., -1] = torch.inf
     weight = torch.randn(1, 1, 3, 3)
@@ -85,36 +85,36 @@ def test_what_the_adjoint_cuts_off_stays_away(size):
     ("images", "channels", "arguments"),
     [(16, 32, {}), (1, 256, {}), (16, 256, {"stride": 2}), (16, 256, {"dilation": 2})],
 )
-def test_few_channels_few_pixels_strides_and_dilation_are_pytorchs(images, channels, arguments, calls):
+def test_pytorch_computes_few_channels_few_pixels_strides_and_dilation(images, channels, arguments, calls):
     assert not compare(images, channels, 4, torch.float32, calls, **arguments)
 
 
-def test_float64_is_pytorchs(calls):
+def test_pytorch_computes_float64(calls):
     assert not compare(16, 256, 4, torch.float64, calls)
 
 
-def test_in_bfloat16_small_maps_are_im2cols_and_larger_ones_only_in_the_weights_gradient(calls, monkeypatch):
+def test_im2col_computes_small_maps_in_bfloat16_and_the_weight_gradient_of_larger_ones(calls, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert compare(16, 256, 4, torch.bfloat16, calls) == {f"im2col {name}" for name in PASSES}
     assert compare(4, 256, 8, torch.bfloat16, calls) == {"im2col weight_gradient"}
     assert not compare(1, 256, 16, torch.bfloat16, calls)
 
 
-def test_without_units_for_bfloat16_the_rule_is_float32s(calls, monkeypatch):
+def test_without_bfloat16_units_the_rule_is_that_of_float32(calls, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     for images, size in ((16, 4), (4, 8), (1, 16)):
         assert {f"winograd {name}" for name in PASSES} <= compare(images, 256, size, torch.bfloat16, calls)
 
 
 @pytest.mark.parametrize("padding", [1, "same", (0, 2)])
-def test_what_is_pytorchs_is_padded_by_pytorch(padding, calls):
+def test_pytorch_pads_the_convolutions_that_it_computes(padding, calls):
     x, weight = torch.randn(2, 8, 6, 7), torch.randn(8, 8, 3, 3)
     expected = F.conv2d(x, weight, padding=padding)
     assert torch.equal(ops.conv2d(x, weight, padding=padding, method="auto"), expected)
     assert not calls
 
 
-def test_layers_that_the_rule_never_takes_stay_as_they_are():
+def test_layers_that_the_rule_never_selects_are_unchanged():
     net = models.resnet18(num_classes=10, image_size=32)
     counts = swap_convolutions(net, "auto")
     assert counts == {"torch": 14, "auto": 6}

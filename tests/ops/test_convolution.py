@@ -1,4 +1,4 @@
-"""Every method of convolution is torch's convolution: values, gradients, shapes, errors."""
+"""Every convolution method matches PyTorch: values, gradients, shapes and errors."""
 
 from itertools import product
 
@@ -22,7 +22,7 @@ GROUPS = (1, 2, 4)
 
 
 def tensors(size=(17, 11), kernel=(3, 2), groups=1, channels=4, out_channels=8, images=2):
-    """Input, kernels and bias in float64 that want gradients; the numbers follow from the shapes."""
+    """Input, kernels and bias in float64 with requires_grad; their values depend only on the shapes."""
     generator = torch.Generator().manual_seed(0)
     shapes = ((images, channels, *size), (out_channels, channels // groups, *kernel), (out_channels,))
     return [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_() for shape in shapes]
@@ -32,27 +32,27 @@ def supported(method, kernel, stride, dilation):
     return METHODS[method].supports(kernel, make_layout(kernel, stride, 0, dilation, 1))
 
 
-def ours_of(method, tensors, wanted, arguments):
-    """Our result, of which only the tensor numbered `wanted` wants a gradient."""
+def ours_of(method, tensors, index, arguments):
+    """Our result if only the tensor at `index` requires a gradient."""
     return ops.conv2d(
-        *(tensor if i == wanted else tensor.detach() for i, tensor in enumerate(tensors)), method=method, **arguments
+        *(tensor if i == index else tensor.detach() for i, tensor in enumerate(tensors)), method=method, **arguments
     )
 
 
 def same_as_torch(method, x, weight, bias, **arguments):
-    """Values and the three gradients."""
+    """Assert that the values and the three gradients match PyTorch's."""
     ours, theirs = ops.conv2d(x, weight, bias, method=method, **arguments), F.conv2d(x, weight, bias, **arguments)
     torch.testing.assert_close(ours, theirs, **CLOSE)
     direction = torch.randn(theirs.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    wanted = [tensor for tensor in (x, weight, bias) if tensor is not None]
-    references = torch.autograd.grad(theirs, wanted, direction)
-    together = torch.autograd.grad(ours, wanted, direction, retain_graph=True)
-    alone = [torch.autograd.grad(ours_of(method, wanted, i, arguments), wanted[i], direction)[0] for i in (0, 1)]
-    for mine, reference in zip((*together, *alone), (*references, *references[:2]), strict=True):
+    inputs = [tensor for tensor in (x, weight, bias) if tensor is not None]
+    references = torch.autograd.grad(theirs, inputs, direction)
+    together = torch.autograd.grad(ours, inputs, direction, retain_graph=True)
+    separate = [torch.autograd.grad(ours_of(method, inputs, i, arguments), inputs[i], direction)[0] for i in (0, 1)]
+    for mine, reference in zip((*together, *separate), (*references, *references[:2]), strict=True):
         torch.testing.assert_close(mine, reference, **CLOSE)
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")  # torch's own copy
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")  # torch pads a copy
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("groups", GROUPS)
 def test_every_method_matches_torch(method, groups):
@@ -100,7 +100,7 @@ def test_any_shapes_match_torch_or_raise(method, height, width, kernel, stride, 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_input_stays_and_an_empty_batch_an_image_alone_and_no_bias_work(method):
+def test_the_input_is_unchanged_and_an_empty_batch_a_single_image_and_no_bias_work(method):
     x, weight, bias = (tensor.detach() for tensor in tensors((5, 4), (3, 3)))
     before = x.clone(), weight.clone()
     ops.conv2d(x, weight, bias, padding=1, method=method)
@@ -112,13 +112,13 @@ def test_the_input_stays_and_an_empty_batch_an_image_alone_and_no_bias_work(meth
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_both_memory_formats_give_the_same(method, layout):
+def test_both_memory_formats_give_the_same_result(method, layout):
     x, weight, bias = tensors((6, 5), (3, 3), channels=2, out_channels=2)
     same_as_torch(method, x.detach().to(memory_format=layout).requires_grad_(), weight, bias, padding=1)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_autocast_computes_in_bfloat16_and_hands_back_float32(method):
+def test_autocast_computes_in_bfloat16_and_returns_float32_gradients(method):
     x, weight, bias = (tensor.detach().float().requires_grad_() for tensor in tensors((5, 4), (3, 3), images=1))
     with torch.autocast("cpu", torch.bfloat16):
         y = ops.conv2d(x, weight, bias, padding=1, method=method)
@@ -130,7 +130,7 @@ def test_autocast_computes_in_bfloat16_and_hands_back_float32(method):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("adjoint", [False, True])
-def test_a_backward_pass_within_autocast_computes_in_its_tensors_types(method, adjoint):
+def test_a_backward_pass_under_autocast_keeps_the_types_of_its_tensors(method, adjoint):
     x, weight = (tensor.detach().float().requires_grad_() for tensor in tensors((5, 4), (3, 3), channels=8)[:2])
     convolve = ops.conv_transpose2d if adjoint else ops.conv2d
     loss = convolve(x, weight, padding=1, method=method).square().sum()
@@ -141,7 +141,7 @@ def test_a_backward_pass_within_autocast_computes_in_its_tensors_types(method, a
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_without_units_for_bfloat16_it_is_multiplied_in_float32_and_rounded_once(method, monkeypatch):
+def test_without_bfloat16_units_products_are_computed_in_float32_and_rounded_once(method, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     rounded = [tensor.detach().bfloat16() for tensor in tensors((5, 4), (3, 3))[:2]]
     x, weight = (tensor.clone().requires_grad_() for tensor in rounded)
@@ -180,12 +180,12 @@ def test_the_true_convolution_commutes_and_the_cross_correlation_does_not():
     torch.testing.assert_close(crossed[0], ops.flip_kernel(crossed[1]), **CLOSE)
 
 
-def test_the_true_convolution_is_the_product_of_polynomials():
+def test_the_true_convolution_multiplies_polynomials():
     x, weight = torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[0.0, 1.0, 0.5]]])
     assert ops.true_conv1d(x, weight, padding="full").flatten().tolist() == [0.0, 1.0, 2.5, 4.0, 1.5]
 
 
-def test_full_same_and_valid_are_the_three_sizes():
+def test_full_same_and_valid_padding_give_the_expected_sizes():
     x, weight = torch.ones(1, 1, 7, 6), torch.ones(1, 1, 3, 4)
     shapes = {padding: tuple(ops.conv2d(x, weight, padding=padding).shape[2:]) for padding in ("full", "same", "valid")}
     assert shapes == {"full": (9, 9), "same": (7, 6), "valid": (5, 3)}
@@ -221,7 +221,7 @@ def test_the_transposed_convolution_matches_torch(method, stride, padding, extra
         torch.testing.assert_close(mine, reference, **CLOSE)
 
 
-def test_the_transposed_convolution_is_the_adjoint():
+def test_the_transposed_convolution_is_the_adjoint_of_the_convolution():
     x, weight, _ = tensors((9, 7), (3, 3))
     forward = ops.conv2d(x, weight, stride=2, padding=1)
     y = torch.randn(forward.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -230,7 +230,7 @@ def test_the_transposed_convolution_is_the_adjoint():
     torch.testing.assert_close((forward * y).sum(), (x * back).sum(), **CLOSE)
 
 
-def test_im2col_and_col2im_are_torchs_unfold_and_fold():
+def test_im2col_and_col2im_match_unfold_and_fold_of_torch():
     x, _, _ = tensors((7, 6), (3, 2))
     layout = Layout((2, 1), ((1, 1), (0, 0)), (1, 2))
     columns = im2col.im2col(x.detach(), (3, 2), layout)

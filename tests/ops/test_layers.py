@@ -1,4 +1,4 @@
-"""Normalization, activations, fully connected layer, dropout and loss are torch's; so are the modules made of them."""
+"""Normalization, activations, linear layers, dropout and losses match PyTorch, and so do their modules."""
 
 import math
 
@@ -28,7 +28,7 @@ def same(ours, theirs, *inputs):
 
 
 @pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh"])
-def test_an_activation_is_torchs_and_does_not_overflow(name):
+def test_activations_match_torch_and_do_not_overflow(name):
     x = draw(5, 7)
     same(getattr(ops, name)(x), getattr(torch, name)(x), x)
     edge = torch.tensor([0.0, 1e-8, -1e-8], dtype=torch.float64, requires_grad=True)
@@ -40,7 +40,7 @@ def test_an_activation_is_torchs_and_does_not_overflow(name):
     assert gradient.isfinite().all()
 
 
-def test_softmax_and_cross_entropy_are_torchs_and_do_not_overflow():
+def test_softmax_and_cross_entropy_match_torch_and_do_not_overflow():
     x, labels = draw(6, 5), torch.tensor([0, 1, 2, 3, 4, 0])
     same(ops.softmax(x, 1), F.softmax(x, 1), x)
     same(ops.log_softmax(x, 1), F.log_softmax(x, 1), x)
@@ -49,7 +49,7 @@ def test_softmax_and_cross_entropy_are_torchs_and_do_not_overflow():
     assert ops.cross_entropy(far, torch.tensor([2])) == 2e4
 
 
-def test_a_fully_connected_layer_is_torchs_and_says_what_clashes():
+def test_linear_matches_torch_and_reports_mismatched_features():
     x, weight, bias = draw(3, 7), draw(4, 7), draw(4)
     same(ops.linear(x, weight, bias), F.linear(x, weight, bias), x, weight, bias)
     with pytest.raises(ValueError, match="x must have 6 features for this weight, got 7"):
@@ -58,7 +58,7 @@ def test_a_fully_connected_layer_is_torchs_and_says_what_clashes():
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("shape", [(4, 3), (4, 3, 5), (4, 3, 5, 7)])
-def test_batch_norm_is_torchs_with_its_running_statistics(shape, training):
+def test_batch_norm_matches_torch_with_its_running_statistics(shape, training):
     x, weight, bias = draw(*shape), draw(3), draw(3)
     ours, theirs = ([torch.ones(3, dtype=torch.float64), torch.full((3,), 2.0, dtype=torch.float64)] for _ in "ab")
     same(
@@ -85,12 +85,12 @@ def test_mismatched_shapes_raise():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 20])
-def test_local_response_norm_is_torchs(size):
+def test_local_response_norm_matches_torch(size):
     x = draw(2, 7, 5, 4)
     same(ops.local_response_norm(x, size, 0.3, 0.6, 2.0), F.local_response_norm(x, size, 0.3, 0.6, 2.0), x)
 
 
-def test_dropout_keeps_the_expectation_in_training_and_everything_in_testing():
+def test_dropout_preserves_the_mean_in_training_and_the_input_in_evaluation():
     x = torch.ones(200, 500)
     y = ops.dropout(x, 0.4, generator=torch.Generator().manual_seed(0))
     assert y.unique().tolist() == [0.0, pytest.approx(1 / 0.6)]

@@ -1,4 +1,4 @@
-"""Pooling is torch's pooling, by both methods, for any function."""
+"""Pooling matches PyTorch by both methods, and works with any function."""
 
 from itertools import product
 
@@ -19,7 +19,7 @@ def image(size=(17, 11), images=2):
 
 
 def same(ours, theirs, x):
-    """Values and gradient."""
+    """Assert that the values and the gradient match."""
     torch.testing.assert_close(ours, theirs, **CLOSE)
     direction = torch.randn(theirs.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     (mine,) = torch.autograd.grad(ours, x, direction, retain_graph=True)
@@ -49,7 +49,7 @@ def test_average_pooling_matches_torch(kernel_size, stride, padding, ceil_mode, 
     same(ops.avg_pool2d(x, *arguments), F.avg_pool2d(x, *arguments), x)
 
 
-def test_l2_and_global_average_pooling_are_torchs():
+def test_l2_and_global_average_pooling_match_torch():
     x = image()
     same(ops.l2_pool2d(x, 3, 2), F.lp_pool2d(x, 2, 3, 2), x)
     same(ops.global_avg_pool2d(x), F.adaptive_avg_pool2d(x, 1), x)
@@ -79,20 +79,20 @@ def test_gradients_match_finite_differences(pool):
     assert torch.autograd.gradcheck(lambda x: pool(x, 2, 1), (x,))
 
 
-def test_a_window_of_zeros_hands_back_no_gradient_from_l2_pooling():
+def test_l2_pooling_has_a_zero_gradient_for_a_window_of_zeros():
     x = torch.zeros(1, 1, 4, 4, requires_grad=True)
     ops.l2_pool2d(x, 2).sum().backward()
     assert not x.grad.any()
 
 
-def test_a_function_of_ones_own_pools():
+def test_a_custom_function_can_pool():
     x = torch.tensor([[[1.0, 2.0, 5.0, 4.0], [3.0, 9.0, 0.0, 1.0]]])
     middle = ops.pool2d(x, lambda windows: windows.median(-1).values, 2)
     assert middle.tolist() == [[[2.0, 1.0]]]
     assert torch.equal(middle, ops.pool2d(x, lambda windows: windows.median(-1).values, 2, method="loop"))
 
 
-def test_an_image_alone_an_empty_batch_and_nan_are_as_in_torch():
+def test_a_single_image_an_empty_batch_and_nan_match_torch():
     x = image().detach()
     torch.testing.assert_close(ops.max_pool2d(x[0], 3, 2, 1), F.max_pool2d(x[0], 3, 2, 1))
     torch.testing.assert_close(ops.avg_pool2d(x[0], 3, 2, 1), F.avg_pool2d(x[0], 3, 2, 1))

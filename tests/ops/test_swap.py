@@ -1,4 +1,4 @@
-"""Every method computes the same logits and training curve for any network, and preserves its state dict."""
+"""Any network computes and learns the same with every method, and its state dict does not change."""
 
 import copy
 import warnings
@@ -33,7 +33,7 @@ def learning_curve(net, images, labels):
 
 
 def curves(build, method, images=4):
-    """The training curves of one network, from the same weights, with PyTorch and with `method`."""
+    """The learning curves of the same network from the same weights, with PyTorch and with `method`."""
     torch.manual_seed(0)
     net = build().double()
     channels, size = next(net.parameters()).shape[1], net.image_size
@@ -87,7 +87,7 @@ def test_any_network_has_the_same_logits(model):
     assert torch.equal(net(x), before)
 
 
-def test_layers_that_a_method_does_not_support_use_im2col_and_are_counted():
+def test_unsupported_layers_use_im2col_and_are_counted():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 5), nn.Conv2d(2, 2, 3, stride=2), nn.Conv2d(2, 2, 3))
     assert swap_convolutions(net, "winograd") == {"winograd": 2, "im2col": 2}
     assert [layer.method for layer in net] == ["winograd", "im2col", "im2col", "winograd"]
@@ -98,20 +98,20 @@ def test_a_traced_network_has_one_convolution_per_layer():
     net = models.lenet5()
     swap_convolutions(net, "loop")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.jit is deprecated, and TensorBoard's graph is made with it
+        warnings.simplefilter("ignore")  # torch.jit is deprecated, but TensorBoard's graph needs it
         traced = torch.jit.trace(net, torch.zeros(1, 1, 28, 28))
     assert str(traced.inlined_graph).count("aten::_convolution") == 2
 
 
 @pytest.mark.parametrize("method", ["auto", "im2col"])
-def test_a_swapped_network_has_the_same_macs(method):
+def test_a_swapped_network_has_the_same_number_of_macs(method):
     net = models.resnet18(num_classes=10, image_size=32)
     before = count_macs(net, 3, 32)
     swap_convolutions(net, method)
     assert count_macs(net, 3, 32) == before
 
 
-def test_poolings_can_be_swapped_too():
+def test_poolings_are_swapped_too():
     net = models.googlenet(num_classes=10, image_size=32, batch_norm=True).double().eval()
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     before = net(x)

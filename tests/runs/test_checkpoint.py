@@ -1,4 +1,4 @@
-"""Checkpoints and records that a fault has changed are noticed."""
+"""Damaged checkpoints and records are detected."""
 
 import random
 import shutil
@@ -43,7 +43,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(folder, tmp_path):
     refused = 0
     for i in range(FLIPS):
         shutil.copyfile(last, damaged)
-        # Half of them in the directory at the end of the archive, which the other half would seldom meet.
+        # Half of the flips are in the directory at the end of the archive, which a random position seldom hits.
         position = numbers.randrange(size) if i % 2 else size - 1 - numbers.randrange(4000)
         flipped(damaged, position, numbers.randrange(8))
         try:
@@ -53,10 +53,10 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(folder, tmp_path):
     assert refused > FLIPS / 2
 
 
-def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_the_best(configure, folder, capsys):
+def test_a_run_whose_last_checkpoint_is_damaged_resumes_from_the_best(configure, folder, capsys):
     last = folder / "checkpoints" / "last.ckpt"
     flipped(last, last.stat().st_size // 2, 3)
-    assert train(configure(*QUICK, "retry=true"))["status"] == "done"  # it is not read where the run is done
+    assert train(configure(*QUICK, "retry=true"))["status"] == "done"  # a complete run does not read it
     (folder / "result.json").unlink()
     assert train(configure(*QUICK))["status"] == "done"
     shown = capsys.readouterr().out
@@ -64,7 +64,7 @@ def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_the_best(configure,
     assert "resuming from the best epoch" in shown
 
 
-def test_a_damaged_record_is_not_taken_for_one(folder):
+def test_a_damaged_record_is_not_read(folder):
     run = RunFolder(folder)
     record = run.read()
     assert "checksum" not in record

@@ -1,4 +1,4 @@
-"""Runs that end early, are refused, or meet a machine with something missing."""
+"""Runs that fail or are refused, and machines that lack something."""
 
 import fcntl
 import json
@@ -48,8 +48,8 @@ def test_a_diverged_run_keeps_its_last_good_checkpoint_and_is_retried_only_on_re
     ],
     ids=["machine", "user", "system"],
 )
-def test_an_error_of_the_machine_interrupts_a_run_and_does_not_fail_it(error, raised, configure, monkeypatch, tmp_path):
-    """The same command goes on once the machine is right again; only what diverged would do so again."""
+def test_a_machine_error_interrupts_a_run_instead_of_failing_it(error, raised, configure, monkeypatch, tmp_path):
+    """The same command resumes once the machine is fixed. Only a run that diverged would fail again."""
     cfg = configure(*QUICK)
     step = ImageClassifier.training_step
 
@@ -69,7 +69,7 @@ def test_an_error_of_the_machine_interrupts_a_run_and_does_not_fail_it(error, ra
     assert train(cfg)["status"] == "done"
 
 
-def test_a_failing_figure_costs_no_record(configure, monkeypatch, capsys):
+def test_a_failing_figure_does_not_lose_the_record(configure, monkeypatch, capsys):
     def fails(*_):
         raise ValueError("no font")
 
@@ -99,8 +99,8 @@ def test_a_kill_during_fresh_leaves_no_complete_run(configure, monkeypatch):
     assert (folder / "checkpoints" / "last.ckpt").exists()
 
 
-def test_cluster_variables_change_nothing(configure, monkeypatch, tmp_path):
-    """Lightning would want four processes, and begin from the checkpoint of another run."""
+def test_slurm_variables_change_nothing(configure, monkeypatch, tmp_path):
+    """Left to itself, Lightning would expect four processes and start from the checkpoint of another run."""
     other = configure(*QUICK, "seed=1")
     other_last = folder_of(other, train(other)) / "checkpoints" / "last.ckpt"
     plain = configure(*QUICK)
@@ -126,7 +126,7 @@ def test_a_second_process_is_refused_while_the_first_trains(configure):
     assert (folder / "checkpoints" / "last.ckpt").exists()
 
 
-def test_a_file_system_without_locks_brings_a_warning(configure, monkeypatch, capsys):
+def test_a_file_system_without_locks_causes_a_warning(configure, monkeypatch, capsys):
     def unsupported(self, *_, **__):
         raise NotImplementedError("FileSystem does not appear to support flock")
 
@@ -149,7 +149,7 @@ def test_a_missing_gpu_is_reported_before_data_is_read(configure, tmp_path):
         train(configure("trainer=gpu", "data=cifar10", f"data.root={tmp_path / 'nowhere'}"))
 
 
-def test_missing_data_leaves_nothing_behind(configure, tmp_path):
+def test_missing_data_is_reported_and_leaves_nothing_behind(configure, tmp_path):
     with pytest.raises(UserError, match="cifar10 was not found whole"):
         train(configure("data=cifar10", f"data.root={tmp_path / 'nowhere'}"))
     with pytest.raises(UserError, match="mnist was not found whole"):
@@ -193,10 +193,10 @@ def test_a_fraction_of_batches_that_rounds_to_none_is_reported(argument, batches
     assert not list(tmp_path.iterdir())
 
 
-def test_other_images_are_another_run(configure, tmp_path):
+def test_other_images_make_another_run(configure, tmp_path):
     folders = []
     for i in (0, 1):
-        root = tmp_path / f"pictures{i}"
+        root = tmp_path / f"images{i}"
         write_tree(root, ["dark", "light"], per_class=20, size=(24, 20), mode="RGB", seed=i)
         arguments = ("data=image_folder", f"data.root={root}", "data.batch_size=8", "data.image_size=20")
         cfg = configure(*QUICK, *arguments)

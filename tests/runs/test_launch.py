@@ -1,6 +1,6 @@
-"""Several processes for one run: what one learns, two learn; and they end together, whoever is killed.
+"""One run in several processes: two learn the same as one, and if any of them is killed, all end.
 
-They are processors' here, over gloo.
+The processes run on the CPU and communicate through gloo.
 """
 
 import csv
@@ -31,7 +31,7 @@ NUMBERS = ("train/loss", "train/acc", "val/loss", "val/acc", "lr")
 
 
 def run(overrides, **environment: str) -> tuple[dict, Path]:
-    """The record and the folder of the command."""
+    """Run the command; returns its record and its run folder."""
     done = subprocess.run(
         [sys.executable, "src/train.py", *overrides],
         cwd=REPOSITORY, env=os.environ | environment, capture_output=True, text=True, timeout=300, check=False,
@@ -62,7 +62,7 @@ def curves(folder: Path) -> list[list[float]]:
         ["scheduler=plateau", "scheduler.patience=0", "callbacks=averaging"],
     ],
 )
-def test_two_processes_learn_what_one_does(choices, arguments):
+def test_two_processes_learn_the_same_as_one(choices, arguments):
     one = train(compose("train", arguments(*choices, "name=one")))
     two, folder = run(arguments(*choices, "name=two", "trainer.devices=2"))
     assert (one["processes"], two["processes"]) == (1, 2)
@@ -88,7 +88,7 @@ if "LOCAL_RANK" in os.environ:
 
     def training_step(self, batch, i):
         if self.current_epoch == 2 and i == 3:
-            {what}
+            {statement}
         return step(self, batch, i)
 
     ImageClassifier.training_step = training_step
@@ -97,10 +97,10 @@ if "LOCAL_RANK" in os.environ:
 
 @pytest.fixture
 def in_a_process(tmp_path):
-    """Puts `what` before the fourth step of the third epoch of each process, which has its `rank`."""
+    """Makes each process run `statement`, which can use `rank`, before the fourth step of the third epoch."""
 
-    def place(what: str) -> dict[str, str]:
-        (tmp_path / "sitecustomize.py").write_text(IN_A_PROCESS.format(what=what))
+    def place(statement: str) -> dict[str, str]:
+        (tmp_path / "sitecustomize.py").write_text(IN_A_PROCESS.format(statement=statement))
         return {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY / 'src'}"}
 
     return place
@@ -119,11 +119,11 @@ def is_alive(process: int) -> bool:
         ("rank 0", signal.SIGTERM), ("rank 1", signal.SIGTERM),
     ],
 )  # fmt: skip
-def test_whoever_is_killed_all_end_and_the_same_command_goes_on_to_the_same_bits(
+def test_if_one_process_is_killed_all_end_and_the_resumed_run_is_the_same_bit_for_bit(
     victim, number, arguments, in_a_process, tmp_path
 ):
     overrides = arguments("model=mlp", "augment=crop_flip", "callbacks=averaging", "trainer.devices=2")
-    _, whole = run([*overrides, "name=whole"])
+    _, uninterrupted = run([*overrides, "name=uninterrupted"])
     wait = "(folder / f'{rank}.pid').write_text(str(os.getpid())); time.sleep(100 if rank == 1 else 0)"
     command = subprocess.Popen(
         [sys.executable, "src/train.py", *overrides, "name=killed"], cwd=REPOSITORY, text=True,
@@ -154,16 +154,17 @@ def test_whoever_is_killed_all_end_and_the_same_command_goes_on_to_the_same_bits
         assert not any(map(is_alive, processes))
     assert len(curves(killed)) == 2
     run([*overrides, "name=killed"])
-    assert curves(killed) == curves(whole)
+    assert curves(killed) == curves(uninterrupted)
     for which in ("best", "last"):
-        a, b = (read_checkpoint(folder / "checkpoints" / f"{which}.ckpt")["state_dict"] for folder in (whole, killed))
+        paths = (folder / "checkpoints" / f"{which}.ckpt" for folder in (uninterrupted, killed))
+        a, b = (read_checkpoint(path)["state_dict"] for path in paths)
         assert a.keys() == b.keys()
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("what", "status", "message"),
+    ("statement", "status", "message"),
     [
         (
             "rank and self.net.f6.weight.data.fill_(float('nan'))",
@@ -178,9 +179,9 @@ def test_whoever_is_killed_all_end_and_the_same_command_goes_on_to_the_same_bits
         ("rank and os._exit(3)", "interrupted", "the process of rank 1 ended with exit code 3 without a report"),
     ],
 )
-def test_what_one_process_fails_from_ends_all_with_its_message(what, status, message, arguments, in_a_process, command):
+def test_the_error_of_one_process_ends_all_of_them(statement, status, message, arguments, in_a_process, command):
     overrides = arguments("trainer.devices=2")
-    done = command("src/train.py", *overrides, logs=False, **in_a_process(what))
+    done = command("src/train.py", *overrides, logs=False, **in_a_process(statement))
     assert done.returncode == 1
     record, folder = record_of(overrides)
     assert record["status"] == status
@@ -200,7 +201,7 @@ if os.environ.get("LOCAL_RANK") == "0":
 
 
 @pytest.mark.slow
-def test_all_processes_wait_for_the_files_that_they_test(arguments, tmp_path):
+def test_all_processes_wait_for_the_checkpoints_that_they_test(arguments, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(LATE_FILES)
     overrides = arguments("trainer.max_epochs=1", "data.val_size=0", "trainer.devices=2")
     record, _ = run(overrides, PYTHONPATH=str(tmp_path))
@@ -208,7 +209,7 @@ def test_all_processes_wait_for_the_files_that_they_test(arguments, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_reader_who_has_seen_enough_interrupts_the_run(arguments):
+def test_closing_the_output_pipe_interrupts_the_run(arguments):
     overrides = arguments("trainer.max_epochs=40", "trainer.devices=2")
     process = subprocess.Popen(
         [sys.executable, "src/train.py", *overrides], cwd=REPOSITORY, text=True,
@@ -226,7 +227,7 @@ def test_a_reader_who_has_seen_enough_interrupts_the_run(arguments):
 
 
 @pytest.mark.slow
-def test_all_processes_validate_with_the_statistics_of_batch_norm_that_are_saved(arguments):
+def test_all_processes_validate_with_the_saved_batch_norm_statistics(arguments):
     overrides = arguments("model=cnn", "trainer.max_epochs=1", "trainer.devices=2")
     record, folder = run(overrides)
     cfg = compose("train", overrides)
@@ -254,34 +255,34 @@ def test_a_sweeps_jobs_may_have_several_processes(arguments, command):
         (["trainer.sync_batchnorm=1"], "trainer.sync_batchnorm must be true or false, got 1"),
     ],
 )
-def test_what_processes_cannot_do_is_told_before_anything_is_made(overrides, message, data_root, tmp_path):
+def test_unsupported_options_are_reported_before_anything_is_written(overrides, message, data_root, tmp_path):
     places = [f"log_dir={tmp_path / 'logs'}", f"data.root={data_root}", "trainer.accelerator=cpu"]
     with pytest.raises(UserError, match=message):
         train(compose("train", [*overrides, *places]))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_for_several_gpus_is_built_with_synchronised_batch_norm(arguments, monkeypatch):
-    """What can be seen of it without a GPU: the Trainer that one of its processes makes."""
+def test_a_network_for_several_gpus_is_built_with_synchronized_batch_norm(arguments, monkeypatch):
+    """Checks what needs no GPU: the Trainer that one of the processes builds."""
     from lightning.pytorch.plugins.layer_sync import TorchSyncBatchNorm
     from lightning.pytorch.strategies import DDPStrategy
     from lightning.pytorch.utilities import rank_zero_only
     from torch.nn import SyncBatchNorm
 
-    monkeypatch.setattr(rank_zero_only, "rank", 0)  # which the strategy sets for the whole process
+    monkeypatch.setattr(rank_zero_only, "rank", 0)  # the strategy sets it for the whole test process
 
     cfg = compose("train", arguments("model=resnet20", "trainer=ddp", "trainer.accelerator=cpu"))
-    processor = setup.prepare(cfg.trainer)  # which would refuse what follows
+    cpu = setup.prepare(cfg.trainer)  # before the next line, whose options it refuses on a CPU
     cfg.trainer.sync_batchnorm, cfg.trainer.num_nodes = True, 2
     for name, value in {"LOCAL_RANK": "1", "NODE_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
     module = build_classifier(cfg, build_datamodule(cfg))
-    trainer = build_trainer(cfg, processor, Path(cfg.log_dir), *history_of(cfg), print)
+    trainer = build_trainer(cfg, cpu, Path(cfg.log_dir), *history_of(cfg), print)
     assert isinstance(trainer.strategy, DDPStrategy)
     assert (trainer.world_size, trainer.global_rank, trainer.is_global_zero) == (4, 3, False)
-    synchronised = TorchSyncBatchNorm().apply(module)
-    assert isinstance(synchronised, ImageClassifier)
-    assert sum(isinstance(layer, SyncBatchNorm) for layer in synchronised.modules()) == 19
+    synchronized = TorchSyncBatchNorm().apply(module)
+    assert isinstance(synchronized, ImageClassifier)
+    assert sum(isinstance(layer, SyncBatchNorm) for layer in synchronized.modules()) == 19
 
 
 def history_of(cfg):

@@ -1,4 +1,4 @@
-"""Runs that are cut off go on to the same end, and what was whole stays whole."""
+"""Interrupted runs resume to the same result, and complete files stay intact."""
 
 import json
 import signal
@@ -33,34 +33,34 @@ FAST = (
 
 
 @pytest.mark.parametrize("precision", ["32-true", pytest.param("bf16-mixed", marks=pytest.mark.slow)])
-def test_whitening_muon_and_alternating_flips_go_on_to_the_same_bits(configure, monkeypatch, small_datasets, precision):
+def test_whitening_muon_and_alternating_flips_resume_bit_for_bit(configure, monkeypatch, small_datasets, precision):
     arguments = (*FAST, f"data.root={small_datasets}", f"trainer.precision={precision}")
-    whole = configure(*arguments)
-    whole_folder = folder_of(whole, train(whole))
-    cut = configure(*arguments, "name=cut")
-    interrupt_in_the_second_epoch(cut, monkeypatch)
-    folders = (whole_folder, folder_of(cut, train(cut)))
+    uninterrupted = configure(*arguments)
+    uninterrupted_folder = folder_of(uninterrupted, train(uninterrupted))
+    interrupted = configure(*arguments, "name=interrupted")
+    interrupt_in_the_second_epoch(interrupted, monkeypatch)
+    folders = (uninterrupted_folder, folder_of(interrupted, train(interrupted)))
     a, b = (weights(folder / "checkpoints" / "last.ckpt") for folder in folders)
     assert a.keys() == b.keys()
     assert all(torch.equal(a[name], b[name]) for name in a)
     timeless = [[row | {"images_per_second": "", "seconds": ""} for row in rows_of(folder)] for folder in folders]
     assert timeless[0] == timeless[1]
 
-    data = build_datamodule(whole)
+    data = build_datamodule(uninterrupted)
     net = models.fastnet(widths=(8, 8, 8))
     net.whiten(normalize(data.train[torch.arange(len(data.train))][0], data.spec))
-    torch.testing.assert_close(a["net.whitening.weight"], net.whitening.weight)  # of the training images, to the end
+    torch.testing.assert_close(a["net.whitening.weight"], net.whitening.weight)  # still that of the training images
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_bits(configure, data_root, tmp_path):
-    """Dropout, augmentation, averaging, gradients: everything that draws, has a state or is in the history."""
-    whole = configure(*KILLED)
-    whole_folder = folder_of(whole, train(whole))
+def test_a_killed_run_resumes_bit_for_bit(configure, data_root, tmp_path):
+    """Dropout, augmentation, averaging, gradient norms: everything that is random, has state or is logged."""
+    uninterrupted = configure(*KILLED)
+    uninterrupted_folder = folder_of(uninterrupted, train(uninterrupted))
 
     logs = tmp_path / "killed"
     arguments = [*KILLED, f"log_dir={logs}", f"data.root={data_root}", "data.download=false"]
-    # Steps slow enough to be hit in the middle of the third epoch.
+    # One slow step, so that the kill hits the middle of the third epoch.
     script = (
         "import runpy, sys, time; sys.path.insert(0, 'src')\n"
         "from cnnlab.training.classifier import ImageClassifier as C\n"
@@ -80,11 +80,11 @@ def test_a_killed_run_goes_on_to_the_same_bits(configure, data_root, tmp_path):
     process.stdout.close()
 
     resumed = compose("train", arguments)
-    killed_folder = logs / resumed.name / whole_folder.name
+    killed_folder = logs / resumed.name / uninterrupted_folder.name
     assert json.loads((killed_folder / "result.json").read_text())["status"] == "running"
     record = train(resumed)
-    assert record["run_id"] == whole_folder.name
-    folders = (whole_folder, killed_folder)
+    assert record["run_id"] == uninterrupted_folder.name
+    folders = (uninterrupted_folder, killed_folder)
     for which in ("best", "last"):
         a, b = (weights(folder / "checkpoints" / f"{which}.ckpt") for folder in folders)
         assert a.keys() == b.keys()
@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(configure, data_root, tmp_path):
     timeless = [[row | {"images_per_second": "", "seconds": ""} for row in rows_of(f)] for f in folders]
     assert timeless[0] == timeless[1]
     for tag in ("train/loss", "gradient/hidden.0"):
-        assert scalars(killed_folder, tag) == scalars(whole_folder, tag)
+        assert scalars(killed_folder, tag) == scalars(uninterrupted_folder, tag)
         assert len(scalars(killed_folder, tag)) == 4
 
 
@@ -112,7 +112,7 @@ def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
         ("trainer.max_epochs=9", "callbacks=early_stopping", "callbacks.early_stopping.patience=1", "optimizer.lr=0"),
     ],
 )
-def test_a_run_cut_off_before_its_test_is_only_tested(configure, end):
+def test_a_run_interrupted_before_its_test_is_only_tested(configure, end):
     cfg = configure("data.limit=128", *end)
     record = train(cfg)
     folder = folder_of(cfg, record)
@@ -130,7 +130,7 @@ def interrupt_in_the_second_epoch(cfg, monkeypatch) -> None:
 
 
 def interrupt_in(epoch: int, cfg, monkeypatch) -> None:
-    """As Ctrl-C does; `epoch` counts from 0."""
+    """Interrupt the run in `epoch`, counted from 0, as Ctrl-C does."""
     step = ImageClassifier.training_step
     handler = signal.getsignal(signal.SIGINT)
 
@@ -143,10 +143,10 @@ def interrupt_in(epoch: int, cfg, monkeypatch) -> None:
         patch.setattr(ImageClassifier, "training_step", stops)
         with pytest.raises(KeyboardInterrupt):
             train(cfg)
-    signal.signal(signal.SIGINT, handler)  # Lightning leaves it ignored
+    signal.signal(signal.SIGINT, handler)  # Lightning leaves SIGINT ignored
 
 
-def test_ctrl_c_keeps_the_last_epoch_and_the_same_command_goes_on(configure, capsys, monkeypatch):
+def test_ctrl_c_keeps_the_last_epoch_and_the_same_command_resumes(configure, capsys, monkeypatch):
     cfg = configure(*QUICK)
     interrupt_in_the_second_epoch(cfg, monkeypatch)
     (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
@@ -157,7 +157,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_the_same_command_goes_on(configure, cap
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_told_and_the_last_whole_checkpoint_stays(configure, monkeypatch):
+def test_a_full_disk_is_reported_and_the_last_complete_checkpoint_remains(configure, monkeypatch):
     """The process may not write files larger than 300 kB; a checkpoint of LeNet-5 with Adam's state takes 760 kB."""
     cfg = configure(*QUICK)
     interrupt_in_the_second_epoch(cfg, monkeypatch)
@@ -198,16 +198,16 @@ def test_a_run_is_resumed_in_the_precision_in_which_it_started(first, second, co
     assert len(list((Path(cfg.log_dir) / cfg.name).iterdir())) == 1
 
 
-def cut_off_in_the_third_epoch(configure, monkeypatch):
-    """The configuration and the folder of a run of which two epochs are kept."""
+def run_interrupted_in_the_third_epoch(configure, monkeypatch):
+    """The configuration and the folder of a run with two completed epochs."""
     cfg = configure("data.limit=128", "trainer.max_epochs=3", "logger=none")
     interrupt_in(2, cfg, monkeypatch)
     (folder,) = (Path(cfg.log_dir) / cfg.name).iterdir()
     return cfg, folder
 
 
-def test_what_a_kill_left_of_a_checkpoint_is_not_read(configure, monkeypatch, capsys):
-    cfg, folder = cut_off_in_the_third_epoch(configure, monkeypatch)
+def test_a_partially_written_checkpoint_is_not_read(configure, monkeypatch, capsys):
+    cfg, folder = run_interrupted_in_the_third_epoch(configure, monkeypatch)
     last = folder / "checkpoints" / "last.ckpt"
     last.with_suffix(".part").write_bytes(last.read_bytes()[:1000])
     train(cfg)
@@ -215,8 +215,8 @@ def test_what_a_kill_left_of_a_checkpoint_is_not_read(configure, monkeypatch, ca
     assert sorted(path.name for path in last.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
-def test_where_the_last_checkpoint_is_damaged_the_best_is_used(configure, monkeypatch, capsys):
-    cfg, folder = cut_off_in_the_third_epoch(configure, monkeypatch)
+def test_a_run_resumes_from_the_best_checkpoint_if_the_last_one_is_damaged(configure, monkeypatch, capsys):
+    cfg, folder = run_interrupted_in_the_third_epoch(configure, monkeypatch)
     last, best = (folder / "checkpoints" / f"{which}.ckpt" for which in ("last", "best"))
     last.write_bytes(last.read_bytes()[:1000])
     record = train(cfg)
@@ -230,12 +230,12 @@ def test_where_the_last_checkpoint_is_damaged_the_best_is_used(configure, monkey
         train(cfg)
 
 
-def test_a_plateaus_state_survives_an_interruption(configure, monkeypatch):
-    """Its step after an epoch belongs to that epoch's checkpoint."""
+def test_the_plateau_schedule_survives_an_interruption(configure, monkeypatch):
+    """Its step after an epoch is saved in that epoch's checkpoint."""
     arguments = ("scheduler=plateau", "scheduler.patience=0", "optimizer.lr=1e-6", "data.limit=128", "logger=none")
-    whole = configure(*arguments, "trainer.max_epochs=4")
-    rates = [row["lr"] for row in rows_of(folder_of(whole, train(whole)))]
-    assert float(rates[-1]) < 0.5 * float(rates[0])
-    cut = configure(*arguments, "trainer.max_epochs=4", "name=cut")
-    interrupt_in_the_second_epoch(cut, monkeypatch)
-    assert [row["lr"] for row in rows_of(folder_of(cut, train(cut)))] == rates
+    uninterrupted = configure(*arguments, "trainer.max_epochs=4")
+    learning_rates = [row["lr"] for row in rows_of(folder_of(uninterrupted, train(uninterrupted)))]
+    assert float(learning_rates[-1]) < 0.5 * float(learning_rates[0])
+    interrupted = configure(*arguments, "trainer.max_epochs=4", "name=interrupted")
+    interrupt_in_the_second_epoch(interrupted, monkeypatch)
+    assert [row["lr"] for row in rows_of(folder_of(interrupted, train(interrupted)))] == learning_rates

@@ -1,4 +1,4 @@
-"""Complete runs: what they compute and what they leave behind."""
+"""Complete runs: their results and their files."""
 
 import csv
 from functools import partial
@@ -30,8 +30,8 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 QUICK = ("trainer.max_epochs=2", "data.limit=128", "logger=none")
 
 
-def test_lenet5_learns_the_digits_and_leaves_a_complete_folder(configure):
-    cfg = configure("trainer.max_epochs=10")  # of the default's 40
+def test_lenet5_learns_the_digits_and_saves_a_complete_run_folder(configure):
+    cfg = configure("trainer.max_epochs=10")  # the default is 40
     record = train(cfg)
     assert record["test/acc"] >= 0.97
     folder = folder_of(cfg, record)
@@ -79,21 +79,21 @@ def test_a_complete_run_is_reported_and_not_trained_again(configure, capsys):
     assert (folder_of(cfg, first) / "checkpoints" / "last.ckpt").stat().st_mtime_ns == written
 
 
-def test_the_test_images_are_read_only_on_request(configure, monkeypatch, capsys):
-    expected = train(configure(*QUICK, f"log_dir={configure().log_dir}-whole"))
+def test_a_run_can_be_tested_later(configure, monkeypatch, capsys):
+    expected = train(configure(*QUICK, f"log_dir={configure().log_dir}-tested"))
     capsys.readouterr()
-    unread = train(configure(*QUICK, "test=false"))
+    untested = train(configure(*QUICK, "test=false"))
     assert "test accuracy" not in capsys.readouterr().out
-    assert unread["status"] == "done"
-    assert not [name for name in unread if name.startswith("test/")]
-    monkeypatch.setattr(ImageClassifier, "training_step", None)  # there is nothing left to train
-    assert train(configure(*QUICK, "test=false")) == unread
-    read = train(configure(*QUICK))
+    assert untested["status"] == "done"
+    assert not [name for name in untested if name.startswith("test/")]
+    monkeypatch.setattr(ImageClassifier, "training_step", None)  # training again would fail
+    assert train(configure(*QUICK, "test=false")) == untested
+    tested = train(configure(*QUICK))
     same = ("run_id", "val/acc", "test/acc", "test/acc_last", "test/loss", "epochs")
-    assert {name: read[name] for name in same} == {name: expected[name] for name in same}
+    assert {name: tested[name] for name in same} == {name: expected[name] for name in same}
 
 
-def test_fresh_trains_again_to_the_same_result_and_another_seed_to_another(configure):
+def test_fresh_trains_again_to_the_same_result_and_another_seed_changes_it(configure):
     cfg = configure(*QUICK)
     first = train(cfg)
     again = train(configure(*QUICK, "fresh=true"))
@@ -103,8 +103,8 @@ def test_fresh_trains_again_to_the_same_result_and_another_seed_to_another(confi
     assert train(configure(*QUICK, "seed=1"))["test/loss"] != first["test/loss"]
 
 
-def test_a_compiled_network_learns_the_same_and_has_the_same_names(configure, monkeypatch):
-    compiler = Mock(side_effect=partial(torch.compile, backend="eager"))  # which needs no compiler of C++
+def test_a_compiled_network_learns_the_same_and_has_the_same_parameter_names(configure, monkeypatch):
+    compiler = Mock(side_effect=partial(torch.compile, backend="eager"))  # needs no C++ compiler
     monkeypatch.setattr(torch, "compile", compiler)
     arguments = [*QUICK, "callbacks=averaging", "data.limit=64", "trainer.max_epochs=1"]
     cfg = configure(*arguments, "trainer.compile=true")
@@ -125,11 +125,11 @@ def test_without_validation_the_last_weights_are_the_result(configure):
     assert not (folder_of(cfg, record) / "checkpoints" / "best.ckpt").exists()
 
 
-@pytest.mark.parametrize(("rate", "best_epoch", "tests"), [("0.001", 2, 1), ("0", 1, 2)])
-def test_the_same_weights_are_not_tested_twice(configure, monkeypatch, rate, best_epoch, tests):
+@pytest.mark.parametrize(("lr", "best_epoch", "tests"), [("0.001", 2, 1), ("0", 1, 2)])
+def test_the_same_weights_are_not_tested_twice(configure, monkeypatch, lr, best_epoch, tests):
     seen, test = [], L.Trainer.test
     monkeypatch.setattr(L.Trainer, "test", lambda *a, **k: (seen.append(1), test(*a, **k))[1])
-    record = train(configure("trainer.max_epochs=2", f"optimizer.lr={rate}", "data.limit=256", "logger=none"))
+    record = train(configure("trainer.max_epochs=2", f"optimizer.lr={lr}", "data.limit=256", "logger=none"))
     assert (record["best_epoch"], len(seen)) == (best_epoch, tests)
 
 
@@ -142,26 +142,26 @@ def test_max_steps_ends_with_a_validation(configure):
     assert float(row["lr"]) < 0.1 * cfg.optimizer["lr"]  # the schedule ended with the run
 
 
-def test_early_stopping_ends_and_is_tested(configure):
+def test_early_stopping_ends_training(configure):
     cfg = configure("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "optimizer.lr=0", "logger=none")
     assert train(cfg)["epochs"] == 2
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_a_run_at_chance_warns_and_advises_batch_norm_where_there_is_none(model, configure, capsys):
+def test_a_run_at_chance_warns_and_suggests_batch_norm_if_the_network_has_none(model, configure, capsys):
     train(configure(*QUICK, "optimizer.lr=0", f"model={model}"))
     shown = capsys.readouterr().out
     assert "warning: after one epoch val/acc is" in shown
     assert ("a network with batch norm" in shown) is (model == "mlp")
 
 
-def test_few_validation_images_bring_no_warning_of_chance(configure, capsys):
-    """Of 8 images, 6 right ones are within three standard deviations of chance, and no reason for a warning."""
+def test_few_validation_images_cause_no_warning_of_chance(configure, capsys):
+    """The accuracy on 8 images varies too much to distinguish it from chance."""
     train(configure(*QUICK, "data.val_size=8"))
     assert "warning" not in capsys.readouterr().out
 
 
-def test_reflections_are_left_out_of_digits_and_reported(configure, capsys):
+def test_flips_are_left_out_for_digits_and_reported(configure, capsys):
     train(configure(*QUICK, "augment=crop_flip"))
     assert "RandomCrop; left out: RandomFlip, as a reflection changes the label" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""The run id: what is the same run, and what is another."""
+"""The run id: which settings make another run, and which do not."""
 
 import pytest
 import torch
@@ -47,14 +47,14 @@ def test_explicit_precision_and_threads_are_part_of_the_run_id(key):
     assert identity(f"trainer.{key}") != identity()
 
 
-def test_auto_is_the_same_run_on_every_machine(monkeypatch):
+def test_auto_gives_the_same_run_id_on_every_machine(monkeypatch):
     expected = identity()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert identity() == expected
 
 
-def test_several_processes_are_another_run_however_they_are_distributed():
+def test_several_processes_make_another_run_however_they_are_distributed():
     assert identity("trainer.sync_batchnorm=true") == identity("trainer.devices=1") == identity()
     assert identity("trainer.devices=4") == identity("trainer.devices=2", "trainer.num_nodes=2") != identity()
     assert identity("trainer.devices=2") != identity("trainer.devices=2", "trainer.sync_batchnorm=true")

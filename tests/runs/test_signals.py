@@ -1,4 +1,4 @@
-"""What ends a run from outside, and two runs in one folder: nothing that was complete is lost."""
+"""Signals that end a run, and two processes in one run folder: no complete epoch or run is lost."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from tests.conftest import REPOSITORY
 LONG = ("trainer.threads=1", "logger=none", "trainer.max_epochs=20", "data.limit=128")
 
 
-class Going:
-    """`python src/train.py <arguments>`, which has ended an epoch and not yet its run."""
+class TrainingProcess:
+    """A process of `python src/train.py ARGUMENTS` that has completed its first epoch."""
 
     def __init__(self, logs, data_root, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -30,7 +30,7 @@ class Going:
         assert any(line.startswith("epoch  1/") for line in self.process.stdout)
 
     def end(self, number: signal.Signals) -> tuple[int, str, str]:
-        """Its status and the rest of what it says after the signal."""
+        """Send the signal; returns the exit status and the rest of the output and the errors."""
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=100)
         return self.process.returncode, out, err
@@ -40,8 +40,8 @@ def statuses(logs: Path) -> list[str]:
     return [json.loads(path.read_text())["status"] for path in logs.glob("*/*/result.json")]
 
 
-def test_sigterm_keeps_the_last_epoch_and_the_same_command_goes_on(tmp_path, data_root, capsys):
-    status, out, err = Going(tmp_path / "logs", data_root, *LONG).end(signal.SIGTERM)
+def test_sigterm_keeps_the_last_epoch_and_the_same_command_resumes(tmp_path, data_root, capsys):
+    status, out, err = TrainingProcess(tmp_path / "logs", data_root, *LONG).end(signal.SIGTERM)
     assert status == 143
     assert out.endswith("interrupted; run the same command again to resume after the last completed epoch\n")
     assert err == "ended by SIGTERM\n"
@@ -56,7 +56,7 @@ BEFORE_AND_AFTER_TRAINING = {"before": "cnnlab.build.objects.build_datamodule", 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("context", BEFORE_AND_AFTER_TRAINING)
-def test_sigterm_before_and_after_training_is_143_too(context, command, tmp_path):
+def test_sigterm_before_or_after_training_ends_with_status_143(context, command, tmp_path):
     place, _, name = BEFORE_AND_AFTER_TRAINING[context].rpartition(".")
     script = (
         "import os, runpy, signal, sys; from pydoc import locate; sys.path.insert(0, 'src')\n"
@@ -71,9 +71,9 @@ def test_sigterm_before_and_after_training_is_143_too(context, command, tmp_path
 
 
 @pytest.mark.slow
-def test_of_two_processes_in_one_folder_the_second_is_refused_and_the_first_goes_on(command, tmp_path, data_root):
-    first = Going(tmp_path / "logs", data_root, *LONG)
-    first.process.send_signal(signal.SIGSTOP)  # so that it is not done before the other has begun
+def test_a_second_process_in_a_run_folder_is_refused_and_the_first_continues(command, tmp_path, data_root):
+    first = TrainingProcess(tmp_path / "logs", data_root, *LONG)
+    first.process.send_signal(signal.SIGSTOP)  # so that it does not finish before the second one starts
     second = command("src/train.py", *LONG, "fresh=true")
     first.process.send_signal(signal.SIGCONT)
     assert second.returncode == 1

@@ -1,4 +1,4 @@
-"""What TensorBoard serves of a run."""
+"""TensorBoard serves the curves, images, graph and hyperparameters of a run."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from cnnlab.runs.run import train
 from tests.runs.test_run import folder_of, rows_of
 
 
-def test_the_curves_are_served_by_tensorboard(configure):
+def test_tensorboard_serves_a_run(configure):
     cfg = configure("trainer.max_epochs=2", "data.limit=128")
     record = train(cfg)
     server = subprocess.Popen(
@@ -60,7 +60,7 @@ def fetch(url: str, body: bytes | None = None):
 
 
 def wait_for(url: str, key: str):
-    """The server answers before it has read the logs."""
+    """The content of `url` once it has `key`: the server answers before it has read the logs."""
     deadline = time.monotonic() + 90
     while key not in (content := fetch(url)):
         assert time.monotonic() < deadline, content

@@ -1,6 +1,6 @@
-"""Each convolution of a network's step by itself: forward, both gradients, by torch and by our methods.
+"""The convolutions of a training step one by one: forward and both gradients, by PyTorch and by our methods.
 
-From the best of each pass follows what a step would take at least, if everything else were free.
+The sum of the fastest passes is a lower bound of the step's time.
 """
 
 from collections import Counter
@@ -28,17 +28,17 @@ from cnnlab.ops.size import Pair
 from cnnlab.ops.swap import ComputesKernels
 
 OURS = ("im2col", "winograd", "shifted")
-BY = ("torch", *OURS)
+WAYS = ("torch", *OURS)
 PASSES = ("forward", "input gradient", "weight gradient")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A convolution of a step.
+    """The shape of a convolution in a training step.
 
     Attributes:
         sizes: height and width of its input.
-        for_input, for_weight: whether anything asks for the gradient of its input, or of its weight.
+        for_input, for_weight: whether the step computes the gradient of its input, or of its weight.
     """
 
     in_channels: int
@@ -58,35 +58,37 @@ class Shape:
 
     @property
     def passes(self) -> tuple[str, ...]:
-        return tuple(name for name, asked in zip(PASSES, (True, self.for_input, self.for_weight), strict=True) if asked)
+        """The names of the passes that the step computes."""
+        needed = (True, self.for_input, self.for_weight)
+        return tuple(name for name, needs in zip(PASSES, needed, strict=True) if needs)
 
     def operations(self, images: int) -> int:
-        """Of one pass by the definition: two for a multiply-accumulate."""
+        """Floating-point operations of one pass over `images` by the definition: two per multiply-accumulate."""
         height, width = self.layout.out_sizes(self.sizes, self.kernel_size)
         weights = self.out_channels * self.in_channels // self.layout.groups * self.kernel_size[0] * self.kernel_size[1]
         return 2 * images * height * width * weights
 
 
 def shapes_of(net: nn.Module, in_channels: int, image_size: int) -> Counter[Shape]:
-    """The distinct convolutions of one step, in their order, with how many layers have them."""
+    """The distinct convolutions of one training step in order, with the number of layers that have each shape."""
     ghost = shadow(net).train()
-    found: Counter[Shape] = Counter()
+    shapes: Counter[Shape] = Counter()
 
-    def see(layer: Any, arguments: tuple[Tensor, ...]) -> None:
+    def count(layer: Any, arguments: tuple[Tensor, ...]) -> None:
         (x,) = arguments
         layout = make_layout(layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups)
-        sizes, asked = (x.shape[2], x.shape[3]), (x.requires_grad, layer.weight.requires_grad)
-        found[Shape(x.shape[1], layer.out_channels, layer.kernel_size, layout, sizes, *asked)] += 1
+        sizes, gradients = (x.shape[2], x.shape[3]), (x.requires_grad, layer.weight.requires_grad)
+        shapes[Shape(x.shape[1], layer.out_channels, layer.kernel_size, layout, sizes, *gradients)] += 1
 
     for module in ghost.modules():
         if isinstance(module, nn.Conv2d):
-            module.register_forward_pre_hook(see)
-    ghost(torch.empty(2, in_channels, image_size, image_size, device="meta"))  # batch norm wants two
-    return found
+            module.register_forward_pre_hook(count)
+    ghost(torch.empty(2, in_channels, image_size, image_size, device="meta"))  # batch norm needs two images
+    return shapes
 
 
 def contenders_for(shape: Shape, images: int, dtype: torch.dtype, device: str) -> dict[str, Callable[[], object]]:
-    """`<pass>, <by>` for each pass of a convolution and each way to compute it, on noise in channels_last."""
+    """`<pass>, <way>` -> a call that computes this pass on channels_last noise, by PyTorch or one of our methods."""
 
     def noise(*size: int) -> Tensor:
         return torch.randn(*size, device=device).to(dtype).contiguous(memory_format=torch.channels_last)
@@ -107,28 +109,18 @@ def contenders_for(shape: Shape, images: int, dtype: torch.dtype, device: str) -
             "weight gradient": lambda m=METHODS[method]: m.weight_gradient(x, gradient, kernel_size, layout),
         }
         calls |= {f"{name}, {method}": ours[name] for name in shape.passes}
-    return {name: _synchronized(call, device) for name, call in calls.items()}
+    return calls
 
 
 def _torch(name: str, x: Tensor, weight: Tensor, gradient: Tensor, layout: Layout) -> Callable[[], object]:
-    """One pass by the library; paddings are the same on both sides there."""
+    """One pass by PyTorch, whose padding is the same on both sides."""
     padding = [before for before, _ in layout.padding]
     if name == "forward":
         return lambda: F.conv2d(x, weight, None, layout.stride, padding, layout.dilation, layout.groups)
-    wanted = [name == "input gradient", name == "weight gradient", False]
+    output_mask = [name == "input gradient", name == "weight gradient", False]
     return lambda: torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, layout.stride, padding, layout.dilation, False, [0, 0], layout.groups, wanted
+        gradient, x, weight, None, layout.stride, padding, layout.dilation, False, [0, 0], layout.groups, output_mask
     )
-
-
-def _synchronized(call: Callable[[], object], device: str) -> Callable[[], object]:
-    def run() -> None:
-        with torch.no_grad():
-            call()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return run
 
 
 def bench(cfg: BenchmarkConfig) -> Result:
@@ -137,7 +129,7 @@ def bench(cfg: BenchmarkConfig) -> Result:
     data = NoiseData(cfg, cfg.data.batch_size)
     net = build_classifier(cfg, data).net
     shapes = shapes_of(net, data.spec.in_channels, data.spec.image_size)
-    facts = facts_of(cfg, machine, data)
+    facts = facts_of(cfg, data, machine)
     if not shapes:
         raise UserError(f"bench=ops needs a network with convolutions, got model={facts['network']}")
     products = matrix_products(machine)
@@ -157,45 +149,45 @@ def bench(cfg: BenchmarkConfig) -> Result:
     for row in rows:
         row["fraction"] = 100 * row["GFLOP/s"] * 1e9 / rates[row["type"]]
     result.tables = {
-        "milliseconds of a layer's pass": rows,
+        "milliseconds per pass of a layer": rows,
         "what a step takes at least": bounds(rows, cfg.data.batch_size),
         "matrix products": rate_rows(result.timings),
     }
     result.notes = [
-        "GFLOP/s and fraction are those of the best; fraction is of the rate of matrix products in the same type.",
-        "A step's bound is the sum of its layers' passes, each by torch, or each by what is best for it.",
+        "GFLOP/s and fraction: of the best way; fraction is the percent of the rate of matrix products in that type.",
+        "A step takes at least the sum of its layers' passes, all by PyTorch or each by the best way for it.",
     ]
     if any(isinstance(module, ComputesKernels) for module in net.modules()):
-        result.notes.append("Layers that make their kernels are not among these.")
+        result.notes.append("Layers that compute their own kernels are not included.")
     return result
 
 
 def _rows(shape: Shape, count: int, dtype: str, images: int, timings: Mapping[str, Timing]) -> list[Row]:
-    """A row a pass."""
+    """One row per pass."""
     rows = []
     for name in shape.passes:
-        by = {way: timings[f"{name}, {way}"].median for way in BY if f"{name}, {way}" in timings}
-        best = min(by, key=lambda way: by[way])
+        seconds = {way: timings[f"{name}, {way}"].median for way in WAYS if f"{name}, {way}" in timings}
+        best = min(seconds, key=lambda way: seconds[way])
         rows.append(
             {
                 "layer": str(shape),
                 "layers": count,
                 "type": dtype,
                 "pass": name,
-                **{way: 1000 * by[way] if way in by else None for way in BY},
+                **{way: 1000 * seconds[way] if way in seconds else None for way in WAYS},
                 "best": best,
-                "GFLOP/s": shape.operations(images) / by[best] / 1e9,
+                "GFLOP/s": shape.operations(images) / seconds[best] / 1e9,
             }
         )
     return rows
 
 
 def bounds(rows: Sequence[Row], images: int) -> list[Row]:
-    """What the convolutions of one step take together, in each type, and the images a second that this allows."""
-    found = []
+    """The time of all convolutions of one step in each type, and the images/s that it allows."""
+    totals = []
     for dtype in dict.fromkeys(row["type"] for row in rows):
-        own = [row for row in rows if row["type"] == dtype]
+        passes = [row for row in rows if row["type"] == dtype]
         for way in ("torch", "best"):
-            seconds = sum(row["layers"] * row[row["best"] if way == "best" else way] for row in own) / 1000
-            found.append({"type": dtype, "convolutions by": way, "ms": 1000 * seconds, "images/s": images / seconds})
-    return found
+            seconds = sum(row["layers"] * row[row["best"] if way == "best" else way] for row in passes) / 1000
+            totals.append({"type": dtype, "convolutions by": way, "ms": 1000 * seconds, "images/s": images / seconds})
+    return totals

@@ -1,9 +1,9 @@
-"""`python -m cnnlab.benchmarks.first_step BEGAN ARGUMENTS`: `train.py` up to its first step, and where the time went.
+"""`python -m cnnlab.benchmarks.first_step START ARGUMENTS`: time `train.py ARGUMENTS` up to its first step, by part.
 
-It is the command itself, run with its heavy packages already imported one by one, and with a look at the clock where
-it calls the parts of `build`. Prints seconds by part as JSON, the last line of its output.
+It imports the heavy packages one by one, then runs the command itself and reads the clock around the parts of `build`.
+The last line that it prints is the seconds of each part as JSON.
 
-BEGAN is when the process was begun, by the clock of time.monotonic, which all processes share.
+START is the time at which the process was started, on the clock of time.monotonic, which all processes share.
 """
 
 import importlib
@@ -20,19 +20,20 @@ TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 
 class Marks:
-    """Seconds between one mark and the next."""
+    """Seconds from each mark to the next."""
 
-    def __init__(self, began: float) -> None:
+    def __init__(self, start: float) -> None:
         self.seconds: dict[str, float] = {}
-        self._last = began
+        self._last = start
 
     def mark(self, part: str) -> None:
+        """Add the time since the last mark to `part`."""
         now = time.monotonic()
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
         self._last = now
 
     def around(self, function: Callable[..., Any], before: str, part: str) -> Callable[..., Any]:
-        """`function`, with what came before it marked as `before`, and itself as `part`."""
+        """`function`, with its own time added to `part` and the time since the last mark to `before`."""
 
         def marked(*args: Any, **kwargs: Any) -> Any:
             self.mark(before)
@@ -44,7 +45,7 @@ class Marks:
 
 
 def main() -> None:
-    marks = Marks(began=float(sys.argv.pop(1)))
+    marks = Marks(start=float(sys.argv.pop(1)))
     marks.mark("Python")
     for package in ("hydra", "torch", "lightning", "cnnlab.runs.run"):
         importlib.import_module(package)

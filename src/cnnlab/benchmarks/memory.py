@@ -1,4 +1,4 @@
-"""The memory that a computation needs for its tensors, counted as they come and go."""
+"""The peak memory of a computation's tensors, counted as they are allocated and freed."""
 
 import weakref
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from torch.utils._pytree import tree_leaves
 
 
 class TensorMemory(TorchDispatchMode):
-    """Counts the bytes of the tensors made under it that are alive, and the most at any time.
+    """Counts the bytes of the tensors that are created in its context and still alive, and their peak.
 
-    What a library function takes for itself while it runs, and NumPy's arrays, are not seen.
+    It does not see a library function's internal buffers or NumPy arrays.
     """
 
     def __init__(self) -> None:
@@ -22,13 +22,13 @@ class TensorMemory(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         for tensor in tree_leaves((args, kwargs)):
-            self._meet(tensor, counts=False)  # what was there before
+            self._add(tensor, counts=False)  # it existed before the context
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
-            self._meet(tensor, counts=True)
+            self._add(tensor, counts=True)
         return result
 
-    def _meet(self, tensor: Any, counts: bool) -> None:
+    def _add(self, tensor: Any, counts: bool) -> None:
         if not isinstance(tensor, torch.Tensor):
             return
         storage = tensor.untyped_storage()
@@ -38,15 +38,15 @@ class TensorMemory(TorchDispatchMode):
         size = storage.nbytes() if counts else 0
         self.live += size
         self.peak = max(self.peak, self.live)
-        weakref.finalize(storage, self._forget, storage._cdata, size)
+        weakref.finalize(storage, self._remove, storage._cdata, size)
 
-    def _forget(self, key: int, size: int) -> None:
+    def _remove(self, key: int, size: int) -> None:
         self._known.discard(key)
         self.live -= size
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """The largest number of bytes in tensors that `call` makes and has not given back."""
+    """The peak, in bytes, of the tensors that `call` allocates."""
     with TensorMemory() as memory:
         call()
     return memory.peak

@@ -1,8 +1,8 @@
-"""Images of noise in the form of a dataset, so that a benchmark needs no download; what they show is not timed."""
+"""Noise with the form of a dataset, so that a benchmark needs no download; speed does not depend on the images."""
 
 import torch
 
-from cnnlab.augment import Augmentation, RandomCrop, RandomFlip
+from cnnlab.augment import RandomCrop, RandomFlip
 from cnnlab.build.objects import build_augmentation
 from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.data.cache import Dataset
@@ -15,17 +15,17 @@ TEST_IMAGES = 1000
 
 
 class NoiseData(ImageDataModule):
-    """The data module on noise, all of which is for training.
+    """A data module on noise without a validation split.
 
     Args:
         count: training images; None for as many as the dataset has.
     """
 
     def __init__(self, cfg: BenchmarkConfig, count: int | None = None) -> None:
-        name, spec = cfg.data.name, SPECS[cfg.data.name]
+        spec = SPECS[cfg.data.name]
         images = spec.images
         super().__init__(
-            name, "", image_size=cfg.data.image_size, batch_size=cfg.data.batch_size, val_size=0, seed=cfg.seed
+            cfg.data.name, "", image_size=cfg.data.image_size, batch_size=cfg.data.batch_size, val_size=0, seed=cfg.seed
         )
         generator = torch.Generator().manual_seed(0)
 
@@ -41,29 +41,25 @@ class NoiseData(ImageDataModule):
 
 
 def check_data(cfg: BenchmarkConfig) -> None:
-    """Raise UserError where a dataset's form is not known before its pictures are."""
+    """Raise UserError if the dataset's form is known only after reading its images."""
     one_of("data.name", cfg.data.name, [name for name, spec in SPECS.items() if spec.images.classes])
 
 
-def _reflects(step: object) -> bool:
-    """Whether a crop's border is anything but black."""
-    return isinstance(step, RandomCrop) and step.mode != "constant"
-
-
 def crop_and_flip(cfg: BenchmarkConfig) -> tuple[int, bool]:
-    """The augmentation that torchvision's transforms of one image are compared with: pixels of padding, reflections.
+    """The augmentation of `cfg` for torchvision's transforms: pixels of padding, and whether to flip.
 
     Raises:
-        UserError: it is another one.
+        UserError: it has other steps, or pads with anything but zeros.
     """
-    data = NoiseData(cfg, cfg.data.batch_size)
-    augmentation: Augmentation = build_augmentation(cfg.augment, data.spec)
+    augmentation = build_augmentation(cfg.augment, NoiseData(cfg, cfg.data.batch_size).spec)
     steps = [*augmentation.image_steps, *augmentation.mix_steps]
-    others = [type(step).__name__ for step in steps if type(step) not in (RandomCrop, RandomFlip) or _reflects(step)]
+    crops = [step for step in steps if isinstance(step, RandomCrop) and step.mode == "constant"]
+    flips = [step for step in steps if type(step) is RandomFlip]
+    others = [type(step).__name__ for step in steps if step not in (*crops, *flips)]
     if others:
         raise UserError(
             f"bench={cfg.bench} compares with a script that crops and flips: augment must be none, translate or "
             f"crop_flip, got {', '.join(others)}"
         )
-    padding = sum(round(s.padding * SPECS[cfg.data.name].images.image_size) for s in steps if isinstance(s, RandomCrop))
-    return padding, any(isinstance(step, RandomFlip) for step in steps)
+    side = SPECS[cfg.data.name].images.image_size
+    return sum(round(crop.padding * side) for crop in crops), bool(flips)

@@ -1,7 +1,7 @@
-"""The opponent: what one writes after PyTorch's tutorials, with none of this project's code.
+"""The plain script that the benchmarks compare with: written after PyTorch's tutorials, without this project's code.
 
-A Dataset of single images with torchvision's transforms, a DataLoader with two workers, SGD, float32, and PyTorch as it
-is installed: its own allocator, memory format and number of threads.
+A Dataset of single images with torchvision's transforms, a DataLoader with two workers, SGD and float32. PyTorch's
+allocator, memory format and number of threads are its defaults.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ WORKERS = 2
 
 
 class RawDataset(Dataset[Any]):
-    """Arrays as torchvision's datasets hold them: uint8 (N, H, W, C), or (N, H, W) where gray."""
+    """Images as torchvision's datasets store them: uint8 (N, H, W, C), or (N, H, W) for grayscale."""
 
     def __init__(self, images: np.ndarray, labels: Sequence[int], transform: transforms.Compose) -> None:
         self.images, self.labels, self.transform = images, labels, transform
@@ -34,7 +34,7 @@ class RawDataset(Dataset[Any]):
 def make_transform(
     stored_size: int, image_size: int, padding: int, flip: bool, mean: Sequence[float], std: Sequence[float]
 ) -> transforms.Compose:
-    """Crops of the images padded by `padding` pixels, reflections, and the size that the network takes."""
+    """Random crops of images padded by `padding` pixels, random flips, resizing to `image_size`, and normalization."""
     steps: list[object] = []
     if padding:
         steps.append(transforms.RandomCrop(stored_size, padding=padding))
@@ -48,13 +48,13 @@ def make_transform(
 def make_loader(
     images: np.ndarray, labels: Sequence[int], transform: transforms.Compose, batch_size: int
 ) -> DataLoader[Any]:
-    """Whole batches, in a new order each epoch."""
+    """Shuffled full batches; the last incomplete batch of an epoch is dropped."""
     dataset = RawDataset(images, labels, transform)
     return DataLoader(dataset, batch_size=batch_size, shuffle=True, drop_last=True, num_workers=WORKERS)
 
 
 class Training:
-    """A network on its device, its loss and its optimizer."""
+    """A network on its device with its loss and optimizer."""
 
     def __init__(self, net: nn.Module, lr: float, device: str) -> None:
         self.device = torch.device(device)
@@ -63,7 +63,7 @@ class Training:
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
 
     def step(self, images: torch.Tensor, labels: torch.Tensor) -> float:
-        """One step on a batch; its loss."""
+        """Train on one batch; returns the loss."""
         images, labels = images.to(self.device), labels.to(self.device)
         self.optimizer.zero_grad()
         outputs = self.net(images)

@@ -1,4 +1,4 @@
-"""The result of a benchmark: printed as tables, written as JSON."""
+"""The result of a benchmark, printed as tables and written as JSON."""
 
 import json
 from dataclasses import dataclass, field
@@ -23,12 +23,13 @@ Row = dict[str, Any]
 
 @dataclass
 class Result:
-    """
+    """The result of a benchmark.
+
     Attributes:
-        facts: what was measured, on what.
-        tables: rows by the table's title.
-        notes: what the tables say, in sentences.
-        timings: the seconds of every measured turn.
+        facts: the network, the images, the device and how the benchmark measured.
+        tables: title -> rows.
+        notes: sentences that summarize or explain the tables.
+        timings: contender -> the seconds of each measured turn.
     """
 
     facts: dict[str, str]
@@ -37,14 +38,15 @@ class Result:
     timings: dict[str, Timing] = field(default_factory=dict)
 
     def text(self) -> str:
+        """The facts, the tables and the notes, as they are printed."""
         blocks = [aligned(list(self.facts.items()))]
         for title, rows in self.tables.items():
-            shown = [{name: figure(value) for name, value in row.items()} for row in rows]
-            blocks.append(f"{title}\n{render(shown, 'table')}")
-        return "\n\n".join([*blocks, *(["\n".join(self.notes)] if self.notes else [])])
+            rounded = [{name: figure(value) for name, value in row.items()} for row in rows]
+            blocks.append(f"{title}\n{render(rounded, 'table')}")
+        return "\n\n".join(filter(None, [*blocks, "\n".join(self.notes)]))
 
     def show(self, cfg: BenchmarkConfig) -> None:
-        """Print the text, and write all to a file below logs/bench/, which the next measurement of its kind replaces.
+        """Print the text and write the result to LOG_DIR/bench/, replacing that of the same benchmark and network.
 
         Raises:
             UserError: the file cannot be written.
@@ -67,18 +69,18 @@ class Result:
 
 
 def figure(value: Any) -> Any:
-    """A number as it is read: whole from 100 on, three digits below."""
+    """A float rounded for printing: to a whole number from 100 on, otherwise to three significant digits."""
     if isinstance(value, float):
         return round(value) if value >= 100 else float(f"{value:.3g}")
     return value
 
 
-def facts_of(cfg: BenchmarkConfig, machine: Machine, data: ImageDataModule) -> dict[str, str]:
-    """The head of most benchmarks."""
+def facts_of(cfg: BenchmarkConfig, data: ImageDataModule, machine: Machine) -> dict[str, str]:
+    """The facts that most benchmarks print first."""
     shape = f"{data.batch_size} x {data.spec.in_channels} x {data.image_size} x {data.image_size}"
     return {
         "network": HydraConfig.get().runtime.choices["model"],
-        "images": f"noise in the form of {data.name}, which needs no download; batches of {shape}",
+        "images": f"noise in the form of {data.name}, without a download; batches of {shape}",
         "device": f"{device_name(machine.device)}, threads: {machine.threads}, {machine.precision}",
-        "turns": f"{cfg.rounds} of each, one after the other; figures are medians",
+        "turns": f"{cfg.rounds} of each contender, alternately; values are medians",
     }

@@ -1,4 +1,4 @@
-"""How long `train.py` takes from the command to its first training step, and what that time goes to."""
+"""The time from starting `train.py` to the end of its first training step, part by part."""
 
 import json
 import os
@@ -17,39 +17,37 @@ from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.errors import UserError
 from cnnlab.machine.probes import device_name, device_type
 
-OWN = ("bench=", "rounds=", "profile=", "log_dir=")  # arguments that are not train.py's
+BENCHMARK_ONLY = ("bench=", "rounds=", "profile=", "log_dir=")  # arguments that are not passed to train.py
 
 
 def bench(cfg: BenchmarkConfig) -> Result:
-    arguments = [word for word in HydraConfig.get().overrides.task if not word.startswith(OWN)]
-    measured = [first_step(arguments) for _ in range(1 + cfg.rounds)][1:]  # the first may fill caches
+    arguments = [word for word in HydraConfig.get().overrides.task if not word.startswith(BENCHMARK_ONLY)]
+    measured = [first_step(arguments) for _ in range(1 + cfg.rounds)][1:]  # the first one may fill caches
     timings = {part: Timing([seconds[part] for seconds in measured]) for part in measured[0]}
-    total = Timing([sum(seconds.values()) for seconds in measured])
-    rows = []
-    for part, timing in [*timings.items(), ("total", total)]:
-        fastest, slowest = timing.spread
-        rows.append(
-            {
-                "part": part,
-                "seconds": timing.median,
-                "fastest": fastest,
-                "slowest": slowest,
-                "fraction": 100 * timing.median / total.median,
-            }
-        )
+    total = timings["total"] = Timing([sum(seconds.values()) for seconds in measured])
+    rows = [
+        {
+            "part": part,
+            "seconds": timing.median,
+            "fastest": min(timing.seconds),
+            "slowest": max(timing.seconds),
+            "fraction": 100 * timing.median / total.median,
+        }
+        for part, timing in timings.items()
+    ]
     facts = {
         "command": " ".join(["python src/train.py", *arguments]),
         "device": device_name(device_type(cfg.trainer.accelerator)),
-        "turns": f"{cfg.rounds}, each a process of its own; figures are medians, so that they do not add up exactly",
+        "turns": f"{cfg.rounds}, each in a new process; values are medians, so the parts do not add up to the total",
     }
-    return Result(facts, {"from the command to the first step": rows}, timings=timings | {"total": total})
+    return Result(facts, {"from the command to the first step": rows}, timings=timings)
 
 
 def first_step(arguments: Sequence[str]) -> dict[str, float]:
-    """Seconds by part of one process.
+    """Run `train.py` up to its first step in a new process; returns the seconds of each part.
 
     Raises:
-        UserError: it did not come to its first step.
+        UserError: train.py ended before its first step.
     """
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
@@ -61,5 +59,5 @@ def first_step(arguments: Sequence[str]) -> dict[str, float]:
         )  # fmt: skip
     lines = done.stdout.splitlines()
     if done.returncode or not lines or not lines[-1].startswith("{"):
-        raise UserError(f"train.py did not come to its first step:\n{done.stderr.strip() or done.stdout.strip()}")
+        raise UserError(f"train.py ended before its first step:\n{done.stderr.strip() or done.stdout.strip()}")
     return dict(json.loads(lines[-1]))

@@ -61,6 +61,15 @@ def build_parts(cfg: TrainConfig, processes: int = 1, log: Callable[[str], None]
     prepare(cfg.trainer)  # reports what the machine lacks before any data is read
     data = build_datamodule(cfg, log)
     check_limits(cfg.trainer, data)
+    return build_model_parts(cfg, data, processes)
+
+
+def build_model_parts(cfg: TrainConfig, data: ImageDataModule, processes: int = 1) -> Parts:
+    """The parts of a run of `cfg` on `data`: builds the classifier, swaps its convolutions and prepares the machine.
+
+    Raises:
+        UserError: the configuration or the machine does not allow it.
+    """
     model = build_classifier(cfg, data)
     macs = count_macs(model.net, data.spec.in_channels, data.spec.image_size)
     convolutions = choose_convolutions(model.net, cfg.conv)

@@ -153,7 +153,7 @@ def in_words(annotation: Any, metadata: Any = ()) -> str:
         ordered = sorted(parts, key=lambda part: part is not type(None))
         return " or ".join(in_words(part) for part in ordered)
     if origin is Literal:
-        return parts[0] if len(parts) == 1 else f"one of {', '.join(map(str, parts))}"
+        return parts[0] if len(parts) == 1 else f"one of {list(parts)}"
     if origin in (list, tuple, Sequence):
         length = f" of {len(parts)}" if origin is tuple and ... not in parts else ""
         return f"a list{length}, each {in_words(parts[0])}"
@@ -165,9 +165,9 @@ def _limits(metadata: Any) -> str:
     if found.get(Le) == MOST:
         del found[Le]
     if Ge in found and Le in found:
-        return f" from {found[Ge]:,} to {found[Le]:,}"
+        return f" from {found[Ge]} to {found[Le]}"
     if found:
-        return " " + " and ".join(f"{LIMITS[kind]} {found[kind]:,}" for kind in LIMITS if kind in found)
+        return " " + " and ".join(f"{LIMITS[kind]} {found[kind]}" for kind in LIMITS if kind in found)
     return ""
 
 

@@ -1,8 +1,10 @@
 """The list of experiments, and the page that shows them all."""
 
 from html import escape
+from typing import TYPE_CHECKING
 
-from cnnlab.lab.finding import Finding
+if TYPE_CHECKING:
+    from cnnlab.lab.finding import Finding
 
 # In the order of the study notes. Each name is a module of this package.
 EXPERIMENTS = (
@@ -47,7 +49,7 @@ nav {{ columns: 3; }}
 """
 
 
-def index_page(findings: dict[str, Finding]) -> str:
+def index_page(findings: dict[str, "Finding"]) -> str:
     """Build one HTML page with the title, the figure and the text of each experiment."""
     links = "".join(f'<div><a href="#{name}">{name}</a></div>' for name in findings)
     sections = "\n".join(

@@ -156,7 +156,7 @@ def test_a_trained_networks_logits_are_drawn_over_an_image(shown, checkpoint, tm
             "explain=true is about the network as published, so model, image_size, data cannot be changed",
         ),
         (["data=image_folder"], "the folders of data=image_folder name its classes: num_classes=N must be given"),
-        (["image_size=0"], "image_size must be null or a number of pixels, got 0"),
+        (["image_size=0"], "image_size must be null or a whole number from 1 to 4096, got 0"),
         (["measure=1"], "measure must be true or false, got 1"),
         (["image_size=8"], "image_size must be at least 12 for LeNet-5, got 8"),
         (["checkpoint=none.ckpt"], "checkpoint must be a file, and there is none at none.ckpt"),
@@ -204,12 +204,6 @@ def test_a_network_that_cannot_be_analyzed_is_reported(shown, monkeypatch):
         monkeypatch.setattr(models, "lenet5", build)
         with pytest.raises(UserError, match=message):
             shown(option)
-
-
-def test_a_precision_without_a_known_memory_is_reported():
-    cfg = compose("analyze", ["trainer.precision=64-true"])
-    with pytest.raises(UserError, match=r"trainer\.precision: precision must be one of .*, got '64-true'"):
-        analyze.run(cfg)
 
 
 def test_a_trained_network_that_cannot_be_analyzed_is_reported(shown, checkpoint, tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_evaluation_reproduces_and_plots_the_numbers_of_the_record(run, data_roo
 
 def test_the_validation_split_is_that_of_the_run(run, data_root, tmp_path):
     record, checkpoint = run
-    evaluation = evaluate(configure(checkpoint, data_root, "split=val", f"output={tmp_path}"))
+    evaluation = evaluate(configure(checkpoint, data_root, "split=val", f"figures={tmp_path}"))
     assert evaluation.accuracy == pytest.approx(record["val/acc"])
     assert (tmp_path / "confusion_val.png").exists()
 
@@ -58,8 +58,8 @@ def test_the_views_are_those_of_the_run_unless_tta_is_given(run, data_root, tmp_
     assert record["tta"] == "none"
     views = []
     monkeypatch.setattr("cnnlab.runs.evaluation.logits_of_views", lambda net, x, tta: views.append(tta) or net(x))
-    evaluate(configure(checkpoint, data_root, f"output={tmp_path}"))
-    evaluate(configure(checkpoint, data_root, "tta=shift", f"output={tmp_path}"))
+    evaluate(configure(checkpoint, data_root, f"figures={tmp_path}"))
+    evaluate(configure(checkpoint, data_root, "tta=shift", f"figures={tmp_path}"))
     assert "views           shift" in capsys.readouterr().out
     assert json.loads((tmp_path / "evaluation_test.json").read_text())["tta"] == "shift"
     content = torch.load(checkpoint, weights_only=True)
@@ -89,8 +89,8 @@ def test_an_unknown_split_is_refused(run, data_root):
 
 def test_the_result_is_printed_even_if_it_cannot_be_written(run, data_root, tmp_path, capsys):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"output=.*file cannot be written: "):
-        evaluate(configure(run[1], data_root, f"output={tmp_path / 'file'}"))
+    with pytest.raises(UserError, match=r"output=.*result.json cannot be written: "):
+        evaluate(configure(run[1], data_root, f"output={tmp_path / 'file' / 'result.json'}"))
     assert f"accuracy        {100 * run[0]['test/acc']:.2f} %" in capsys.readouterr().out
 
 
@@ -163,7 +163,10 @@ def test_a_network_outside_of_cnnlab_is_not_built(run):
         trained_network(checkpoint)
 
 
-def test_data_with_another_number_of_classes_is_refused(run, small_datasets):
-    cfg = configure(run[1], small_datasets / "image_folder", "+data.name=image_folder")
+def test_data_with_another_number_of_classes_is_refused(run, small_datasets, tmp_path):
+    content = torch.load(run[1], weights_only=True)
+    content["cnnlab"]["data"]["name"] = "image_folder"
+    torch.save(content, tmp_path / "other.ckpt")
+    cfg = configure(tmp_path / "other.ckpt", small_datasets / "image_folder")
     with pytest.raises(UserError, match=r"the network knows the classes .* has \['cat', 'dog'\]"):
         evaluate(cfg)

@@ -163,7 +163,7 @@ def test_the_defaults_match_the_documentation():
     resnet = compose("train", ["model=resnet18", "data=cifar10"])
     assert resnet.trainer.max_epochs == 15
     assert list(resnet.augment) == ["crop", "flip"]
-    assert resnet.scheduler._target_.endswith("Cosine")
+    assert resnet.scheduler["_target_"].endswith("Cosine")
     assert compose("train", ["model=lenet5", "data=mnist"]).trainer.max_epochs == 10
 
 

@@ -8,6 +8,7 @@ from html import escape
 import pytest
 import torch
 
+from cnnlab.commands.early import answer
 from cnnlab.commands.lab import run as run_lab
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
@@ -27,7 +28,7 @@ def test_each_file_of_the_lab_is_a_listed_experiment_or_shared_code():
 
 def test_lab_all_writes_each_result_and_an_index_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("cnnlab.lab.notebook.EXPERIMENTS", ("edges", "correlation_vs_convolution"))
-    run_lab(compose("lab", ["lab=all", f"folder={tmp_path}"]))
+    run_lab(compose("lab", ["lab=all", f"figures={tmp_path}"]))
     page, printed = (tmp_path / "index.html").read_text(), capsys.readouterr().out
     for name in ("edges", "correlation_vs_convolution"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
@@ -39,17 +40,17 @@ def test_lab_all_writes_each_result_and_an_index_page(tmp_path, monkeypatch, cap
 
 def test_an_unknown_experiment_and_an_unwritable_folder_raise_an_error(tmp_path):
     with pytest.raises(UserError, match=r"lab must be one of \['all', 'edges', .*\], got 'magic'"):
-        run_lab(compose("lab", ["lab=magic"]))
+        answer(compose("lab", ["lab=magic"]))
     with pytest.raises(UserError, match="image= is for lab=laplacian, learn_kernel, pooling or all, got lab=edges"):
-        run_lab(compose("lab", ["lab=edges", "image=cat.png"]))
+        answer(compose("lab", ["lab=edges", "image=cat.png"]))
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"folder=.*file/lab cannot be written: Not a directory"):
-        run_lab(compose("lab", ["lab=edges", f"folder={tmp_path}/file/lab"]))
+    with pytest.raises(UserError, match=r"figures=.*file/lab cannot be written: Not a directory"):
+        run_lab(compose("lab", ["lab=edges", f"figures={tmp_path}/file/lab"]))
 
 
 def test_an_unusable_image_is_reported_before_the_first_experiment_runs(tmp_path):
     with pytest.raises(UserError, match=r"image=missing\.png: not a readable"):
-        run_lab(compose("lab", ["lab=all", "image=missing.png", f"folder={tmp_path}/lab"]))
+        run_lab(compose("lab", ["lab=all", "image=missing.png", f"figures={tmp_path}/lab"]))
     assert not (tmp_path / "lab").exists()
 
 

@@ -121,11 +121,11 @@ def test_sort_orders_by_mean_and_names_by_their_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
-        (None, "abc"),
+        ("", "abc"),
         ("model=lenet5", "ab"),
         ("model!=lenet5", "c"),
         ("optimizer=sgd test/acc>0.9", "bc"),
-        (["optimizer=sgd", "test/acc>=0.9"], "abc"),
+        ("optimizer=sgd test/acc>=0.9", "abc"),
         ("seed<=1 status=done", "ab"),
         ("seed=1.0", "b"),
         ("data.limit=null", "abc"),

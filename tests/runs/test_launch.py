@@ -250,8 +250,8 @@ def test_a_sweeps_jobs_may_have_several_processes(arguments, command):
         (["trainer.devices=2", "data.limit=25"], "must be a multiple of the 2 processes .*, got 25"),
         (["trainer=ddp", "trainer.sync_batchnorm=true"], "trainer.sync_batchnorm=true needs GPUs"),
         (["trainer.num_nodes=2"], "with NODE_RANK .0 to 1. and the first node's MASTER_ADDR .*, got none of them"),
-        (["trainer.devices=auto"], "trainer.devices must be a whole number of at least 1, got 'auto'"),
-        (["trainer.num_nodes=0"], "trainer.num_nodes must be a whole number of at least 1, got 0"),
+        (["trainer.devices=auto"], "trainer.devices must be a whole number from 1 to 1024, got 'auto'"),
+        (["trainer.num_nodes=0"], "trainer.num_nodes must be a whole number from 1 to 1024, got 0"),
         (["trainer.sync_batchnorm=1"], "trainer.sync_batchnorm must be true or false, got 1"),
     ],
 )
@@ -273,7 +273,8 @@ def test_a_network_for_several_gpus_is_built_with_synchronized_batch_norm(argume
 
     cfg = compose("train", arguments("model=resnet20", "trainer=ddp", "trainer.accelerator=cpu"))
     cpu = setup.prepare(cfg.trainer)  # before the next line, whose options it refuses on a CPU
-    cfg.trainer.sync_batchnorm, cfg.trainer.num_nodes = True, 2
+    several = cfg.trainer.model_copy(update={"sync_batchnorm": True, "num_nodes": 2})
+    cfg = cfg.model_copy(update={"trainer": several})
     for name, value in {"LOCAL_RANK": "1", "NODE_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
     module = build_classifier(cfg, build_datamodule(cfg))

@@ -103,10 +103,7 @@ def _memory_of(cfg: AnalyzeConfig, subject: Subject) -> TrainingMemory:
     states = states_of(lambda parameters: make(cfg.optimizer, "optimizer", parameters))
     precision = resolve_precision(cfg.trainer.precision, "cpu")
     images = subject.images
-    with _option("trainer.precision"):
-        return training_memory(
-            subject.net, images.in_channels, images.image_size, cfg.data.batch_size, precision, states
-        )
+    return training_memory(subject.net, images.in_channels, images.image_size, cfg.data.batch_size, precision, states)
 
 
 def _setting(cfg: AnalyzeConfig) -> str:

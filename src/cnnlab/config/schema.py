@@ -28,6 +28,8 @@ from cnnlab.config.sections import (
     Views,
 )
 
+Bench = Literal["train", "data", "ops", "startup", "trainer"]
+
 
 class TrainConfig(Logs):
     """`train`: one network on one dataset."""
@@ -120,9 +122,7 @@ class TuneConfig(TrainConfig):
 class BenchmarkConfig(TrainConfig):
     """`benchmark`: the time that this training takes."""
 
-    bench: Literal["train", "data", "ops", "startup", "trainer"] = setting(
-        "train", "what to time", changes_weights=False
-    )
+    bench: Bench = setting("train", "what to time", changes_weights=False)
     rounds: Count = setting(10, "measured rounds of each contender, after two warm-up rounds", changes_weights=False)
     profile: bool = setting(False, "bench=train: also a table per layer", changes_weights=False)
 

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
+# What stands on make's own command line, as in make train model=resnet18, and is no variable of this file.
+GIVEN = $(foreach name,$(filter-out ARGS PYTHON MAKEFLAGS,$(.VARIABLES)),$(if $(filter command line,$(origin $(name))),'$(name)=$(subst ','\'',$(value $(name)))'))
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
@@ -10,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  Arguments: make train ARGS="model=resnet18 data=cifar10"'
+	@echo '  Arguments: make train model=resnet18 data=cifar10; options: make train ARGS="-m seed=0,1"'
 
 # An interrupted install leaves no stamp, and a changed pyproject.toml makes the stamp stale.
 $(VENV)/stamp: pyproject.toml
@@ -27,13 +29,13 @@ $(VENV)/stamp-dev: $(VENV)/stamp
 setup: $(VENV)/stamp-dev ## make the environment with all that training and tests need
 
 train: $(VENV)/stamp ## train a network (LeNet-5 on digits unless ARGS says otherwise)
-	@$(PY) src/train.py $(ARGS)
+	@$(PY) src/train.py $(GIVEN) $(ARGS)
 
 tune: $(VENV)/stamp-dev ## search hyperparameters: ARGS="search=adamw optimizer=adamw trials=30"
-	@$(PY) src/tune.py $(or $(ARGS),search=adamw optimizer=adamw)
+	@$(PY) src/tune.py $(or $(strip $(GIVEN) $(ARGS)),search=adamw optimizer=adamw)
 
 eval: $(VENV)/stamp ## evaluate a checkpoint: make eval ARGS="checkpoint=PATH"
-	@$(PY) src/eval.py $(ARGS)
+	@$(PY) src/eval.py $(GIVEN) $(ARGS)
 
 test: $(VENV)/stamp-dev ## the fast tests: offline, about two minutes on two cores
 	@$(PY) -m pytest $(ARGS)
@@ -45,13 +47,13 @@ check: $(VENV)/stamp-dev ## lint, types, and the layers of the packages
 	@$(VENV)/bin/lint-imports --no-logo
 
 lab: $(VENV)/stamp ## an experiment of the study notes: ARGS="lab=edges", or all of them
-	@$(PY) src/lab.py $(or $(ARGS),lab=all)
+	@$(PY) src/lab.py $(or $(strip $(GIVEN) $(ARGS)),lab=all)
 
 bench: $(VENV)/stamp ## time training here: ARGS="bench=train model=resnet18"
-	@$(PY) src/benchmark.py $(ARGS)
+	@$(PY) src/benchmark.py $(GIVEN) $(ARGS)
 
 table: $(VENV)/stamp ## a table of all runs below logs/, mean and spread over seeds
-	@$(PY) src/report.py $(ARGS)
+	@$(PY) src/report.py $(GIVEN) $(ARGS)
 
 tensorboard: $(VENV)/stamp ## the curves of all runs on http://localhost:6006
 	@$(PY) -m tensorboard.main --logdir logs $(ARGS)

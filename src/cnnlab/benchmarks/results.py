@@ -9,7 +9,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 
 from cnnlab.benchmarks.stopwatch import Timing
-from cnnlab.config.folders import CONF
+from cnnlab.config.folders import SOURCE
 from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.files import write_atomically, writing
@@ -57,7 +57,7 @@ class Result:
             "overrides": list(HydraConfig.get().overrides.task),
             **self.facts,
             "torch": torch.__version__,
-            **git_state(CONF.parent),
+            **git_state(SOURCE),
             "tables": self.tables,
             "notes": self.notes,
             "seconds": {name: timing.seconds for name, timing in self.timings.items()},

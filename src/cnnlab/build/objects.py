@@ -3,14 +3,14 @@
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cnnlab import models
-from cnnlab.analysis.cost import count_macs
+from cnnlab.analysis.cost import WEIGHT_BYTES, count_macs, count_parameters
 from cnnlab.augment import Augmentation
 from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import check_tta
@@ -18,8 +18,10 @@ from cnnlab.build.targets import make, target_of
 from cnnlab.config.schema import TrainConfig
 from cnnlab.config.sections import Trainer
 from cnnlab.data.datamodule import ImageDataModule, Subset
+from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, one_of
 from cnnlab.image_spec import ImageSpec
+from cnnlab.machine.probes import total_memory
 from cnnlab.machine.setup import Machine, prepare
 from cnnlab.models.protocols import HasStem, HasWhitening
 from cnnlab.ops.swap import swap_convolutions
@@ -59,9 +61,43 @@ def build_parts(cfg: TrainConfig, processes: int = 1, log: Callable[[str], None]
         UserError: the configuration, the data or the machine does not allow it.
     """
     prepare(cfg.trainer)  # reports what the machine lacks before any data is read
+    check_parts(cfg)
     data = build_datamodule(cfg, log)
     check_limits(cfg.trainer, data)
     return build_model_parts(cfg, data, processes)
+
+
+def check_parts(cfg: TrainConfig) -> None:
+    """Build what `cfg` describes without images and without memory for weights, before any data is read.
+
+    Raises:
+        UserError: a part cannot be built, or the weights do not fit into this machine's memory.
+    """
+    spec = SPECS[cfg.data.name].images
+    spec = replace(
+        spec,
+        image_size=cfg.data.image_size or spec.image_size,
+        num_classes=spec.num_classes or 2,
+        mean=(0.5,) * spec.in_channels,
+        std=(0.5,) * spec.in_channels,
+        covariance=torch.eye(spec.in_channels),
+    )
+    try:
+        check_tta(cfg.tta, spec.mirror)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])
+    make(cfg.loss, "loss")
+    make(cfg.scheduler, "scheduler")
+    build_augmentation(cfg.augment, spec)
+    with torch.device("meta"):
+        parameters = count_parameters(build_network(cfg.model, spec))
+    needed = 3 * WEIGHT_BYTES * parameters  # weights, gradients, and one number per weight in the optimizer
+    if needed > total_memory():
+        raise UserError(
+            f"model has {parameters:,} parameters, which take {needed / 2**30:,.0f} GiB in training, more than this "
+            f"machine's {total_memory() / 2**30:,.0f} GiB"
+        )
 
 
 def build_model_parts(cfg: TrainConfig, data: ImageDataModule, processes: int = 1) -> Parts:
@@ -129,11 +165,6 @@ def build_augmentation(node: Mapping[str, Any], spec: ImageSpec) -> Augmentation
 def build_classifier(cfg: TrainConfig, data: ImageDataModule) -> ImageClassifier:
     """Network, loss, optimizer, schedule and augmentation of `cfg` for `data`; the seed sets the initial weights."""
     spec = data.spec
-    try:
-        check_tta(cfg.tta, spec.mirror)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])  # reports wrong values before anything is built
     torch.manual_seed(cfg.seed)
     net = build_network(cfg.model, spec)
     if isinstance(net, HasWhitening) and net.whitening_images:

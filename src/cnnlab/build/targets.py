@@ -31,7 +31,7 @@ def make(node: Mapping[str, Any], what: str, *args: Any, **kwargs: Any) -> Any:
     except ValueError as error:
         is_of_a_key = str(error).partition(" ")[0] in node
         raise UserError(f"{what}.{error}" if is_of_a_key else f"{what}: {error}") from error
-    except TypeError as error:
+    except (TypeError, RuntimeError) as error:
         settings = ", ".join(f"{key}={value!r}" for key, value in node.items() if key != "_target_")
         raise UserError(f"{what} cannot be made with {settings}: {error}") from error
 

@@ -11,12 +11,12 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cnnlab.cli.help import commands_help, help_of
@@ -131,7 +131,8 @@ def _run_job(command: str, cfg: DictConfig, failures: list[Exception]) -> None:
 
 def _keys_to_sweep() -> list[str]:
     """The keys that the experiment would sweep over with -m, without those set on the command line."""
-    given = {override.partition("=")[0] for override in HydraConfig.get().overrides.task}
+    typed_words = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    given = {str(word).partition("=")[0] for word in cast("list[str]", typed_words)}
     return [str(key) for key in HydraConfig.get().sweeper.get("params") or {} if key not in given]
 
 

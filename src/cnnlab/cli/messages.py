@@ -22,10 +22,13 @@ LAUNCHERS = "joblib, ray, submitit_local and submitit_slurm"
 COMBINED = ("callbacks", "logger")  # groups with several choices in one run
 
 
+FLAGS = ("--cfg", "-c", "--package", "-p", "--config-name", "-cn", "--config-path", "-cp", "--info", "-i")
+
+
 def program(command: str) -> str:
     """How `command` is called here: by its script in src/, or as a subcommand of `cnnlab`."""
-    is_script = Path(sys.argv[0]).name == f"{command}.py"
-    return f"python {sys.argv[0]}" if is_script else f"cnnlab {command}"
+    called = Path(sys.argv[0])
+    return f"python {called.with_name(f'{command}.py')}" if called.suffix == ".py" else f"cnnlab {command}"
 
 
 def check_overrides(arguments: Sequence[str]) -> None:
@@ -67,14 +70,23 @@ def _check_removal(key: str, known: Sequence[str]) -> None:
 
 
 def _parsed(arguments: Sequence[str]) -> list[Override]:
-    """The overrides among `arguments`; Hydra itself reports those that cannot be parsed."""
+    """The overrides among `arguments`, without flags and their values.
+
+    Raises:
+        UserError: an argument is not an override.
+    """
     parser, parsed = OverridesParser.create(), []
-    for argument in arguments:
-        if "=" in argument and not argument.startswith("-"):
-            try:
-                parsed += parser.parse_overrides([argument])
-            except HydraException:
-                continue
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if argument.startswith(("-", "~")) or before in FLAGS:
+            continue
+        key, equals, value = argument.partition("=")
+        if not key.lstrip("+") or not equals:
+            raise UserError(f"arguments are GROUP=CHOICE or KEY=VALUE, got {argument!r}")
+        try:
+            parsed += parser.parse_overrides([argument])
+        except HydraException:
+            text = value.replace("'", "")
+            raise UserError(f"{argument!r} cannot be read; quote the value: \"{key}='{text}'\"") from None
     return parsed
 
 
@@ -87,6 +99,9 @@ def explain(error: Exception, command: str = "", arguments: Sequence[str] = ()) 
         return _unknown_key(str(error.__cause__.full_key), command, arguments)
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} must be given: {error.full_key}=VALUE"
+    if isinstance(error, OmegaConfBaseException):
+        reason = re.sub(r'^\w+ raised while resolving interpolation: |"', "", str(error).splitlines()[0])
+        return f"{error.full_key}: {reason}" if error.full_key else reason
     return " ".join(str(error).partition("\nSet the environment variable")[0].split("\n")).strip()
 
 

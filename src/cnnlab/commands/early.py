@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cnnlab.config.folders import choices
 from cnnlab.config.schema import AnalyzeConfig, EvalConfig, LabConfig, TrainConfig
 from cnnlab.config.sections import Logs
 from cnnlab.errors import UserError, one_of
@@ -18,6 +19,9 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
     """
     if isinstance(cfg, EvalConfig | AnalyzeConfig) and cfg.checkpoint is not None:
         return cfg.model_copy(update={"checkpoint": locate_checkpoint(cfg.checkpoint, cfg.log_dir)}), None
+    if isinstance(cfg, AnalyzeConfig):
+        for name in cfg.models or ():
+            one_of("models", name, ["all", *choices("model")])
     if isinstance(cfg, LabConfig):
         one_of("lab", cfg.lab, ("all", *EXPERIMENTS))
         if cfg.image is not None and cfg.lab not in ("all", *OF_A_PHOTOGRAPH):

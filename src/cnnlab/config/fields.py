@@ -58,6 +58,9 @@ PathText = Annotated[str, AfterValidator(_expanded), Text(), Words("a path")]
 FreeText = Annotated[str, Text(), Words("text")]
 Names = Annotated[list[FreeText], MinLen(1), Words("names with commas between them")]
 Open = Annotated[dict[str, Any], Words("a choice of this group")]  # its keys are the arguments of its `_target_`
+Search = Annotated[dict[str, Any], Words("a search space")]
+Steps = Annotated[dict[str, Open | None], Words("augmentation steps by name")]
+LearningRates = Annotated[dict[str, Factor], Words("learning rates by optimizer")]
 
 
 def setting(default: Any, meaning: str, *, changes_weights: bool, hashed: bool = True) -> Any:

@@ -9,6 +9,7 @@ from cnnlab.errors import UserError
 PACKAGE = Path(__file__).resolve().parents[1]
 CLONE = PACKAGE.parents[1]
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else CLONE / "conf"
+SOURCE = CLONE if CONF.parent == CLONE else None  # where the commit of the running code is looked up
 VARIABLE = "CNNLAB_CONF"  # more folders of configuration files, which processes pass on to those that they start
 
 
@@ -72,5 +73,5 @@ def data_root() -> str:
 def _beside_the_clone(name: str) -> str:
     """`name` in the clone's root for a command that starts inside the clone, else in the working directory."""
     here = Path.cwd()
-    is_inside = CONF.parent == CLONE and here.is_relative_to(CLONE)
+    is_inside = SOURCE is not None and here.is_relative_to(CLONE)
     return os.path.relpath(CLONE / name) if is_inside else name

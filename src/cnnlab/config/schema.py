@@ -4,11 +4,26 @@ The groups `model`, `augment`, `loss`, `optimizer` and `scheduler` are open: the
 `_target_` names (`config/signatures.py`). Imports no torch, so that a mistake is reported within the first second.
 """
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
-from cnnlab.config.fields import Count, Fraction, FreeText, Name, Names, Natural, Open, PathText, Pixels, Seed, setting
+from cnnlab.config.fields import (
+    Count,
+    Fraction,
+    FreeText,
+    LearningRates,
+    Name,
+    Names,
+    Natural,
+    Open,
+    PathText,
+    Pixels,
+    Search,
+    Seed,
+    Steps,
+    setting,
+)
 from cnnlab.config.folders import options
 from cnnlab.config.sections import (
     AnalyzedData,
@@ -52,11 +67,11 @@ class TrainConfig(Logs):
     )
     model: Open = setting(..., "the network", changes_weights=True)
     data: Data = setting(..., "the images", changes_weights=True)
-    augment: dict[str, Open | None] = setting({}, "augmentation steps in order, by name", changes_weights=True)
+    augment: Steps = setting({}, "augmentation steps in order, by name", changes_weights=True)
     loss: Open = setting(..., "the loss", changes_weights=True)
     optimizer: Open = setting(..., "the optimizer", changes_weights=True)
     scheduler: Open = setting(..., "the schedule of the learning rate", changes_weights=True)
-    learning_rates: dict[str, float] = setting(
+    learning_rates: LearningRates = setting(
         {}, "the network's own learning rate for each optimizer; optimizer.lr holds the one in use",
         changes_weights=False,
     )  # fmt: skip
@@ -84,7 +99,7 @@ class TrainConfig(Logs):
 class TuneConfig(TrainConfig):
     """`tune`: a search for hyperparameters of the run that the other keys describe."""
 
-    search: dict[str, Any] | None = setting(None, "the searched keys and their ranges", changes_weights=False)
+    search: Search | None = setting(None, "the searched keys and their ranges", changes_weights=False)
     study: Name = setting(
         "${name}-${hydra:runtime.choices.search}", "the folder in log_dir/studies", changes_weights=False
     )
@@ -171,8 +186,8 @@ class AnalyzeConfig(Logs):
     figures: PathText = setting("${log_dir}/analysis", "folder of the figures", changes_weights=False)
     model: Open = setting(..., "the network", changes_weights=False)
     optimizer: Open = setting(..., "the optimizer, for the training memory", changes_weights=False)
-    augment: dict[str, Open | None] = setting({}, "not used by analyze", changes_weights=False)
-    learning_rates: dict[str, float] = setting({}, "not used by analyze", changes_weights=False)
+    augment: Steps = setting({}, "not used by analyze", changes_weights=False)
+    learning_rates: LearningRates = setting({}, "not used by analyze", changes_weights=False)
     data: AnalyzedData = setting(..., "the images", changes_weights=False)
     trainer: AnalyzedDevice = setting(..., "precision and threads", changes_weights=False)
 

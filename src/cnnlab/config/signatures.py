@@ -95,6 +95,8 @@ def _checked(key: str, value: Any, annotation: str) -> Any:
     kind = _type_of(ast.parse(annotation, mode="eval").body) if annotation else Any
     if kind is Unknown or kind is Any:
         return value
+    if key.startswith("optimizer.") and isinstance(value, int | float) and value < 0:
+        raise UserError(f"{key} must be {in_words(kind)} of at least 0, got {shown(value)}")
     try:
         # YAML has lists only, which strict validation tells from tuples.
         checked = TypeAdapter(kind, config=STRICT).validate_python(tuple(value) if isinstance(value, list) else value)
@@ -168,12 +170,15 @@ def _of_class(root: Path, modules: tuple[str, ...], node: ast.ClassDef) -> Signa
 
 
 def _of_builder(root: Path, modules: tuple[str, ...], name: str, call: ast.expr) -> Signature | None:
-    """The signature of `name = builder(family, name, summary, *row, **defaults)` of `models/builder.py`."""
+    """The signature of `name = builder(family, ...)` of `models/builder.py`: without the row before `in_channels`."""
     if not isinstance(call, ast.Call) or ast.unparse(call.func) != "builder":
         return None
     family = _find(root, modules, ast.unparse(call.args[0]))
-    rows = len(call.args) - 3
-    return Signature(name, dict(list(family.annotations.items())[rows:]), family.takes_any) if family else None
+    if family is None:
+        return None
+    names = list(family.annotations)
+    remaining = names[names.index("in_channels") :]
+    return Signature(name, {key: family.annotations[key] for key in remaining}, family.takes_any)
 
 
 def _arguments(arguments: ast.arguments) -> tuple[dict[str, str], bool]:

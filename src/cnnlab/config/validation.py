@@ -32,10 +32,17 @@ def validated(command: str, content: Mapping[str, Any]) -> Logs:
 def _open(group: str, node: Any) -> Any:
     """The arguments in an open group, checked against its target; everything else is unchanged."""
     if group == "augment" and isinstance(node, dict):
-        return {name: _open(f"augment.{name}", step) if step is not None else None for name, step in node.items()}
+        return {name: _step(f"augment.{name}", step) for name, step in node.items()}
     if group.partition(".")[0] in OPEN and isinstance(node, dict):
         return check_arguments(group, node)
     return node
+
+
+def _step(key: str, step: Any) -> Any:
+    """One augmentation step, which may be null."""
+    if step is not None and not isinstance(step, dict):
+        raise UserError(f"{key} must be null or settings with a _target_, got {shown(step)}")
+    return step if step is None else check_arguments(key, step)
 
 
 OPEN = ("model", "augment", "loss", "optimizer", "scheduler")

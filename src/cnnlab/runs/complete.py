@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cnnlab.config.folders import CONF
+from cnnlab.config.folders import SOURCE
 from cnnlab.config.schema import TrainConfig
 from cnnlab.data.cache_files import noted_fingerprint
 from cnnlab.runs.folder import Record, RunFolder
@@ -32,7 +32,7 @@ def report_if_complete(cfg: TrainConfig, log: Callable[[str], None] = print) -> 
     record = folder.read() if folder else None
     if folder is None or record is None or not is_complete(record, cfg):
         return None
-    report_complete(record, folder, git_state(CONF.parent), log)
+    report_complete(record, folder, git_state(SOURCE), log)
     return record
 
 

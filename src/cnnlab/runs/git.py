@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 
-def git_state(root: Path) -> dict[str, Any]:
-    """The commit of `root`, and whether its tree was clean; None for both outside of git."""
+def git_state(root: Path | None) -> dict[str, Any]:
+    """The commit of `root`, and whether its tree was clean; None for both outside of git or without a `root`."""
 
     def git(*arguments: str) -> str | None:
         try:
@@ -17,5 +17,7 @@ def git_state(root: Path) -> dict[str, Any]:
             return None
         return done.stdout.strip()
 
+    if root is None:
+        return {"git_commit": None, "git_clean": None}
     status = git("status", "--porcelain")
     return {"git_commit": git("rev-parse", "HEAD"), "git_clean": None if status is None else status == ""}

@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from cnnlab.build.objects import Parts, build_parts
 from cnnlab.build.trainer import build_trainer, without_lightnings_advice
-from cnnlab.config.folders import CONF
+from cnnlab.config.folders import SOURCE
 from cnnlab.config.schema import TrainConfig
 from cnnlab.errors import Diverged, Lost, Terminated, UserError
 from cnnlab.figures.curves import draw_curves
@@ -67,7 +67,7 @@ def _open(cfg: TrainConfig, parts: Parts, folder: RunFolder, log: Log) -> Record
     """
     if cfg.fresh:
         folder.empty()
-    earlier, git = folder.read(), git_state(CONF.parent)
+    earlier, git = folder.read(), git_state(SOURCE)
     if earlier is None:
         return new_record(cfg, parts, folder.path.name) | git | {"earlier_commits": []}
     if is_complete(earlier, cfg):

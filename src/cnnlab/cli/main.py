@@ -19,7 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from cnnlab.cli.help import commands_help, help_of
+from cnnlab.cli.help import commands_help, help_of, reference
 from cnnlab.cli.messages import check_overrides, explain, summary
 from cnnlab.cli.sweep import CountJobs, Job, this_job
 from cnnlab.commands.early import answer
@@ -35,6 +35,8 @@ def script() -> None:
     command, *arguments = sys.argv[1:] or ["--help"]
     if command in ("--help", "-h", "help"):
         print(commands_help())
+    elif command == "reference":
+        print(reference())
     elif command not in COMMANDS:
         print(f"error: unknown command {command}; cnnlab has: {', '.join(COMMANDS)}", file=sys.stderr)
         sys.exit(1)

@@ -28,7 +28,8 @@ FLAGS = ("--cfg", "-c", "--package", "-p", "--config-name", "-cn", "--config-pat
 def program(command: str) -> str:
     """How `command` is called here: by its script in src/, or as a subcommand of `cnnlab`."""
     called = Path(sys.argv[0])
-    return f"python {called.with_name(f'{command}.py')}" if called.suffix == ".py" else f"cnnlab {command}"
+    is_script = called.suffix == ".py" and called.stem in COMMANDS
+    return f"python {called.with_name(f'{command}.py')}" if is_script else f"cnnlab {command}"
 
 
 def check_overrides(arguments: Sequence[str]) -> None:

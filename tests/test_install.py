@@ -1,0 +1,58 @@
+"""The package without its source tree: a wheel in a folder of its own, and what make passes on."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+
+def test_pyproject_lists_every_package():
+    listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(REPOSITORY / "src") for path in (REPOSITORY / "src").glob("*/**/*.py")}
+    assert {*listed} == {str(folder).replace(os.sep, ".") for folder in folders} | {"cnnlab.conf"}
+
+
+def test_make_passes_its_variables_to_the_command():
+    arguments = ["model=resnet18", "data=cifar10", "optimizer.lr=0.1", "data.root=it's a folder", "ARGS=-m seed=0,1"]
+    make = ["make", "-n", "train", *arguments]
+    printed = subprocess.run(make, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    words = re.sub(r"\s+", " ", printed.splitlines()[-1])
+    for word in ("'model=resnet18'", "'data=cifar10'", "'optimizer.lr=0.1'", r"'data.root=it'\''s a folder'"):
+        assert word in words
+    assert words.endswith("-m seed=0,1")
+    assert "PYTHON" not in words
+
+
+@pytest.mark.slow
+def test_a_wheel_trains_without_the_source_tree(tmp_path):
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    source = tmp_path / "source"
+    subprocess.run(["git", "clone", "-q", REPOSITORY, source], check=True)
+    build = ["wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path / "wheels", source]
+    subprocess.run([*pip, *build], check=True)
+    (wheel,) = (tmp_path / "wheels").glob("*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", tmp_path / "installed", wheel], check=True)
+    subprocess.run(["rm", "-rf", source], check=True)
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def cnnlab(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
+        environment.pop("CNNLAB_DATA", None)
+        words = [sys.executable, "-m", "cnnlab", *arguments]
+        return subprocess.run(words, cwd=work, env=environment, capture_output=True, text=True, check=False)
+
+    trained = cnnlab("train", "trainer=smoke")
+    assert trained.returncode == 0, trained.stderr
+    assert sorted(path.name for path in work.iterdir()) == ["data", "logs"]
+    evaluated = cnnlab("eval", "checkpoint=latest")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert cnnlab("train", "trainer=smoke", "trainer.devices=2").returncode == 0
+    assert cnnlab("train", "-m", "seed=0,1", "trainer=smoke").returncode == 0
+    assert cnnlab("trian").stderr.startswith("error: unknown command trian; cnnlab has: train, ")
+    assert "cnnlab train: one network on one dataset" in cnnlab("train", "--help").stdout

@@ -7,6 +7,8 @@ import sys
 import tomllib
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.conftest import REPOSITORY
 
@@ -56,3 +58,15 @@ def test_a_wheel_trains_without_the_source_tree(tmp_path):
     assert cnnlab("train", "-m", "seed=0,1", "trainer=smoke").returncode == 0
     assert cnnlab("trian").stderr.startswith("error: unknown command trian; cnnlab has: train, ")
     assert "cnnlab train: one network on one dataset" in cnnlab("train", "--help").stdout
+
+
+def test_the_constraints_fit_the_requirements():
+    constraints = {
+        canonicalize_name(name): version
+        for name, _, version in (
+            line.partition("==") for line in (REPOSITORY / "constraints.txt").read_text().splitlines() if "==" in line
+        )
+    }
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    for requirement in map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["dev"]]):
+        assert requirement.specifier.contains(constraints[canonicalize_name(requirement.name)]), requirement

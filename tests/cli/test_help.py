@@ -15,7 +15,7 @@ def test_help_fits_a_terminal_and_lists_keys_with_their_values(command):
     assert max(map(len, text.splitlines())) <= WIDTH
     for key, _ in keys_of(COMMANDS[command]):
         chosen_only = key.startswith(("callbacks.", "logger.")) or key in ("model", "loss", "optimizer", "scheduler")
-        assert chosen_only or f"{key}=" in text or key in ("augment", "search"), key
+        assert chosen_only or f"{key}=" in text or key in ("augment", "learning_rates", "search"), key
     assert command in commands_help()
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from cnnlab import models
 from cnnlab.analysis.explained import EXPLANATIONS
 from cnnlab.commands import analyze
+from cnnlab.commands.early import answer
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.runs import evaluation
@@ -37,7 +38,7 @@ def shown(tmp_path, data_root, capsys):
     def run(*overrides: str) -> str:
         cfg = compose("analyze", [f"log_dir={tmp_path}", f"data.root={data_root}", *overrides])
         capsys.readouterr()
-        analyze.run(cfg)
+        analyze.run(answer(cfg)[0])
         return capsys.readouterr().out
 
     return run
@@ -159,7 +160,10 @@ def test_a_trained_networks_logits_are_drawn_over_an_image(shown, checkpoint, tm
         (["image_size=0"], "image_size must be null or a whole number from 1 to 4096, got 0"),
         (["measure=1"], "measure must be true or false, got 1"),
         (["image_size=8"], "image_size must be at least 12 for LeNet-5, got 8"),
-        (["checkpoint=none.ckpt"], "checkpoint must be a file, and there is none at none.ckpt"),
+        (
+            ["checkpoint=none.ckpt"],
+            "checkpoint must be a file, .*, or latest, got 'none.ckpt'",
+        ),
         (["output=/dev/null/table"], "output=/dev/null/table cannot be written: .*"),
         (["models=[lenet5,cnn]", "figures=/dev/null/costs"], "figures=/dev/null/costs cannot be written: .*"),
     ],

@@ -58,3 +58,4 @@ def test_arguments_are_taken_as_the_target_takes_them():
     assert check_arguments("optimizer", node)["betas"] == [0.0, 0.9]
     assert signature_of("torch.optim.no_such_thing") is None
     assert signature_of("no_such_package.thing") is None
+    assert signature_of("") is None

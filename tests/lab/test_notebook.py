@@ -27,7 +27,7 @@ def test_each_file_of_the_lab_is_a_listed_experiment_or_shared_code():
 
 
 def test_lab_all_writes_each_result_and_an_index_page(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("cnnlab.lab.notebook.EXPERIMENTS", ("edges", "correlation_vs_convolution"))
+    monkeypatch.setattr("cnnlab.commands.lab.EXPERIMENTS", ("edges", "correlation_vs_convolution"))
     run_lab(compose("lab", ["lab=all", f"figures={tmp_path}"]))
     page, printed = (tmp_path / "index.html").read_text(), capsys.readouterr().out
     for name in ("edges", "correlation_vs_convolution"):

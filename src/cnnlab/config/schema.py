@@ -97,7 +97,7 @@ class TrainConfig(Logs):
 
 
 class TuneConfig(TrainConfig):
-    """`tune`: a search for hyperparameters of the run that the other keys describe."""
+    """`tune`: a search for the hyperparameters of a run."""
 
     search: Search | None = setting(None, "the searched keys and their ranges", changes_weights=False)
     study: Name = setting(

@@ -124,7 +124,7 @@ def _type_of(node: ast.expr) -> Any:
 def signature_of(target: str) -> Signature | None:
     """The signature of the function or class that `package.module.name` names; None if its source cannot be read."""
     package, *path = target.split(".")
-    spec = importlib.util.find_spec(package)
+    spec = importlib.util.find_spec(package) if path else None
     if spec is None or not spec.submodule_search_locations:
         return None
     return _find(Path(spec.submodule_search_locations[0]), tuple(path[:-1]), path[-1])

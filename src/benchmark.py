@@ -1,6 +1,6 @@
 """Time what this machine does: `python src/benchmark.py bench=train model=resnet18 data=cifar10`."""
 
-from cnnlab.cli.main import main
+from cnnlab.cli.start import main
 
 if __name__ == "__main__":
     main("benchmark")

@@ -1,5 +1,5 @@
 """`python -m cnnlab COMMAND` is the installed program `cnnlab COMMAND`."""
 
-from cnnlab.cli.main import script
+from cnnlab.cli.start import script
 
 script()

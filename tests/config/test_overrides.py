@@ -7,7 +7,7 @@ import pytest
 
 from cnnlab.cli.messages import check_overrides
 from cnnlab.config.compose import compose
-from cnnlab.config.overrides import as_hydra_takes
+from cnnlab.config.overrides import as_hydra_takes, as_typed
 from cnnlab.errors import UserError
 
 TEXTS = [
@@ -45,6 +45,18 @@ def test_lists_need_no_brackets():
     assert compose("analyze", ["models=vgg16,resnet18"]).models == ["vgg16", "resnet18"]
     assert compose("analyze", ["models=all"]).models == ["all"]
     assert compose("report", ["where=model=resnet18 test/acc>0.9"]).where == ["model=resnet18 test/acc>0.9"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_records_have_what_was_typed_and_it_means_the_same(text):
+    taken = as_hydra_takes("train", [f"data.root={text}"])
+    typed = as_typed(taken)
+    assert compose("train", typed).data.root == text
+    assert typed == [f"data.root={text}"] or "'" in text or "\\" in text
+
+
+def test_quotes_of_other_keys_are_left_as_they_are():
+    assert as_typed(["model.stem='auto'", "seed=1"]) == ["model.stem='auto'", "seed=1"]
 
 
 def test_with_m_a_comma_separates_jobs():

@@ -1,15 +1,19 @@
 """Downloads from a mirror are resumed and verified, and failures are reported."""
 
+import contextlib
 import gzip
 import hashlib
 import http.server
 import tarfile
 import threading
+import time
 
 import pytest
 
 from cnnlab.data import download
 from cnnlab.data.cache import load
+from cnnlab.data.readers import _origin
+from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
 from tests.data.test_readers import quiet, write_cifar, write_mnist
 
@@ -116,3 +120,45 @@ def test_the_error_for_an_unreachable_mirror_contains_its_url_and_suggests_mirro
     with pytest.raises(UserError, match=r"example.com/mnist/train-images-idx3-ubyte.gz: unknown url type"):
         load("mnist", tmp_path, mirror="example.com/mnist", log=quiet)
     assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz: " in str(caught.value)
+
+
+class Hostile(Server):
+    """An answer without an end, or a byte at a time."""
+
+    pause = 0.0
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(400):
+                self.wfile.write(b"x" * (1 if self.pause else 2**16))
+                self.wfile.flush()
+                time.sleep(self.pause)
+
+
+@pytest.mark.parametrize(
+    ("pause", "message"), [(0.0, "larger than every official one"), (0.05, "bytes in 0 seconds, which is too slow")]
+)
+def test_an_endless_or_slow_answer_ends_with_an_error(tmp_path, monkeypatch, pause, message):
+    monkeypatch.setattr(download, "LARGEST", 2**20)
+    monkeypatch.setattr(download, "PATIENCE", 0.3)
+    monkeypatch.setattr(Hostile, "pause", pause)
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile)
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        with pytest.raises(UserError, match=message):
+            download.fetch(f"http://127.0.0.1:{httpd.server_port}/file", tmp_path / "file", "0" * 32)
+    finally:
+        httpd.shutdown()
+        thread.join()
+        httpd.server_close()
+    assert not (tmp_path / "file").exists()
+    assert pause or not list(tmp_path.iterdir())
+
+
+def test_every_origin_is_encrypted():
+    for spec in SPECS.values():
+        if spec.official:
+            assert _origin(spec).startswith("https://")

@@ -11,7 +11,8 @@ from cnnlab.analysis.trace import trace
 from cnnlab.analysis.trace_records import record_of, records_of, total_of
 from cnnlab.errors import UserError
 from cnnlab.rendering.numbers import memory_text, rounded
-from cnnlab.rendering.tables import render
+from cnnlab.rendering.printable import printable
+from cnnlab.rendering.tables import aligned, render
 from tests.analysis.subjects import subject
 from tests.models.networks import marked
 
@@ -84,3 +85,11 @@ def test_a_field_that_is_not_square_shows_both_sides():
 def test_an_unknown_format_is_rejected():
     with pytest.raises(UserError, match=r"format must be one of \['table', 'markdown', 'csv', 'json'\], got 'xml'"):
         rendered("xml")
+
+
+def test_control_characters_of_others_are_escaped():
+    hostile = "a\x1b[2J\x07b\u202ec"
+    assert printable(hostile) == r"a\x1b[2J\x07b\u202ec"
+    assert printable("Bücher\t图片\n") == "Bücher\t图片\n"
+    assert "\x1b" not in render([{"name": hostile}], "table") + render([{"name": hostile}], "markdown")
+    assert "\x1b" not in aligned([("run", hostile)])

@@ -82,3 +82,25 @@ def test_a_second_process_in_a_run_folder_is_refused_and_the_first_continues(com
     assert first.process.returncode == 0, err
     assert "epoch 20/20" in out
     assert statuses(tmp_path / "logs") == ["done"]
+
+
+DURING_IMPORTS = ("hydra", "pydantic", "cnnlab.cli.main", "torch", "lightning", "cnnlab.runs.run")
+
+
+@pytest.mark.parametrize(
+    "module", [name if i < 3 else pytest.param(name, marks=pytest.mark.slow) for i, name in enumerate(DURING_IMPORTS)]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_imports_ends_the_command_without_a_traceback(module, number, command, tmp_path):
+    script = (
+        "import os, runpy, sys; sys.path.insert(0, 'src')\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "runpy.run_path('src/train.py', run_name='__main__')"
+    )
+    done = command("-c", script, "trainer=smoke", "logger=none")
+    assert done.returncode == 128 + number
+    assert done.stderr in ("", "ended by SIGTERM\n")
+    assert not list(tmp_path.iterdir())

@@ -18,6 +18,7 @@ from cnnlab.commands.tune import run as tune
 from cnnlab.config.compose import compose
 from cnnlab.errors import Terminated, UserError
 from cnnlab.runs.run import train
+from cnnlab.search.study import check_database
 from cnnlab.training.classifier import ImageClassifier
 from tests.conftest import REPOSITORY
 
@@ -280,3 +281,11 @@ def test_no_trial_is_lost_when_a_process_is_killed(in_parallel, begin, tmp_path)
     assert "resuming after epoch" in (logs / "lenet5-digits" / lost / "train.log").read_text()
     states = sorted(trial.state.name for trial in trials_of(logs))
     assert states == ["COMPLETE"] * 4 + ["FAIL"]
+
+
+@pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\0" + b"x" * 8192])
+def test_a_damaged_database_is_reported_with_what_to_do(content, tmp_path):
+    (tmp_path / "study.db").write_bytes(content)
+    with pytest.raises(UserError, match=r"study.db is damaged \(.*\); delete it and run the same command again"):
+        check_database(tmp_path / "study.db")
+    check_database(tmp_path / "missing.db")

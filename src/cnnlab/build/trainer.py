@@ -16,6 +16,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from cnnlab.config.schema import TrainConfig
 from cnnlab.machine.setup import Machine
 from cnnlab.training.callbacks import Checkpoints, Display, GradientNorms, History, InputImages
+from cnnlab.training.checkpoint_io import DirectCheckpointIO
 from cnnlab.training.classifier import mode_of
 from cnnlab.training.precision import Bf16Mixed
 
@@ -50,7 +51,7 @@ def build_trainer(
         devices=cfg.trainer.devices,
         num_nodes=cfg.trainer.num_nodes,
         strategy=ddp if is_distributed else "auto",
-        plugins=[*bf16, *([] if is_distributed else [environment])],
+        plugins=[DirectCheckpointIO(), *bf16, *([] if is_distributed else [environment])],
         default_root_dir=folder,  # on a cluster, Lightning resumes from any hpc_ckpt_*.ckpt that it finds there
         sync_batchnorm=cfg.trainer.sync_batchnorm,
         precision=None if bf16 else machine.precision,  # type: ignore[arg-type]

@@ -7,9 +7,13 @@ import importlib
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from types import FrameType
 from typing import Any, cast
 
@@ -21,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cnnlab.cli.help import commands_help, help_of, reference
 from cnnlab.cli.messages import check_overrides, explain, summary
+from cnnlab.cli.start import ending_at_signals
 from cnnlab.cli.sweep import CountJobs, Job, this_job
 from cnnlab.commands.early import answer
 from cnnlab.config.compose import prepare_hydra, typed
@@ -28,6 +33,7 @@ from cnnlab.config.folders import CONF, add_conf_folders
 from cnnlab.config.overrides import as_hydra_takes
 from cnnlab.config.schema import COMMANDS
 from cnnlab.errors import Lost, Terminated, UserError
+from cnnlab.rendering.printable import printable
 
 
 def script() -> None:
@@ -74,7 +80,7 @@ def main(command: str) -> None:
         sys.exit(128 + signal.SIGTERM)
     except (UserError, HydraException, OmegaConfBaseException) as error:
         failures.append(error)
-        print(f"error: {explain(error, command, sys.argv[1:])}", file=sys.stderr)
+        print(printable(f"error: {explain(error, command, sys.argv[1:])}"), file=sys.stderr)
     except Exception as error:  # of a launcher, for example when a worker dies
         if CountJobs.current is None:
             raise
@@ -100,9 +106,24 @@ def _raise_at_sigterm() -> None:
         signal.signal(signal.SIGTERM, terminate)
 
 
+@cache
+def _end_with_parent() -> None:
+    """End this worker of a launcher when the process that started it is gone; joblib's would stay for minutes."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _run_job(command: str, cfg: DictConfig, failures: list[Exception]) -> None:
     """Run one job; its error is printed immediately and added to `failures`, so that a sweep's other jobs go on."""
     _raise_at_sigterm()  # a launcher's worker is a process of its own
+    if CountJobs.current is None and this_job():
+        _end_with_parent()
     place = this_job()
     if place is None:
         if swept := _keys_to_sweep():
@@ -143,7 +164,9 @@ def _guarded(command: str, cfg: DictConfig, failures: list[Exception]) -> Any:
     try:
         config, result = answer(typed(command, cfg))
         if result is None:
-            result = importlib.import_module(f"cnnlab.commands.{command}").run(config)
+            with nullcontext() if this_job() else ending_at_signals():  # a sweep's table states how its jobs ended
+                module = importlib.import_module(f"cnnlab.commands.{command}")
+            result = module.run(config)
         sys.stdout.flush()
         return {} if result is None else result
     except BrokenPipeError:  # the reader of the output, such as `head`, is gone
@@ -152,7 +175,7 @@ def _guarded(command: str, cfg: DictConfig, failures: list[Exception]) -> Any:
     except Exception as error:
         failures.append(error)
         if isinstance(error, UserError | OmegaConfBaseException):
-            print(f"error: {explain(error)}", file=sys.stderr)
+            print(printable(f"error: {explain(error)}"), file=sys.stderr)
         else:
             traceback.print_exc()
         return None

@@ -20,6 +20,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from cnnlab.config.overrides import as_typed
 from cnnlab.files import write_atomically, writing
 
 
@@ -134,7 +135,7 @@ def this_job() -> tuple[Sweep, Job] | None:
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return None
     hydra = HydraConfig.get()
-    return Sweep(Path(hydra.sweep.dir)), Job(int(hydra.job.num), " ".join(hydra.overrides.task))
+    return Sweep(Path(hydra.sweep.dir)), Job(int(hydra.job.num), " ".join(as_typed(hydra.overrides.task)))
 
 
 def table_of(jobs: Sequence[Job]) -> str:

@@ -12,6 +12,7 @@ from cnnlab.figures.confusion import MOST_LABELED, draw_confusion
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.setup import Machine, prepare
 from cnnlab.rendering.numbers import percent
+from cnnlab.rendering.printable import printable
 from cnnlab.rendering.tables import aligned
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.evaluation import Evaluation, datamodule_of, predict_logits, score, trained_network
@@ -96,7 +97,7 @@ def _text(
 
 def _class_table(evaluation: Evaluation, classes: list[str]) -> str:
     """True classes in rows; predicted classes in columns, by number, if there are few enough."""
-    n = len(classes)
+    n, classes = len(classes), [printable(name) for name in classes]
     width = max(5, *(len(name) for name in classes))
     cell = max(4, len(str(int(evaluation.confusion.max()))) + 1)
     with_matrix = n <= MOST_LABELED

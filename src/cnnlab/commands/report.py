@@ -8,6 +8,7 @@ from typing import Any
 from cnnlab.config.schema import ReportConfig
 from cnnlab.files import writing
 from cnnlab.rendering import tables
+from cnnlab.rendering.printable import printable
 from cnnlab.reporting.conditions import chosen, is_number, text_of
 from cnnlab.reporting.groups import Group, columns_of, grouped, in_order, name_of, shared_choices
 from cnnlab.reporting.pairs import Pair, compared
@@ -45,7 +46,7 @@ def run(cfg: ReportConfig) -> None:
     if groups and notes and for_people:
         print()
     for note in notes:
-        print(note, file=sys.stdout if for_people else sys.stderr)
+        print(printable(note), file=sys.stdout if for_people else sys.stderr)
 
 
 def _show(cfg: ReportConfig, groups: Sequence[Group], columns: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ import warnings
 from hydra.core.hydra_config import HydraConfig
 
 from cnnlab.build.objects import build_parts
+from cnnlab.config.overrides import as_typed
 from cnnlab.config.schema import TuneConfig
 from cnnlab.errors import UserError
 
@@ -37,7 +38,7 @@ def run(cfg: TuneConfig) -> None:
     parts = build_parts(cfg)  # reports what is wrong with every trial before the first
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # of Optuna's heartbeats
-        overrides = without_study_keys(hydra.overrides.task)
+        overrides = without_study_keys(as_typed(hydra.overrides.task))
         study = Study(cfg, overrides, space, defaults, parts.data.dataset.fingerprint)
         study.run()
         for path in draw_study(study.study, study.folder, study.outcomes(), space, cfg.monitor):

@@ -18,6 +18,7 @@ from cnnlab.config.folders import CONF, conf_folders
 from cnnlab.config.overrides import as_hydra_takes
 from cnnlab.config.schema import COMMANDS
 from cnnlab.config.sections import Logs
+from cnnlab.config.trust import check_choice_files
 from cnnlab.config.validation import validated
 
 
@@ -56,7 +57,12 @@ class ConfFolders(SearchPathPlugin):
 
 
 def prepare_hydra() -> None:
-    """Give Hydra the user's folders, and the schema's defaults of each command as `<command>_defaults`."""
+    """Give Hydra the user's folders, and the schema's defaults of each command as `<command>_defaults`.
+
+    Raises:
+        UserError: a choice file sets what only the command line may set.
+    """
+    check_choice_files()
     Plugins.instance().register(ConfFolders)
     for command, schema in COMMANDS.items():
         ConfigStore.instance().store(f"{command}_defaults", OmegaConf.create(defaults_of(schema)), provider="cnnlab")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from cnnlab.config.fields import is_list, is_text
+from cnnlab.config.schema import COMMANDS
 from cnnlab.config.validation import field_at
 
 REMOVABLE = ("callbacks", "logger", "augment")  # `~callbacks` means callbacks=none
@@ -35,6 +36,19 @@ def _as_hydra_takes(command: str, argument: str, is_sweep: bool) -> str:
         return argument
     values = value.split(",") if is_sweep else [value]
     return f"{key}={','.join(map(quoted, values))}"
+
+
+def as_typed(overrides: Sequence[str]) -> list[str]:
+    """Overrides that `as_hydra_takes` put into quotes, as people type them; for records, tables and new commands."""
+    return [_as_typed(override) for override in overrides]
+
+
+def _as_typed(override: str) -> str:
+    key, _, value = override.partition("=")
+    fields = (field_at(command, key.lstrip("+")) for command in COMMANDS)
+    if "\\" in value or not re.fullmatch(r"'[^']*'", value) or not any(field and is_text(field) for field in fields):
+        return override
+    return f"{key}={value[1:-1]}"
 
 
 def _is_for_hydra(value: str) -> bool:

@@ -105,6 +105,8 @@ def _map_or_read(source: Source, root: Path, caches: list[Path], name: str, log:
         stored = _describe(source.read(), name) | {"stamp": stamp, "source": source.place or source.name}
         failures = []
         for cache in caches:
+            for leftover in cache.parent.glob(f"{cache.stem}.*.part"):
+                leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
             try:
                 _write(stored, cache)
             except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError if the disk is full

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,6 +13,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from cnnlab.errors import UserError
 
 CHUNK = 2**20
+LARGEST = 2**29  # bytes; the largest official file, that of CIFAR-10, has 170 million
+TOO_LARGE = "the file is larger than every official one, and was not saved"
+SLOWEST = 1024  # bytes per second, on average over PATIENCE seconds
+PATIENCE = 60
 
 
 def md5_of(path: Path) -> str:
@@ -54,14 +59,24 @@ def _transfer(url: str, partial: Path, timeout: float) -> None:
             return
         raise
     with response:
+        began, received = time.monotonic(), 0
         partial.parent.mkdir(parents=True, exist_ok=True)
         resumed = response.status == 206
         total = int(response.headers.get("Content-Length") or 0) + (start if resumed else 0)
+        if total > LARGEST:
+            raise OSError(TOO_LARGE)
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with partial.open("ab" if resumed else "wb") as stream, Progress(*columns) as progress:
             task = progress.add_task(partial.stem, total=total or None, completed=start if resumed else 0)
-            while chunk := response.read(CHUNK):
+            while chunk := response.read1(CHUNK):
                 stream.write(chunk)
                 progress.advance(task, len(chunk))
+                received += len(chunk)
+                if stream.tell() > LARGEST:
+                    partial.unlink()
+                    raise OSError(TOO_LARGE)
+                seconds = time.monotonic() - began
+                if seconds > PATIENCE and received < SLOWEST * seconds:
+                    raise OSError(f"the server sent {received:,} bytes in {seconds:.0f} seconds, which is too slow")
     if (got := partial.stat().st_size) < total:
         raise OSError(f"the transfer stopped after {got:,} of {total:,} bytes; run the same command again to resume it")

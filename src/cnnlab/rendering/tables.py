@@ -14,6 +14,7 @@ from typing import Any
 from cnnlab.errors import one_of
 from cnnlab.files import write_atomically, writing
 from cnnlab.rendering.numbers import rounded
+from cnnlab.rendering.printable import printable
 
 FORMATS = ("table", "markdown", "csv", "json")
 READ_BY_PEOPLE = ("table", "markdown")
@@ -92,7 +93,7 @@ def _end_of(name: str, longest: int) -> str:
 def aligned(rows: Sequence[tuple[str, str]]) -> str:
     """Names and values in two aligned columns."""
     width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+    return "\n".join(f"{name:<{width}}  {printable(value)}" for name, value in rows)
 
 
 def emit(text: str, output: str | None, suffix: str = "") -> None:
@@ -122,7 +123,7 @@ def _cells(columns: Sequence[str], record: Record, exact: bool) -> list[str]:
 
 def _cell(column: str, value: Any, exact: bool) -> str:
     if isinstance(value, str):
-        return value
+        return printable(value)
     if not value:
         return ""
     if column in BINARY:

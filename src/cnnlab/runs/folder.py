@@ -52,6 +52,8 @@ class RunFolder:
             except NotImplementedError:
                 warn(f"warning: the file system of {self.path} has no locks; do not train the same run twice at a time")
         try:
+            for leftover in (*self.path.glob(".*.part"), *self.checkpoints.glob("*.part")):
+                leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
             yield
         finally:
             lock.release()

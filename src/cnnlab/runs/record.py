@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from cnnlab.analysis.cost import count_parameters
 from cnnlab.build.objects import Parts
+from cnnlab.config.overrides import as_typed
 from cnnlab.config.schema import TrainConfig
 from cnnlab.machine.probes import device_name
 from cnnlab.runs.folder import Record
@@ -59,7 +60,7 @@ def _command() -> dict[str, Any]:
         return {"overrides": [], "choices": {}}
     hydra = HydraConfig.get()
     choices = {group: choice for group, choice in hydra.runtime.choices.items() if choice and "hydra" not in group}
-    return {"overrides": list(hydra.overrides.task), "choices": {group: _plain(c) for group, c in choices.items()}}
+    return {"overrides": as_typed(hydra.overrides.task), "choices": {group: _plain(c) for group, c in choices.items()}}
 
 
 def _plain(choice: Any) -> Any:

@@ -1,10 +1,11 @@
 """A study: trials of one configuration in a database that several processes share. Each trial is an ordinary run."""
 
 import os
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnlab.config.compose import compose
 from cnnlab.config.schema import TuneConfig
-from cnnlab.errors import Terminated
+from cnnlab.errors import Terminated, UserError
 from cnnlab.files import writing
 from cnnlab.reporting.records import read_rows, read_run
 from cnnlab.runs.folder import Held, Record
@@ -79,8 +80,10 @@ class Study:
                 self.study.enqueue_trial(self.inside, user_attrs={"default": True})
 
     def _open(self) -> optuna.Study:
+        database = self.folder / "study.db"
+        check_database(database)
         storage = RDBStorage(
-            f"sqlite:///{(self.folder / 'study.db').resolve()}",
+            f"sqlite:///{database.resolve()}",
             engine_kwargs={"connect_args": {"timeout": 60}},  # seconds to wait while another process writes
             heartbeat_interval=self.cfg.heartbeat,
             grace_period=MISSED * self.cfg.heartbeat,
@@ -228,3 +231,18 @@ class Study:
 
     def _report_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         print(line_of(self._outcome(trial), self.outcomes(), self.cfg.monitor), flush=True)
+
+
+def check_database(path: Path) -> None:
+    """Raise UserError if the study's database is damaged."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as connection:
+            found = connection.execute("PRAGMA quick_check").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        raise UserError(
+            f"{path} is damaged ({found}); delete it and run the same command again: completed runs are not trained again"
+        )

@@ -130,7 +130,7 @@ def test_sections_refuse_unknown_keys_strings_as_numbers_and_nan():
 @pytest.mark.parametrize("key", [key for command, key in KEYS if command == "train"])
 def test_a_command_with_a_wrong_value_ends_with_one_line_and_writes_nothing(key, tmp_path):
     done = subprocess.run(
-        [sys.executable, REPOSITORY / "src" / "train.py", f"++{key}=[[1]]", "log_dir=logs"],
+        [sys.executable, REPOSITORY / "src" / "train.py", f"++{key}=[[1]]"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1

@@ -6,8 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import lightning as L
 import pytest
 
 from cnnlab.config.compose import compose
@@ -104,3 +106,19 @@ def test_a_signal_during_the_imports_ends_the_command_without_a_traceback(module
     assert done.returncode == 128 + number
     assert done.stderr in ("", "ended by SIGTERM\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_time_in_which_a_process_is_stopped_is_not_training_time(configure):
+    """The process is stopped by SIGSTOP within a step, and continued after two seconds."""
+
+    class Stop(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if batch_idx == 1:
+                with subprocess.Popen(["sh", "-c", f"sleep 2; kill -CONT {os.getpid()}"]):
+                    os.kill(os.getpid(), signal.SIGSTOP)
+
+    before = time.perf_counter()
+    record = train(configure("trainer.max_epochs=1", "data.limit=128", "logger=none", "fresh=true"), Stop())
+    assert time.perf_counter() - before > 2
+    assert record["train_seconds"] < 2
+    assert signal.getsignal(signal.SIGCONT) is signal.SIG_DFL

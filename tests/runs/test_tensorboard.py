@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cnnlab.runs.run import train
 from tests.runs.test_run import folder_of, rows_of
@@ -66,3 +67,15 @@ def wait_for(url: str, key: str):
         assert time.monotonic() < deadline, content
         time.sleep(0.2)
     return content
+
+
+def test_a_run_that_is_only_tested_still_has_its_curves_images_and_graph(configure):
+    small = ("trainer.max_epochs=2", "data.limit=64")
+    train(configure(*small, "test=false"))
+    cfg = configure(*small)
+    events = EventAccumulator(str(folder_of(cfg, train(cfg))))
+    events.Reload()
+    tags = events.Tags()
+    assert "inputs/augmented" in tags["images"]
+    assert tags["graph"]
+    assert len(events.Scalars("val/acc")) == 2

@@ -28,7 +28,7 @@ from cnnlab.runs.launch import Processes
 from cnnlab.runs.log import Log
 from cnnlab.runs.record import new_record
 from cnnlab.runs.summary import facts_block, result_table
-from cnnlab.training.callbacks import Checkpoints, History
+from cnnlab.training.callbacks import Checkpoints, History, InputImages
 
 
 class Pruned(Exception):
@@ -201,6 +201,9 @@ class Run:
             self.log(f"resuming after epoch {len(self.history.rows)} of {trainer.max_epochs}")
         if self._is_trained(saved):
             self.history.log_all(trainer)
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, InputImages):
+                    callback.write(trainer, self.parts.model, self.parts.data.train_dataloader())
         else:
             trainer.fit(self.parts.model, datamodule=self.parts.data, ckpt_path=last, weights_only=True)
 

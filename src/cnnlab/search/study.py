@@ -244,5 +244,5 @@ def check_database(path: Path) -> None:
         found = str(error)
     if found != "ok":
         raise UserError(
-            f"{path} is damaged ({found}); delete it and run the same command again: completed runs are not trained again"
+            f"{path} is damaged ({found}); delete it and run the same command again: complete runs are reused"
         )

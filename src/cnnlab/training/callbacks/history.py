@@ -2,8 +2,11 @@
 
 import csv
 import io
+import signal
+import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import lightning as L
@@ -32,7 +35,7 @@ class History(Checkpoint):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[Row] = []
-        self._start = self._end = 0.0
+        self._start = self._end = self._seen = 0.0
         self._images = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -43,14 +46,26 @@ class History(Checkpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.log_all(trainer)
+        if hasattr(signal, "SIGCONT") and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCONT, self._exclude_pause)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if hasattr(signal, "SIGCONT") and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCONT, signal.SIG_DFL)
+
+    def _exclude_pause(self, signum: int, frame: FrameType | None) -> None:
+        """Count only the time until the last step as training, if the process was stopped (SIGSTOP) after it."""
+        now = time.perf_counter()
+        self._start, self._seen = self._start + now - self._seen, now
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._start, self._images = time.perf_counter(), 0
+        self._start = self._seen = time.perf_counter()
+        self._images = 0
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._end = time.perf_counter()
+        self._end = self._seen = time.perf_counter()
         self._images += len(batch[1])
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

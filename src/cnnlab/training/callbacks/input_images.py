@@ -1,6 +1,7 @@
 """Augmented training images and the network's graph, for TensorBoard."""
 
 import warnings
+from collections.abc import Iterable
 
 import lightning as L
 import torch
@@ -8,6 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torchvision.utils import make_grid
 
 from cnnlab.augment.pipeline import denormalize
+from cnnlab.data.datamodule import IndexedBatch
 from cnnlab.training.classifier import ImageClassifier
 
 
@@ -24,18 +26,23 @@ class InputImages(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, ImageClassifier)
+        if trainer.train_dataloader is not None:
+            self.write(trainer, pl_module, trainer.train_dataloader)
+
+    def write(self, trainer: L.Trainer, model: ImageClassifier, batches: Iterable[IndexedBatch]) -> None:
+        """Log the first of `batches` to the first TensorBoard logger of `trainer`."""
         loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-        if not loggers or trainer.train_dataloader is None:
+        if not loggers:
             return
         writer = loggers[0].experiment
-        images, labels, indices = (tensor.to(pl_module.device) for tensor in next(iter(trainer.train_dataloader)))
+        images, labels, indices = (tensor.to(model.device) for tensor in next(iter(batches)))
         with torch.no_grad():
-            x, _ = pl_module.augmented((images, labels, indices), 0)
+            x, _ = model.augmented((images, labels, indices), 0)
         if self.images:
-            grid = make_grid(denormalize(x[: self.images], pl_module.augmentation.spec), nrow=8, padding=1)
+            grid = make_grid(denormalize(x[: self.images], model.augmentation.spec), nrow=8, padding=1)
             writer.add_image("inputs/augmented", grid, global_step=trainer.global_step)
         if self.graph:
-            self._add_graph(writer, pl_module.net, x[:1])
+            self._add_graph(writer, model.net, x[:1])
 
     @staticmethod
     def _add_graph(writer, net: torch.nn.Module, x: torch.Tensor) -> None:  # type: ignore[no-untyped-def]

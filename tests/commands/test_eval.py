@@ -170,3 +170,24 @@ def test_data_with_another_number_of_classes_is_refused(run, small_datasets, tmp
     cfg = configure(tmp_path / "other.ckpt", small_datasets / "image_folder")
     with pytest.raises(UserError, match=r"the network knows the classes .* has \['cat', 'dog'\]"):
         evaluate(cfg)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("image_size", "28", "image_size: Input should be a valid integer"),
+        ("image_size", 14, "the network's image_size must be 14, got 28"),
+        ("mean", [0.1, 0.2], "the network's in_channels must be 2, got 1"),
+        ("classes", ["a"], "the network's num_classes must be 1, got 10"),
+        ("std", [0.0], r"std must have 1 numbers above 0, got \[0.0\]"),
+        ("std", "text", "std: Input should be a valid list"),
+        ("data", {"name": "../x"}, "data.name: Input should be 'digits', "),
+        ("network", None, "network: Input should be a valid dictionary"),
+    ],
+)
+def test_a_card_with_wrong_values_is_reported(run, tmp_path, key, value, problem):
+    content = torch.load(run[1], weights_only=True)
+    content["cnnlab"][key] = value
+    torch.save(content, tmp_path / "wrong.ckpt")
+    with pytest.raises(UserError, match=rf"wrong.ckpt has a card that cannot be used: .*{problem}"):
+        read_checkpoint(tmp_path / "wrong.ckpt")

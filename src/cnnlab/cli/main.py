@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cnnlab.cli.help import commands_help, help_of, reference
 from cnnlab.cli.messages import check_overrides, explain, summary
-from cnnlab.cli.start import ending_at_signals
+from cnnlab.cli.signals import ending_at_signals
 from cnnlab.cli.sweep import CountJobs, Job, this_job
 from cnnlab.commands.early import answer
 from cnnlab.config.compose import prepare_hydra, typed
@@ -61,6 +61,7 @@ def main(command: str) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise, instead of printing the error in its own form
     failures: list[Exception] = []
     _raise_at_sigterm()
+    threading.excepthook = _report_thread
     try:
         sys.argv[1:] = as_hydra_takes(command, add_conf_folders(sys.argv[1:]))
         check_overrides(sys.argv[1:])
@@ -104,6 +105,14 @@ def _raise_at_sigterm() -> None:
 
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, terminate)
+
+
+def _report_thread(failure: threading.ExceptHookArgs) -> None:
+    """Report in one line that a thread could not write; TensorBoard's writer ends so on a full disk."""
+    if isinstance(failure.exc_value, OSError):
+        print(f"warning: curves may be incomplete: {failure.exc_value}", file=sys.stderr)
+    else:
+        threading.__excepthook__(failure)
 
 
 @cache

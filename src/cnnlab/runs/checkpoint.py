@@ -10,6 +10,7 @@ import torch
 from cnnlab.build.objects import CARD_FORMAT
 from cnnlab.errors import UserError
 from cnnlab.files import damage_in
+from cnnlab.runs.card import problem_of
 
 CARD = {"format", "network", "data", "classes", "image_size", "mean", "std"}
 
@@ -34,8 +35,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path} holds more than tensors and plain values, and was not loaded") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} is not a complete checkpoint: {error}") from error
-    if not isinstance(content, dict) or not set(content.get("cnnlab") or {}) >= CARD or "state_dict" not in content:
+    card, state = (content.get(key) if isinstance(content, dict) else None for key in ("cnnlab", "state_dict"))
+    if not isinstance(card, dict) or not set(card) >= CARD or not isinstance(state, dict):
         raise UserError(f"{path} was not written by cnnlab: it does not name its network and its data")
-    if (found := content["cnnlab"]["format"]) != CARD_FORMAT:
+    if (found := card["format"]) != CARD_FORMAT:
         raise UserError(f"{path} has a card of format {found}, and this version of cnnlab reads {CARD_FORMAT}")
+    if problem := problem_of(card):
+        raise UserError(f"{path} has a card that cannot be used: {problem}")
+    if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
+        raise UserError(f"{path} must have tensors as weights")
     return content

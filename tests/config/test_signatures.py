@@ -1,6 +1,7 @@
 """The arguments that a target accepts are read from its source, and are those that Python sees."""
 
 import inspect
+import re
 
 import hydra.utils
 import pytest
@@ -59,3 +60,21 @@ def test_arguments_are_taken_as_the_target_takes_them():
     assert signature_of("torch.optim.no_such_thing") is None
     assert signature_of("no_such_package.thing") is None
     assert signature_of("") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "allowed"),
+    [
+        ("model.stem", "cnnlab.models.resnet18", ["auto", "imagenet", "small"]),
+        ("model.stem", "cnnlab.models.nin", ["auto", "imagenet", "small"]),
+        ("model.shortcut", "cnnlab.models.resnet20", ["A", "B", "none"]),
+        ("model.activation", "cnnlab.models.lenet5", ["tanh", "sigmoid", "relu"]),
+        ("model.pooling", "cnnlab.models.lenet5", ["avg", "max"]),
+        ("model.output", "cnnlab.models.lenet5_1998", ["linear", "radial"]),
+        ("augment.crop.mode", "cnnlab.augment.RandomCrop", ["zeros", "reflect"]),
+    ],
+)
+def test_an_options_choices_are_known_before_anything_is_imported(key, target, allowed):
+    group, _, option = key.rpartition(".")
+    with pytest.raises(UserError, match=f"^{re.escape(f'{key} must be one of {allowed}, got')} 'x'$"):
+        check_arguments(group, {"_target_": target, option: "x"})

@@ -1,5 +1,7 @@
 """Random crops, flips and erased squares."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,6 +10,7 @@ from cnnlab.augment.step import BatchContext, Draws
 from cnnlab.errors import one_of
 from cnnlab.image_spec import ImageSpec
 
+Mode = Literal["zeros", "reflect"]
 MODES = {"zeros": "constant", "reflect": "reflect"}  # to the names in F.pad
 
 
@@ -19,7 +22,7 @@ class RandomCrop:
         mode: `zeros`, or `reflect` to pad with the image mirrored at its border pixels.
     """
 
-    def __init__(self, padding: float, mode: str = "zeros") -> None:
+    def __init__(self, padding: float, mode: Mode = "zeros") -> None:
         one_of("mode", mode, MODES, ValueError)
         largest = 1 if mode == "zeros" else 0.5  # half of the side, so that the image can be mirrored
         if not 0 <= padding <= largest:

@@ -6,7 +6,7 @@ the seconds of torch. What cannot be read here is checked when the object is bui
 
 import ast
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -135,7 +135,7 @@ def _find(root: Path, modules: tuple[str, ...], name: str) -> Signature | None:
     tree = _parsed(root.joinpath(*modules))
     for node in tree.body if tree else ():
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            return Signature(name, *_arguments(node.args))
+            return Signature(name, *_arguments(root, modules, node.args))
         if isinstance(node, ast.ClassDef) and node.name == name:
             return _of_class(root, modules, node)
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -160,7 +160,7 @@ def _of_class(root: Path, modules: tuple[str, ...], node: ast.ClassDef) -> Signa
     """The arguments of the class's own `__init__`, or of that which it inherits."""
     for part in node.body:
         if isinstance(part, ast.FunctionDef) and part.name == "__init__":
-            annotations, takes_any = _arguments(part.args)
+            annotations, takes_any = _arguments(root, modules, part.args)
             return Signature(node.name, dict(list(annotations.items())[1:]), takes_any)
     if not node.bases:
         return Signature(node.name, {})
@@ -181,10 +181,27 @@ def _of_builder(root: Path, modules: tuple[str, ...], name: str, call: ast.expr)
     return Signature(name, {key: family.annotations[key] for key in remaining}, family.takes_any)
 
 
-def _arguments(arguments: ast.arguments) -> tuple[dict[str, str], bool]:
-    return dict(_annotated(arguments)), arguments.kwarg is not None
+def _arguments(root: Path, modules: tuple[str, ...], arguments: ast.arguments) -> tuple[dict[str, str], bool]:
+    named = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    annotations = {argument.arg: _annotation(root, modules, argument.annotation) for argument in named}
+    return annotations, arguments.kwarg is not None
 
 
-def _annotated(arguments: ast.arguments) -> Iterator[tuple[str, str]]:
-    for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-        yield argument.arg, ast.unparse(argument.annotation).strip("'\"") if argument.annotation else ""
+def _annotation(root: Path, modules: tuple[str, ...], node: ast.expr | None) -> str:
+    """An annotation as text; an alias of the package, as `StemForm`, is replaced by what it stands for."""
+    if node is None:
+        return ""
+    alias = _alias(root, modules, node.id) if isinstance(node, ast.Name) and node.id not in TYPES else None
+    return ast.unparse(alias or node).strip("'\"")
+
+
+def _alias(root: Path, modules: tuple[str, ...], name: str) -> ast.expr | None:
+    """The type that a module assigns to `name`, or imports under it from its package."""
+    tree = _parsed(root.joinpath(*modules))
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
+            return node.value if isinstance(node.value, ast.Subscript) else None
+        if isinstance(node, ast.ImportFrom) and node.module and name in (alias.name for alias in node.names):
+            path = tuple(node.module.split("."))
+            return _alias(root, path[1:], name) if path[0] == root.name else None
+    return None

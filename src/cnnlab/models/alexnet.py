@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import StemForm, choose_stem
 from cnnlab.ops.size import out_size, size_through
 
 # Output channels of conv1 to conv5, and the number of towers.
@@ -53,7 +53,7 @@ class AlexNet(nn.Module):
         image_size: int = 224,
         response_norm: bool = False,
         dropout: float = 0.5,
-        stem: str = "auto",
+        stem: StemForm = "auto",
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size, "AlexNet", small=15, imagenet=63)

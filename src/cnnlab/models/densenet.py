@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import StemForm, choose_stem
 
 GROWTH = 32  # the paper's k
 DEPTHS = {"densenet121": (6, 12, 24, 16)}
@@ -60,7 +60,7 @@ class DenseNet(nn.Module):
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
-        stem: str = "auto",
+        stem: StemForm = "auto",
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size, "DenseNet", small=8, imagenet=29)

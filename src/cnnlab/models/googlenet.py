@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cnnlab.models.alexnet import ResponseNorm
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import StemForm, choose_stem
 from cnnlab.ops.size import out_size
 
 # The columns of table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool proj.
@@ -138,7 +138,7 @@ class GoogLeNet(nn.Module):
         batch_norm: bool = False,
         auxiliary: bool = True,
         dropout: float = 0.4,
-        stem: str = "auto",
+        stem: StemForm = "auto",
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size, "GoogLeNet", small=4, imagenet=31)

@@ -10,6 +10,8 @@ Differs from the paper:
   distances.
 """
 
+from typing import Literal, get_args
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,7 +24,9 @@ from cnnlab.ops.size import size_through
 
 ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "relu": torch.relu}
 POOLINGS = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d}
-OUTPUTS = ("linear", "radial")
+Activation = Literal["tanh", "sigmoid", "relu"]
+Pooling = Literal["avg", "max"]
+Output = Literal["linear", "radial"]
 # Table I: the S2 maps that each of the 16 C3 maps is connected to.
 C3_INPUTS = (
     (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
@@ -60,8 +64,8 @@ class LeNet5(nn.Module):
         in_channels: int = 1,
         num_classes: int = 10,
         image_size: int = 28,
-        activation: str = "tanh",
-        pooling: str = "avg",
+        activation: Activation = "tanh",
+        pooling: Pooling = "avg",
     ) -> None:
         super().__init__()
         one_of("activation", activation, ACTIVATIONS, ValueError)
@@ -152,10 +156,10 @@ class LeNet5of1998(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int = 1, num_classes: int = 10, image_size: int = 32, output: str = "linear"
+        self, in_channels: int = 1, num_classes: int = 10, image_size: int = 32, output: Output = "linear"
     ) -> None:
         super().__init__()
-        one_of("output", output, OUTPUTS, ValueError)
+        one_of("output", output, get_args(Output), ValueError)
         padding = 2 if image_size < 32 else 0
         side = side_after_s4(image_size, padding)
         self.c1 = nn.Conv2d(in_channels, 6, kernel_size=5, padding=padding)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import StemForm, choose_stem
 
 # Version 1, table 1: output channels and stride of each depthwise separable convolution.
 SEPARABLE = (
@@ -80,7 +80,7 @@ class MobileNetV1(nn.Module):
         num_classes: int = 1000,
         image_size: int = 224,
         width: float = 1.0,
-        stem: str = "auto",
+        stem: StemForm = "auto",
     ) -> None:
         super().__init__()
         _check_width(width)
@@ -153,7 +153,7 @@ class MobileNetV2(nn.Module):
         image_size: int = 224,
         width: float = 1.0,
         dropout: float = 0.2,
-        stem: str = "auto",
+        stem: StemForm = "auto",
     ) -> None:
         super().__init__()
         _check_width(width)

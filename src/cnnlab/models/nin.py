@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import check_shape
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import StemForm, choose_stem
 
 
 class MLPConv(nn.Module):
@@ -100,7 +100,7 @@ class ImageNetNiN(nn.Module):
 
 
 def nin(
-    in_channels: int = 3, num_classes: int = 10, image_size: int = 32, dropout: float = 0.5, stem: str = "auto"
+    in_channels: int = 3, num_classes: int = 10, image_size: int = 32, dropout: float = 0.5, stem: StemForm = "auto"
 ) -> SmallNiN | ImageNetNiN:
     """Network in network: 966,986 parameters; in the 224-pixel form, with one channel and 10 classes, 1,992,166.
 

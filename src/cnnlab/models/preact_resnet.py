@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import DEPTHS, WIDTHS
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import StemForm, choose_stem
 
 
 class PreActBlock(nn.Module):
@@ -51,7 +51,7 @@ class PreActResNet(nn.Module):
         in_channels: int = 3,
         num_classes: int = 10,
         image_size: int = 32,
-        stem: str = "auto",
+        stem: StemForm = "auto",
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size)

@@ -5,6 +5,8 @@ Differs from the paper: the stride of a bottleneck is in its 3x3 convolution, as
 `stem="small"` replaces the 7x7 convolution and the pooling, which reduce the side by 4, with one 3x3 convolution.
 """
 
+from typing import Literal, get_args
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from cnnlab.errors import one_of
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import StemForm, choose_stem
 
 WIDTHS = (64, 128, 256, 512)
 DEPTHS = {
@@ -22,7 +24,7 @@ DEPTHS = {
 }
 CIFAR_WIDTHS = (16, 32, 64)
 CIFAR_DEPTHS = {"resnet20": 3, "resnet32": 5, "resnet44": 7, "resnet56": 9, "resnet110": 18}  # n of 6n + 2 layers
-SHORTCUTS = ("A", "B", "none")
+Shortcut = Literal["A", "B", "none"]
 
 
 class ZeroPad(nn.Module):
@@ -124,11 +126,11 @@ class ResNet(nn.Module):
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
-        stem: str = "auto",
-        shortcut: str = "B",
+        stem: StemForm = "auto",
+        shortcut: Shortcut = "B",
     ) -> None:
         super().__init__()
-        one_of("shortcut", shortcut, SHORTCUTS, ValueError)
+        one_of("shortcut", shortcut, get_args(Shortcut), ValueError)
         self.stem = choose_stem(stem, image_size)
         if self.stem == "small":
             self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
@@ -165,10 +167,10 @@ class CifarResNet(nn.Module):
     """
 
     def __init__(
-        self, depth: int, in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: str = "A"
+        self, depth: int, in_channels: int = 3, num_classes: int = 10, image_size: int = 32, shortcut: Shortcut = "A"
     ) -> None:
         super().__init__()
-        one_of("shortcut", shortcut, SHORTCUTS, ValueError)
+        one_of("shortcut", shortcut, get_args(Shortcut), ValueError)
         widths = CIFAR_WIDTHS
         self.conv1 = nn.Conv2d(in_channels, 16, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)

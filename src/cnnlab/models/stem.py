@@ -1,8 +1,10 @@
 """Networks for ImageNet have a second form for small images; many networks have a smallest image size."""
 
+from typing import Literal, get_args
+
 from cnnlab.errors import one_of
 
-STEMS = ("auto", "imagenet", "small")
+StemForm = Literal["auto", "imagenet", "small"]
 SMALL_BELOW = 64  # pixels
 
 
@@ -14,9 +16,9 @@ def choose_stem(stem: str, image_size: int, network: str = "", small: int = 1, i
         small, imagenet: smallest image size of each form, in pixels.
 
     Raises:
-        ValueError: `stem` is not in `STEMS`, or the image is too small for the chosen form.
+        ValueError: `stem` is not a `StemForm`, or the image is too small for the chosen form.
     """
-    one_of("stem", stem, STEMS, ValueError)
+    one_of("stem", stem, get_args(StemForm), ValueError)
     if stem == "auto":
         stem = "small" if image_size < SMALL_BELOW else "imagenet"
     check_size(f"{network} with stem={stem}", image_size, smallest=small if stem == "small" else imagenet)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import StemForm, choose_stem
 from cnnlab.ops.size import out_size
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -45,7 +45,7 @@ class VGG(nn.Module):
         image_size: int = 224,
         batch_norm: bool = False,
         dropout: float | None = None,
-        stem: str = "auto",
+        stem: StemForm = "auto",
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size, "VGG", imagenet=32)

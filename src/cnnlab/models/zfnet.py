@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cnnlab.models.alexnet import ResponseNorm
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
-from cnnlab.models.stem import choose_stem
+from cnnlab.models.stem import StemForm, choose_stem
 from cnnlab.ops.size import size_through
 
 
@@ -33,7 +33,7 @@ class ZFNet(nn.Module):
         image_size: int = 224,
         response_norm: bool = True,
         dropout: float = 0.5,
-        stem: str = "auto",
+        stem: StemForm = "auto",
     ) -> None:
         super().__init__()
         self.stem = choose_stem(stem, image_size, "ZFNet", small=9, imagenet=53)

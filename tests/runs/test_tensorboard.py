@@ -9,9 +9,11 @@ import urllib.parse
 import urllib.request
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cnnlab.runs.run import train
+from cnnlab.training.callbacks import input_images
 from tests.runs.test_run import folder_of, rows_of
 
 
@@ -79,3 +81,16 @@ def test_a_run_that_is_only_tested_still_has_its_curves_images_and_graph(configu
     assert "inputs/augmented" in tags["images"]
     assert tags["graph"]
     assert len(events.Scalars("val/acc")) == 2
+
+
+def test_jobs_with_equal_networks_share_a_trace_of_which_torch_keeps_memory(configure, monkeypatch):
+    traced = []
+    trace = torch.jit.trace
+    monkeypatch.setattr(input_images, "_GRAPHS", {})
+    monkeypatch.setattr(torch.jit, "trace", lambda *args, **options: traced.append(1) or trace(*args, **options))
+    for overrides in (["seed=0"], ["seed=1"], ["model.activation=relu"]):
+        cfg = configure("trainer=smoke", "test=false", *overrides)
+        events = EventAccumulator(str(folder_of(cfg, train(cfg))))
+        events.Reload()
+        assert events.Tags()["graph"]
+    assert len(traced) == 2

@@ -1,11 +1,15 @@
 """Augmented training images and the network's graph, for TensorBoard."""
 
+import json
+import tempfile
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
 
 from cnnlab.augment.pipeline import denormalize
@@ -42,16 +46,42 @@ class InputImages(L.Callback):
             grid = make_grid(denormalize(x[: self.images], model.augmentation.spec), nrow=8, padding=1)
             writer.add_image("inputs/augmented", grid, global_step=trainer.global_step)
         if self.graph:
-            self._add_graph(writer, model.net, x[:1])
+            self._add_graph(writer, model, x[:1])
 
     @staticmethod
-    def _add_graph(writer, net: torch.nn.Module, x: torch.Tensor) -> None:  # type: ignore[no-untyped-def]
-        training = net.training
+    def _add_graph(writer: Any, model: ImageClassifier, x: torch.Tensor) -> None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the tracer warns about its deprecation and about every Python branch
-                writer.add_graph(net.eval(), x)
+            writer.file_writer.add_graph(_graph_of(model, x))
         except (RuntimeError, TypeError, ValueError) as error:
             warnings.warn(f"the network's graph could not be logged: {error}", stacklevel=2)
-        finally:
-            net.train(training)
+
+
+class _Catch:
+    """Takes the place of a writer's file, and keeps the graph that would be written there."""
+
+    def add_graph(self, graph: Any, walltime: float | None = None) -> None:
+        self.graph = graph
+
+
+def _graph_of(model: ImageClassifier, x: torch.Tensor) -> Any:
+    """The graph of a network, as TensorBoard's files hold it.
+
+    torch keeps about a megabyte of each trace for as long as the process lives, so that the jobs of a sweep share the
+    graphs of equal networks.
+    """
+    network = json.dumps(model.card.get("network"), sort_keys=True)
+    if network not in _GRAPHS or not model.card:
+        catch, training = _Catch(), model.net.training
+        with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tracer warns about its deprecation and about every Python branch
+            file, writer.file_writer = writer.file_writer, catch
+            try:
+                writer.add_graph(model.net.eval(), x)
+            finally:
+                writer.file_writer = file
+                model.net.train(training)
+        _GRAPHS[network] = catch.graph
+    return _GRAPHS[network]
+
+
+_GRAPHS: dict[str, Any] = {}

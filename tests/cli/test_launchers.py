@@ -114,3 +114,38 @@ def test_parallel_jobs_share_the_cpus(command, tmp_path):
         done = command("src/train.py", *sweep, logs=False, OMP_NUM_THREADS=None, timeout=300)
         assert done.returncode == 0, done.stderr
         assert [record["threads"] for record in records(logs).values()] == [expected[name]] * 2
+
+
+def children_of(parent: int) -> set[int]:
+    """The processes that `parent` has started."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):
+            if f"PPid:\t{parent}\n" in status.read_text():
+                found.add(int(status.parent.name))
+    return found
+
+
+def is_running(process: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_launcher_end_with_a_command_that_is_killed(data_root, tmp_path):
+    arguments = ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1", "trainer.max_epochs=2000"]
+    places = [f"log_dir={tmp_path}", f"data.root={data_root}", "logger=none"]
+    command = [sys.executable, "src/train.py", *arguments, *places]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while len(list(tmp_path.glob("*/*/metrics.csv"))) < 2 and time.monotonic() < end:
+        time.sleep(0.2)
+    workers = children_of(process.pid)
+    process.kill()
+    process.wait()
+    assert len(workers) >= 2
+    while any(map(is_running, workers)) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert not list(filter(is_running, workers))

@@ -15,8 +15,10 @@ import random
 import resource
 import shutil
 import signal
+import socketserver
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import zipfile
@@ -256,12 +258,58 @@ def bad_value(ring: Ring, logs: Path) -> str:
     return "survived"
 
 
+ANSWERS = {
+    "endless": b"HTTP/1.0 200 OK\r\n\r\n",
+    "slow": b"HTTP/1.0 200 OK\r\n\r\n",
+    "silent": b"",
+    "truncated": b"HTTP/1.0 200 OK\r\nContent-Length: 1000\r\n\r\nshort",
+    "wrong": b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nwrong",
+    "large": b"HTTP/1.0 200 OK\r\nContent-Length: 99999999999\r\n\r\nx",
+    "negative": b"HTTP/1.0 200 OK\r\nContent-Length: -5\r\n\r\nx",
+    "missing": b"HTTP/1.0 404 Not Found\r\n\r\n",
+    "elsewhere": b"HTTP/1.0 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+    "garbage": b"\xff\x00 not HTTP\r\n\r\n",
+}
+
+
+def hostile_server(ring: Ring, logs: Path) -> str:
+    """A server that sends no end, nothing, too little, or something else than the file."""
+    from cnnlab.data import download
+
+    kind = ring.random.choice(sorted(ANSWERS))
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            with contextlib.suppress(OSError):
+                self.request.sendall(ANSWERS[kind])
+                for _ in range(100 if kind in ("endless", "slow", "silent") else 0):
+                    self.request.sendall(b"x" * {"endless": 2**16, "slow": 1, "silent": 0}[kind])
+                    time.sleep(0.0 if kind == "endless" else 0.02)
+
+    before = download.LARGEST, download.PATIENCE
+    download.LARGEST, download.PATIENCE = 2**20, 0.2  # type: ignore[misc, assignment]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            download.fetch(f"http://127.0.0.1:{server.server_address[1]}/file", logs / "file", "0" * 32, timeout=1.0)
+        except UserError:
+            return "lost: a file was written" if (logs / "file").exists() else "survived"
+        except Exception:
+            return f"traceback: {kind}: {traceback.format_exc()[-400:]}"
+        finally:
+            download.LARGEST, download.PATIENCE = before  # type: ignore[misc]
+            server.shutdown()
+    return f"lost: {kind} was accepted"
+
+
 KINDS: dict[str, Callable[[Ring, Path], str]] = {
     "kill -9": kill,
     "SIGINT or SIGTERM": interrupt,
     "full disk": full_disk,
     "flipped bit": flip_a_bit,
     "hostile checkpoint": hostile_checkpoint,
+    "hostile server": hostile_server,
     "bad value": bad_value,
 }
 

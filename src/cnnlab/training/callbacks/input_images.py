@@ -36,7 +36,7 @@ class InputImages(L.Callback):
     def write(self, trainer: L.Trainer, model: ImageClassifier, batches: Iterable[IndexedBatch]) -> None:
         """Log the first of `batches` to the first TensorBoard logger of `trainer`."""
         loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-        if not loggers:
+        if not loggers or not trainer.is_global_zero:  # the other processes have a writer that does nothing
             return
         writer = loggers[0].experiment
         images, labels, indices = (tensor.to(model.device) for tensor in next(iter(batches)))

@@ -82,6 +82,8 @@ class Running:
 
     def __init__(self, output: Path, command: str, arguments: list[str], prepare: Callable[[], object]) -> None:
         self.output = output
+        for suffix in (".out", ".err"):
+            output.with_suffix(suffix).touch()  # the process may be killed before it opens them
         self.process = FORK.Process(target=_command, args=(output, command, arguments, prepare))
         self.process.start()
 

@@ -78,7 +78,7 @@ class Ring:
 
 
 class Running:
-    """A command in a process of its own, forked after everything is imported, so that it starts at once."""
+    """A command in a process of its own, forked after everything is imported, so that it starts immediately."""
 
     def __init__(self, output: Path, command: str, arguments: list[str], prepare: Callable[[], object]) -> None:
         self.output = output
@@ -102,6 +102,7 @@ def _command(output: Path, command: str, arguments: list[str], prepare: Callable
     for number, suffix in ((1, ".out"), (2, ".err")):
         os.dup2(os.open(output.with_suffix(suffix), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(output.parent)  # a value such as log_dir=0 is a folder there
     prepare()
     from cnnlab.cli.main import main
 
@@ -319,7 +320,7 @@ KINDS: dict[str, Callable[[Ring, Path], str]] = {
 def torture(
     seconds: float, seed: int, kinds: Sequence[str] = tuple(KINDS)
 ) -> tuple[dict[str, Counter[str]], list[str]]:
-    """Trials of all kinds by turns for some seconds: outcomes by kind, and what failed."""
+    """Alternate trials of all kinds for some seconds: outcomes by kind, and what failed."""
     import cnnlab.commands.eval
     import cnnlab.commands.report
     import cnnlab.commands.train  # noqa: F401  (imported once, before the processes are forked)

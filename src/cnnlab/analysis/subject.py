@@ -38,7 +38,7 @@ class Subject:
         Raises:
             ValueError: the receptive field cannot be measured.
         """
-        unused = f", of which evaluation does not use {self.trace.unused:,}" if self.trace.unused else ""
+        unused = f" ({self.trace.unused:,} not used in evaluation)" if self.trace.unused else ""
         return [
             ("network", self.name),
             ("input", f"{self.images}, {self.images.num_classes:,} classes ({self.source})"),

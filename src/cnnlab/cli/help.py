@@ -87,13 +87,13 @@ def _typed(value: Any) -> str:
     return "" if value in ("???", {}) else str(value).replace("'", "")
 
 
-def _beside(left: str, text: str, column: int) -> list[str]:
-    """`left`, and `text` wrapped beside it, or below it where `left` is long."""
+def _beside(key: str, text: str, column: int) -> list[str]:
+    """`key` with `text` wrapped beside it, or below it if `key` is long."""
     lines = textwrap.wrap(text, WIDTH - column) or [""]
     below = [" " * column + line for line in lines]
-    if len(left) + 2 > column:
-        return [left, *below]
-    return [f"{left:<{column}}{lines[0]}".rstrip(), *below[1:]]
+    if len(key) + 2 > column:
+        return [key, *below]
+    return [f"{key:<{column}}{lines[0]}".rstrip(), *below[1:]]
 
 
 def reference() -> str:

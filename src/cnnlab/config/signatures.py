@@ -98,7 +98,7 @@ def _checked(key: str, value: Any, annotation: str) -> Any:
     if key.startswith("optimizer.") and isinstance(value, int | float) and value < 0:
         raise UserError(f"{key} must be {in_words(kind)} of at least 0, got {shown(value)}")
     try:
-        # YAML has lists only, which strict validation tells from tuples.
+        # YAML has only lists, and strict validation does not accept them as tuples.
         checked = TypeAdapter(kind, config=STRICT).validate_python(tuple(value) if isinstance(value, list) else value)
     except ValidationError:
         raise UserError(f"{key} must be {in_words(kind)}, got {shown(value)}") from None

@@ -50,7 +50,7 @@ class Card(Section):
 
 
 def problem_of(card: Any) -> str | None:
-    """What is wrong with a card, or None."""
+    """The first problem of a card, or None if it is valid."""
     try:
         Card.model_validate(card)
     except ValidationError as error:

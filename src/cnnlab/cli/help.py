@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from cnnlab.cli.messages import program
 from cnnlab.config.compose import composed, resolved
-from cnnlab.config.fields import Section, allowed, changes_weights, section_of
+from cnnlab.config.fields import Section, allowed, changes_weights, section_of, typed
 from cnnlab.config.folders import choices
 from cnnlab.config.schema import COMMANDS
 from cnnlab.config.signatures import signature_of
@@ -53,7 +53,8 @@ def help_of(command: str, arguments: Sequence[str]) -> str:
         if key in OPEN:
             lines += _arguments(key, node[name])
         elif node is not None and not isinstance(value := node[name], Mapping):
-            lines += _beside(f"  {key}={_typed(value)}", field.description or "", INDENT)
+            value = "" if value == "???" else typed(value)
+            lines += _beside(f"  {key}={value}", field.description or "", INDENT)
     return "\n".join(lines)
 
 
@@ -73,18 +74,11 @@ def _arguments(group: str, node: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, Mapping):
             yield from _arguments(f"{group}.{key}", value)
         elif key != "_target_":
-            yield f"  {group}.{key}={_typed(value)}"
+            yield f"  {group}.{key}={typed(value)}"
     signature = signature_of(str(node.get("_target_", "")))
     hidden = {*node, "params", "spec", "in_channels", "num_classes", "image_size"}
     if signature and (others := [name for name in signature.annotations if name not in hidden]):
         yield from textwrap.wrap(f"  also +{group}.KEY=VALUE with {', '.join(others)}", WIDTH, subsequent_indent="    ")
-
-
-def _typed(value: Any) -> str:
-    """A value as it is typed."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return "" if value in ("???", {}) else str(value).replace("'", "")
 
 
 def _beside(key: str, text: str, column: int) -> list[str]:
@@ -123,5 +117,5 @@ def _default(field: FieldInfo) -> str:
     """The default as it is typed; `data.root` and `log_dir` say theirs in words."""
     if field.is_required() or field.default_factory is not None:
         return ""
-    text = re.sub(REFERRED, r"{\1}", _typed(field.default))
+    text = re.sub(REFERRED, r"{\1}", typed(field.default))
     return f"`{text}`"

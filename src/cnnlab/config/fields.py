@@ -178,8 +178,15 @@ NAMES = {type(None): "null", bool: "true or false", int: "a whole number", float
 LIMITS = {Ge: "of at least", Gt: "above", Le: "of at most", Lt: "below"}
 
 
-def shown(value: Any) -> str:
-    """A value as it is typed: null, true, 'text'."""
+def typed(value: Any) -> str:
+    """A value as it is typed on the command line: null, true, [0.9,0.999]."""
+    if isinstance(value, list):
+        return f"[{','.join(map(typed, value))}]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)
+    return str(value)
+
+
+def shown(value: Any) -> str:
+    """A value in a message, where text has quotes."""
+    return typed(value) if value is None or isinstance(value, bool) else repr(value)

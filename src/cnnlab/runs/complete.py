@@ -24,7 +24,7 @@ def is_complete(record: Record, cfg: TrainConfig) -> bool:
 
 
 def report_if_complete(cfg: TrainConfig, log: Callable[[str], None] = print) -> Record | None:
-    """Print and return the record of a complete run whose images have not changed; None if it must be started or resumed."""
+    """Print and return the record of a complete run whose images have not changed; else return None."""
     if cfg.fresh or cfg.trainer.num_nodes > 1:
         return None
     fingerprint = noted_fingerprint(cfg.data.name, Path(cfg.data.root), cfg.data.image_size)

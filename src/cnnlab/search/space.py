@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.config import folders
+from cnnlab.config.fields import typed
 from cnnlab.config.schema import TrainConfig, TuneConfig
 from cnnlab.errors import UserError, one_of
 from cnnlab.reporting.records import is_number
@@ -71,15 +72,6 @@ class Choices:
 
 
 Space = dict[str, Range | Choices]
-
-
-def typed(value: Any) -> str:
-    """A value as typed on the command line."""
-    if isinstance(value, list):
-        return f"[{','.join(map(typed, value))}]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
 
 
 def read_space(node: Mapping[str, Any], cfg: TuneConfig, choices: Mapping[str, Any]) -> tuple[Space, dict[str, Any]]:

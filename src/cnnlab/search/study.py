@@ -19,6 +19,7 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_s
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cnnlab.config.compose import compose
+from cnnlab.config.fields import typed
 from cnnlab.config.schema import TuneConfig
 from cnnlab.errors import Terminated, UserError
 from cnnlab.files import writing
@@ -28,7 +29,7 @@ from cnnlab.runs.run import train
 from cnnlab.runs.run_id import run_id
 from cnnlab.search.outcomes import Outcome, line_of
 from cnnlab.search.pruning import Pruning, make_pruner
-from cnnlab.search.space import Space, study_keys, typed
+from cnnlab.search.space import Space, study_keys
 from cnnlab.training.classifier import mode_of
 
 THE_STUDY = {"search", "pruner", "prune_after"}  # the other keys may change when a study continues

@@ -3,8 +3,9 @@
 from typing import Any
 
 from cnnlab.config.folders import choices
-from cnnlab.config.schema import AnalyzeConfig, EvalConfig, LabConfig, TrainConfig
+from cnnlab.config.schema import AnalyzeConfig, LabConfig, TrainConfig
 from cnnlab.config.sections import Logs
+from cnnlab.config.trained import EvalConfig
 from cnnlab.errors import UserError, one_of
 from cnnlab.lab.notebook import EXPERIMENTS, OF_A_PHOTOGRAPH
 from cnnlab.runs.complete import report_if_complete

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.augment.views import check_tta
-from cnnlab.config.schema import EvalConfig
+from cnnlab.config.trained import EvalConfig
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError
 from cnnlab.figures.confusion import MOST_LABELED, draw_confusion

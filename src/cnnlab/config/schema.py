@@ -31,8 +31,6 @@ from cnnlab.config.sections import (
     Callbacks,
     Convolution,
     Data,
-    Device,
-    Evaluated,
     Format,
     LabDevice,
     Logger,
@@ -42,6 +40,7 @@ from cnnlab.config.sections import (
     Trainer,
     Views,
 )
+from cnnlab.config.trained import EvalConfig
 
 Bench = Literal["train", "data", "ops", "startup", "trainer"]
 
@@ -140,22 +139,6 @@ class BenchmarkConfig(TrainConfig):
     bench: Bench = setting("train", "what to time", changes_weights=False)
     rounds: Count = setting(10, "measured rounds of each contender, after two warm-up rounds", changes_weights=False)
     profile: bool = setting(False, "bench=train: also a table per layer", changes_weights=False)
-
-
-class EvalConfig(Logs):
-    """`eval`: the accuracy of a trained network."""
-
-    checkpoint: PathText = setting(..., "a checkpoint file, a run folder, a run id, or latest", changes_weights=False)
-    split: Literal["test", "val", "train"] = setting("test", "the evaluated images", changes_weights=False)
-    tta: Views | None = setting(
-        None, "views of an image over which evaluation averages; null: as in training", changes_weights=False
-    )
-    output: PathText | None = setting(None, "file of the result; null: beside the figure", changes_weights=False)
-    figures: PathText | None = setting(
-        None, "folder of the figure; null: figures in the checkpoint's run folder", changes_weights=False
-    )
-    data: Evaluated = setting(..., "the images", changes_weights=False)
-    trainer: Device = setting(..., "device and precision", changes_weights=False)
 
 
 class AnalyzeConfig(Logs):

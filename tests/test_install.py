@@ -68,7 +68,9 @@ def test_the_constraints_fit_the_requirements():
         )
     }
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    extras = [text for name in ("search", "export", "explain", "dev") for text in project["optional-dependencies"][name]]
+    extras = [
+        text for name in ("search", "export", "explain", "dev") for text in project["optional-dependencies"][name]
+    ]
     for requirement in map(Requirement, [*project["dependencies"], *extras]):
         if requirement.name == "cnnlab":  # an extra that includes others
             continue

@@ -8,6 +8,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """How a dataset of light drawings on black places them.
+
+    Attributes:
+        box: length of the drawing's longer side in an image of the stored size, in pixels.
+        center: `mass` if the center of mass is at the center of the image, `box` if the center of the drawing is.
+    """
+
+    box: int
+    center: str
+
+
+@dataclass(frozen=True)
 class ImageSpec:
     """Shape, classes and normalization of images.
 
@@ -19,6 +32,7 @@ class ImageSpec:
         mean, std: statistics per channel of the training pixels, scaled to [0, 1]; empty if unknown.
         covariance: (C, C), of the channels of the training pixels, scaled to [0, 1]; None if unknown.
         mirror: whether flipping an image left to right preserves its label.
+        drawing: for light drawings on black, how they are placed; else None.
     """
 
     in_channels: int
@@ -29,6 +43,7 @@ class ImageSpec:
     std: tuple[float, ...] = ()
     covariance: "Tensor | None" = None
     mirror: bool = True
+    drawing: Drawing | None = None
 
     @property
     def network_arguments(self) -> dict[str, int]:

@@ -21,9 +21,10 @@ from cnnlab.augment import (
     TrivialAugment,
 )
 from cnnlab.augment.mix import one_hot
-from cnnlab.augment.pipeline import _shift_and_scale, denormalize, normalize
 from cnnlab.augment.trivial import OPERATIONS, apply_operation
 from cnnlab.image_spec import ImageSpec
+from cnnlab.preprocessing import denormalize, normalize
+from cnnlab.preprocessing.pixels import _shift_and_scale
 
 SHAPES = [(5, 3, 32, 32), (5, 1, 28, 28)]
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,8 +19,8 @@ from cnnlab.commands import analyze
 from cnnlab.commands.early import answer
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
-from cnnlab.runs import evaluation
 from cnnlab.runs.run import train
+from cnnlab.runs.trained_network import load_trained
 from tests.analysis.subjects import MODELS, subject
 from tests.conftest import REPOSITORY
 
@@ -162,7 +163,7 @@ def test_a_trained_networks_logits_are_drawn_over_an_image(shown, checkpoint, tm
         (["image_size=8"], "image_size must be at least 12 for LeNet-5, got 8"),
         (
             ["checkpoint=none.ckpt"],
-            "checkpoint must be a file, .*, or latest, got 'none.ckpt'",
+            "checkpoint must be a file, .*, latest, or pretrained:NAME, got 'none.ckpt'",
         ),
         (["output=/dev/null/table"], "output=/dev/null/table cannot be written: .*"),
         (["models=[lenet5,cnn]", "figures=/dev/null/costs"], "figures=/dev/null/costs cannot be written: .*"),
@@ -213,13 +214,18 @@ def test_a_network_that_cannot_be_analyzed_is_reported(shown, monkeypatch):
 def test_a_trained_network_that_cannot_be_analyzed_is_reported(shown, checkpoint, tmp_path, monkeypatch):
     path = tmp_path / "photo.png"
     Image.effect_noise((70, 50), 60).save(path)
-    monkeypatch.setattr(evaluation, "trained_network", lambda checkpoint: models.resnet20(in_channels=1, image_size=28))
+    trained = load_trained(checkpoint)
+
+    def with_network(net: nn.Module) -> None:
+        monkeypatch.setattr("cnnlab.runs.trained_network.load_trained", lambda path: replace(trained, net=net.eval()))
+
+    with_network(models.resnet20(in_channels=1, image_size=28))
     with pytest.raises(UserError, match=f"image={path}: net must flatten a feature map before fc, got global pooling"):
         shown(f"checkpoint={checkpoint}", f"image={path}")
-    monkeypatch.setattr(evaluation, "trained_network", lambda checkpoint: models.fastnet(in_channels=1, image_size=28))
+    with_network(models.fastnet(in_channels=1, image_size=28))
     with pytest.raises(UserError, match=f"image={path}: net must be traceable by torch.fx: "):
         shown(f"checkpoint={checkpoint}", f"image={path}")
-    monkeypatch.setattr(evaluation, "trained_network", lambda checkpoint: Sorting())
+    with_network(Sorting())
     with pytest.raises(UserError, match=f"checkpoint={checkpoint}: net cannot be traced at sort"):
         shown(f"checkpoint={checkpoint}")
 

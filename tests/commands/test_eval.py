@@ -12,8 +12,9 @@ from cnnlab.commands.eval import run as evaluate
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.runs.checkpoint import read_checkpoint
-from cnnlab.runs.evaluation import score, trained_network
+from cnnlab.runs.evaluation import score
 from cnnlab.runs.run import train
+from cnnlab.runs.trained_network import trained
 
 
 @pytest.fixture(scope="module")
@@ -153,14 +154,14 @@ def test_weights_of_another_network_are_refused(run):
     checkpoint = read_checkpoint(run[1])
     checkpoint["cnnlab"]["network"] = {"name": "cnn", "arguments": {"in_channels": 1, "image_size": 28}}
     with pytest.raises(UserError, match="the checkpoint's weights do not fit its network cnn"):
-        trained_network(checkpoint)
+        trained(checkpoint)
 
 
 def test_a_network_outside_of_cnnlab_is_not_built(run):
     checkpoint = read_checkpoint(run[1])
     checkpoint["cnnlab"]["network"] = {"name": "os.system", "arguments": {}}
     with pytest.raises(UserError, match=r"the checkpoint's network must be one of .* got 'os.system'"):
-        trained_network(checkpoint)
+        trained(checkpoint)
 
 
 def test_data_with_another_number_of_classes_is_refused(run, small_datasets, tmp_path):

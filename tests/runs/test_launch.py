@@ -22,8 +22,9 @@ from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.machine import setup
 from cnnlab.runs.checkpoint import read_checkpoint
-from cnnlab.runs.evaluation import predict_logits, trained_network
+from cnnlab.runs.evaluation import predict_logits
 from cnnlab.runs.run import train
+from cnnlab.runs.trained_network import load_trained
 from cnnlab.training.classifier import ImageClassifier
 from tests.conftest import REPOSITORY
 
@@ -231,8 +232,8 @@ def test_all_processes_validate_with_the_saved_batch_norm_statistics(arguments):
     overrides = arguments("model=cnn", "trainer.max_epochs=1", "trainer.devices=2")
     record, folder = run(overrides)
     cfg = compose("train", overrides)
-    data, net = build_datamodule(cfg), trained_network(read_checkpoint(folder / "checkpoints" / "last.ckpt"))
-    logits = predict_logits(net, data, data.val, setup.prepare(cfg.trainer))
+    data, trained = build_datamodule(cfg), load_trained(folder / "checkpoints" / "last.ckpt")
+    logits = predict_logits(trained, (images for images, _ in data.val_dataloader()), setup.prepare(cfg.trainer))
     assert F.cross_entropy(logits, data.val.labels).item() == pytest.approx(record["val/loss"], rel=1e-5)
 
 

@@ -36,7 +36,10 @@ def test_the_best_checkpoint_of_a_run_is_found_by_folder_id_and_latest(tmp_path)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nix", "checkpoint must be a file, a run folder, a run id in log_dir=.*, or latest, got 'nix'"),
+        (
+            "nix",
+            "checkpoint must be a file, a run folder, a run id in .*, latest, or pretrained:NAME, got 'nix'",
+        ),
         ("latest", "checkpoint=latest: there is no run with a checkpoint in log_dir="),
         ("dddd", "checkpoint=dddd: there is no checkpoint in .*dddd/checkpoints"),
     ],

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from cnnlab import models
-from cnnlab.augment.pipeline import normalize
 from cnnlab.build.objects import build_datamodule
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
+from cnnlab.preprocessing import normalize
 from cnnlab.runs.run import train
 from cnnlab.training.classifier import ImageClassifier
 from tests.conftest import REPOSITORY

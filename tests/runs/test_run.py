@@ -57,14 +57,14 @@ def test_lenet5_learns_the_digits_and_saves_a_complete_run_folder(configure):
 
 def test_a_checkpoint_is_plain_data_and_rebuilds_its_network(configure):
     from cnnlab.runs.checkpoint import read_checkpoint
-    from cnnlab.runs.evaluation import trained_network
+    from cnnlab.runs.trained_network import trained
 
     cfg = configure("model=mlp", *QUICK)
     folder = folder_of(cfg, train(cfg))
     checkpoint = read_checkpoint(folder / "checkpoints" / "best.ckpt")
     assert checkpoint["cnnlab"]["network"]["name"] == "mlp"
     assert checkpoint["cnnlab"]["classes"] == list("0123456789")
-    assert trained_network(checkpoint)(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    assert trained(checkpoint)(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
 
 def test_a_complete_run_is_reported_and_not_trained_again(configure, capsys):

@@ -1,16 +1,15 @@
 """From a stored uint8 batch to the network's input: image steps, normalization, resizing, mixing."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cnnlab.augment.geometric import RandomFlip
 from cnnlab.augment.mix import one_hot
 from cnnlab.augment.step import BatchContext, ContextStep, Draws, ImageStep, MixStep
 from cnnlab.image_spec import ImageSpec
+from cnnlab.preprocessing import normalize
 
 ALL = slice(None)
 
@@ -77,33 +76,3 @@ def _draw(
 
 def _to_device(draws: Draws, device: torch.device, part: slice = ALL) -> Draws:
     return {name: drawn[part].to(device, non_blocking=True) for name, drawn in draws.items()}
-
-
-def normalize(images: Tensor, spec: ImageSpec) -> Tensor:
-    """Normalize uint8 (N, C, H, W) to mean 0 and standard deviation 1 per channel, and resize to `spec.image_size`."""
-    height, width = images.shape[2:]
-    shift, scale = _shift_and_scale(tuple(spec.mean), tuple(spec.std), height * width, images.device)
-    x = images.float().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
-    # One row per image: several times as fast on a CPU as broadcasting over the channels.
-    x = torch.addcmul(shift, x.flatten(1), scale).view(x.shape).permute(0, 3, 1, 2)
-    if x.shape[-1] != spec.image_size:
-        x = F.interpolate(x, (spec.image_size, spec.image_size), mode="bilinear", antialias=True)
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-# Cached on the device, because copying the statistics for every batch would synchronize with a GPU.
-@lru_cache(maxsize=16)
-def _shift_and_scale(
-    mean: tuple[float, ...], std: tuple[float, ...], pixels: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """(pixels * C,) each: shift + scale * x normalizes a flattened channels-last uint8 image x."""
-    with torch.inference_mode(False):  # usable in training even if evaluation makes them first
-        means, stds = torch.tensor(mean).to(device), torch.tensor(std).to(device)
-        return (-means / stds).repeat(pixels), (1 / (255 * stds)).repeat(pixels)
-
-
-def denormalize(x: Tensor, spec: ImageSpec) -> Tensor:
-    """Invert `normalize`, except for resizing: floats in [0, 1]."""
-    mean = torch.tensor(spec.mean, device=x.device)[:, None, None]
-    std = torch.tensor(spec.std, device=x.device)[:, None, None]
-    return (x * std + mean).clamp(0, 1)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from cnnlab import models
 from cnnlab.analysis.cost import WEIGHT_BYTES, count_macs, count_parameters
 from cnnlab.augment import Augmentation
-from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import check_tta
 from cnnlab.build.targets import make, target_of
 from cnnlab.config.schema import TrainConfig
@@ -25,6 +24,7 @@ from cnnlab.machine.probes import total_memory
 from cnnlab.machine.setup import Machine, prepare
 from cnnlab.models.protocols import HasStem, HasWhitening
 from cnnlab.ops.swap import swap_convolutions
+from cnnlab.preprocessing import normalize
 from cnnlab.training.classifier import ImageClassifier
 
 CARD_FORMAT = 1  # of the description of network and data in a checkpoint

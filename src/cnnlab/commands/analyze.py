@@ -5,9 +5,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,8 +23,6 @@ from cnnlab.build.targets import make
 from cnnlab.config.compose import compose
 from cnnlab.config.folders import choices
 from cnnlab.config.schema import AnalyzeConfig
-from cnnlab.data.image_folders import read_image
-from cnnlab.data.images import SourceError
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, one_of
 from cnnlab.figures.class_map import draw_class_map
@@ -33,7 +30,11 @@ from cnnlab.figures.network_costs import draw_costs, draw_fields
 from cnnlab.files import writing
 from cnnlab.image_spec import ImageSpec
 from cnnlab.machine.setup import keep_freed_memory, resolve_precision, set_threads
+from cnnlab.preprocessing import UnreadableImage, normalize
 from cnnlab.rendering import tables
+
+if TYPE_CHECKING:
+    from cnnlab.runs.trained_network import Trained
 
 SHAPE = {"in_channels", "num_classes", "image_size"}  # what a network is built for
 
@@ -183,69 +184,59 @@ def _explain(cfg: AnalyzeConfig) -> None:
 
 def _show_trained(cfg: AnalyzeConfig, path: str) -> None:
     """Show the network of a checkpoint with statistics of its weights and activations, or its logits over an image."""
-    from cnnlab.runs.checkpoint import read_checkpoint  # reading data needs Lightning, which takes seconds to import
-    from cnnlab.runs.evaluation import trained_network
+    from cnnlab.runs.trained_network import load_trained  # reading data needs Lightning, which takes seconds to import
 
     given = cfg.model_dump(include=SHAPE, exclude_none=True)
     if given or cfg.data.name is not None:
         raise UserError(f"a checkpoint has its own images, so {', '.join(given) or 'data'} cannot be given with it")
     keep_freed_memory()
     set_threads(cfg.trainer.threads)
-    checkpoint = read_checkpoint(path)
-    card = checkpoint["cnnlab"]
-    net = trained_network(checkpoint)
+    trained = load_trained(path)
     if cfg.image is not None:
-        _draw_class_map(Path(cfg.image), Path(cfg.figures), card, net)
+        _draw_class_map(Path(cfg.image), Path(cfg.figures), trained)
         return
-    images, which = _validation_images(cfg, card)
-    spec = ImageSpec(len(card["mean"]), card["image_size"], len(card["classes"]))
+    images, which = _validation_images(cfg, trained)
+    spec = trained.preprocess.spec
     with _option(f"checkpoint={cfg.checkpoint}"):
-        records = statistics_records(net, images)
-        traced = trace(net, spec.in_channels, spec.image_size)
-    subject = Subject(card["network"]["name"], net, spec, f"trained on {card['data']['name']}", traced)
-    _show_network(cfg, subject, records)
+        records = statistics_records(trained.net, images)
+        traced = trace(trained.net, spec.in_channels, spec.image_size)
+    name, data = trained.card["network"]["name"], trained.card["data"]["name"]
+    _show_network(cfg, Subject(name, trained.net, spec, f"trained on {data}", traced), records)
     if cfg.format in tables.READ_BY_PEOPLE:
         print(f"\nweights, and activations on {len(images):,} {which} images\n")
         tables.emit(tables.render(records, cfg.format), cfg.output, suffix="statistics")
 
 
-def _validation_images(cfg: AnalyzeConfig, card: dict[str, Any]) -> tuple[Tensor, str]:
+def _validation_images(cfg: AnalyzeConfig, trained: "Trained") -> tuple[Tensor, str]:
     """One batch of normalized validation images, or of training images if the run had no validation."""
-    from cnnlab.augment.pipeline import normalize
     from cnnlab.runs.evaluation import datamodule_of
 
-    data = datamodule_of(cfg.data, card)
+    data = datamodule_of(cfg.data, trained.card)
     subset, which = (data.val, "validation") if len(data.val) else (data.train, "training (there is no validation)")
     images, _ = next(iter(data.eval_dataloader(subset)))
-    return normalize(images, data.spec), which
+    return trained.preprocess(images), which
 
 
-def _draw_class_map(file: Path, figures: Path, card: dict[str, Any], net: nn.Module) -> None:
+def _draw_class_map(file: Path, figures: Path, trained: "Trained") -> None:
     """Draw the logits that the network, made convolutional, has all over an image."""
-    size = card["image_size"]
-    image = _read_image(file, len(card["mean"]))
-    if min(image.shape[1:]) < size:
-        raise UserError(f"image must be at least {size} x {size} pixels, got {image.shape[2]} x {image.shape[1]}")
+    preprocess = trained.preprocess
+    size = preprocess.spec.image_size
+    try:
+        image = preprocess.read(file)
+    except UnreadableImage as error:
+        raise UserError(f"image={file} cannot be read: {error}") from error
+    channels, height, width = image.shape
+    if min(height, width) < size:
+        raise UserError(f"image must be at least {size} x {size} pixels, got {width} x {height}")
     with _option(f"image={file}"):
-        convolutional = convolutionize(net, image.shape[0], size)
-        field = trace(convolutional, image.shape[0], (image.shape[1], image.shape[2])).rows[-1].field
-    mean, std = (torch.tensor(card[key])[:, None, None] for key in ("mean", "std"))
+        convolutional = convolutionize(trained.net, channels, size)
+        field = trace(convolutional, channels, (height, width)).rows[-1].field
+    x = normalize(image[None], preprocess.spec, resize=False)
     with torch.no_grad():
-        logits = convolutional(((image - mean) / std)[None])[0]
+        logits = convolutional(x)[0]
     assert field is not None
-    positions = f"{logits.shape[1]} x {logits.shape[2]} positions"
-    title = f"{card['network']['name']} trained on {card['data']['name']}, at {positions}"
+    title = f"{trained.name}, at {logits.shape[1]} x {logits.shape[2]} positions"
     path = figures / f"class_map_{file.stem}.png"
     with writing(f"figures={figures}"):
-        draw_class_map(image, logits, field, card["classes"], title, path)
+        draw_class_map(image / 255, logits, field, list(trained.classes), title, path)
     print(f"figure: {path}")
-
-
-def _read_image(path: Path, channels: int) -> Tensor:
-    """(channels, H, W) in [0, 1]."""
-    try:
-        pixels = read_image(path, "L" if channels == 1 else "RGB")
-    except SourceError as error:
-        raise UserError(f"image={path} cannot be read: {error}") from error
-    image = torch.from_numpy(np.asarray(pixels, dtype=np.float32) / 255)
-    return image[None] if channels == 1 else image.permute(2, 0, 1)

@@ -14,8 +14,8 @@ from cnnlab.machine.setup import Machine, prepare
 from cnnlab.rendering.numbers import percent
 from cnnlab.rendering.printable import printable
 from cnnlab.rendering.tables import aligned
-from cnnlab.runs.checkpoint import read_checkpoint
-from cnnlab.runs.evaluation import Evaluation, datamodule_of, predict_logits, score, trained_network
+from cnnlab.runs.evaluation import Evaluation, datamodule_of, predict_logits, score
+from cnnlab.runs.trained_network import load_trained
 
 
 def run(cfg: EvalConfig) -> Evaluation:
@@ -25,9 +25,8 @@ def run(cfg: EvalConfig) -> Evaluation:
         UserError: the checkpoint or the data does not allow it, or the files cannot be written.
     """
     machine = prepare(cfg.trainer)
-    checkpoint = read_checkpoint(cfg.checkpoint)
-    card = checkpoint["cnnlab"]
-    net = trained_network(checkpoint)
+    trained = load_trained(cfg.checkpoint)
+    card = trained.card
     data = datamodule_of(cfg.data, card)
     tta = card.get("tta", "none") if cfg.tta is None else cfg.tta
     try:
@@ -37,7 +36,7 @@ def run(cfg: EvalConfig) -> Evaluation:
     subset: Subset = getattr(data, cfg.split)
     if not len(subset):
         raise UserError(f"split={cfg.split} has no images: the network was trained with data.val_size=0")
-    logits = predict_logits(net, data, subset, machine, tta)
+    logits = predict_logits(trained, (images for images, _ in data.eval_dataloader(subset)), machine, tta)
     evaluation = score(logits, subset.labels, len(card["classes"]))
     print(_text(evaluation, card, cfg, data, machine, tta))
     figures = _figures_folder(cfg)

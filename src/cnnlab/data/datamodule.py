@@ -11,11 +11,13 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from cnnlab.data.cache import Dataset, load
+from cnnlab.data.cache_files import stored_size
 from cnnlab.data.images import Split
 from cnnlab.data.specs import SPECS
 from cnnlab.data.splits import IndexBatches, complement, stratified
 from cnnlab.errors import UserError
 from cnnlab.image_spec import ImageSpec
+from cnnlab.preprocessing import Preprocessing
 
 Batch = tuple[Tensor, Tensor]
 IndexedBatch = tuple[Tensor, Tensor, Tensor]
@@ -115,7 +117,13 @@ class ImageDataModule(L.LightningDataModule):
             std=dataset.std,
             covariance=dataset.covariance,
             mirror=SPECS[self.name].images.mirror,
+            drawing=SPECS[self.name].images.drawing,
         )
+
+    @property
+    def preprocess(self) -> Preprocessing:
+        """The way of an image file of any kind into a network that is trained on this dataset."""
+        return Preprocessing(self.spec, stored_size(self.name, self.image_size))
 
     def setup(self, stage: str | None = None) -> None:
         """Split the images.

@@ -5,9 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -17,6 +15,8 @@ from cnnlab.data.specs import DatasetSpec
 from cnnlab.data.splits import hold_out
 from cnnlab.errors import UserError
 from cnnlab.machine.probes import total_memory
+from cnnlab.preprocessing import UnreadableImage, fitted, read_image
+from cnnlab.preprocessing.pixels import pixels_of
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 TEST_FRACTION = 0.2  # stratified, with a fixed seed, if there is no folder of test images
@@ -156,40 +156,12 @@ def decode_image(path: str | Path, mode: str, image_size: int) -> Tensor:
     """Read an image as uint8 (C, image_size, image_size): resize the shorter side, then crop the center.
 
     Args:
-        mode: `L` or `RGB`; see `read_image`.
-
-    Raises:
-        SourceError: the file is not an image, or it is damaged.
-    """
-    image = read_image(path, mode)
-    if image.size != (image_size, image_size):
-        scale = image_size / min(image.size)
-        width, height = (max(image_size, round(side * scale)) for side in image.size)
-        left, top = (width - image_size) // 2, (height - image_size) // 2
-        resized = image.resize((width, height), Image.Resampling.BILINEAR)
-        image = resized.crop((left, top, left + image_size, top + image_size))
-    pixels = torch.from_numpy(np.array(image))
-    return pixels.unsqueeze(0) if mode == "L" else pixels.permute(2, 0, 1)
-
-
-def read_image(path: str | Path, mode: str) -> Image.Image:
-    """Read an image in `mode` (`L` or `RGB`), rotated by its EXIF orientation, with transparent pixels on white.
+        mode: `L` or `RGB`; see `preprocessing.read_image`.
 
     Raises:
         SourceError: the file is not an image, or it is damaged.
     """
     try:
-        with Image.open(path) as opened:
-            return _in_mode(opened, mode)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SourceError(f"{path}: not a readable image ({error})") from error
-
-
-def _in_mode(image: Image.Image, mode: str) -> Image.Image:
-    image = ImageOps.exif_transpose(image)  # cameras store the orientation beside the pixels
-    if image.mode.startswith("I;16"):  # Pillow would clip 16-bit values to 255
-        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-    if "A" in image.mode or "transparency" in image.info:
-        foreground = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", foreground.size, "white"), foreground)
-    return image.convert(mode)
+        return pixels_of(fitted(read_image(path, mode), image_size))
+    except UnreadableImage as error:
+        raise SourceError(str(error)) from error

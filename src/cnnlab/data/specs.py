@@ -5,7 +5,7 @@ A test compares the numbers with the real data if it is available.
 
 from dataclasses import dataclass, replace
 
-from cnnlab.image_spec import ImageSpec
+from cnnlab.image_spec import Drawing, ImageSpec
 
 DIGITS = tuple("0123456789")
 
@@ -46,16 +46,18 @@ class DatasetSpec:
     test_size: int
 
 
-GRAY_DIGITS = ImageSpec(1, 28, 10, DIGITS, (0.1307,), (0.3081,), mirror=False)
+MNIST = ImageSpec(1, 28, 10, DIGITS, (0.1307,), (0.3081,), mirror=False, drawing=Drawing(20, "mass"))
+FASHION_MNIST = ImageSpec(1, 28, 10, FASHION, (0.2860,), (0.3530,), drawing=Drawing(28, "box"))
+SMALL_DIGITS = replace(MNIST, mean=(0.3115,), std=(0.3559,), drawing=Drawing(28, "box"))
 CIFAR10_STATISTICS = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 CIFAR100_STATISTICS = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
 
 SPECS = {
     spec.name: spec
     for spec in (
-        DatasetSpec("digits", "", replace(GRAY_DIGITS, mean=(0.3115,), std=(0.3559,)), 1437, 360),
-        DatasetSpec("mnist", "MNIST", GRAY_DIGITS, 60000, 10000),
-        DatasetSpec("fashion_mnist", "FashionMNIST", ImageSpec(1, 28, 10, FASHION, (0.2860,), (0.3530,)), 60000, 10000),
+        DatasetSpec("digits", "", SMALL_DIGITS, 1437, 360),
+        DatasetSpec("mnist", "MNIST", MNIST, 60000, 10000),
+        DatasetSpec("fashion_mnist", "FashionMNIST", FASHION_MNIST, 60000, 10000),
         DatasetSpec("cifar10", "CIFAR10", ImageSpec(3, 32, 10, CIFAR10, *CIFAR10_STATISTICS), 50000, 10000),
         DatasetSpec("cifar100", "CIFAR100", ImageSpec(3, 32, 100, CIFAR100, *CIFAR100_STATISTICS), 50000, 10000),
         DatasetSpec("image_folder", "", ImageSpec(3, 64, 0), 0, 0),

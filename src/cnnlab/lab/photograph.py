@@ -7,8 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnnlab.data.image_folders import read_image
-from cnnlab.data.images import SourceError
+from cnnlab.preprocessing import UnreadableImage, read_image
 
 SMALLEST, LARGEST = 64, 640  # pixels of the shorter and of the longer side
 
@@ -42,5 +41,5 @@ def _shipped() -> Image.Image:
 def _read(image: Path) -> Image.Image:
     try:
         return read_image(image, "L")
-    except SourceError as error:
+    except UnreadableImage as error:
         raise ValueError(f"image={error}") from error

@@ -11,12 +11,13 @@ from cnnlab.build.objects import CARD_FORMAT
 from cnnlab.errors import UserError
 from cnnlab.files import damage_in
 from cnnlab.runs.card import problem_of
+from cnnlab.runs.weights import SUFFIX, read_weights
 
 CARD = {"format", "network", "data", "classes", "image_size", "mean", "std"}
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The content of a checkpoint of this project; no code in it is run.
+    """The content of a checkpoint or a safetensors file of this project; no code in it is run.
 
     Raises:
         UserError: there is no such file, or it is truncated, damaged, holds more than plain data, or was not written by
@@ -25,16 +26,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"checkpoint must be a file, and there is none at {path}")
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is not a complete checkpoint: it is truncated, or another kind of file")
-    if damage := damage_in(path):
-        raise UserError(f"{path} is damaged: {damage}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{path} holds more than tensors and plain values, and was not loaded") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is not a complete checkpoint: {error}") from error
+    content = read_weights(path) if path.suffix == SUFFIX else _read_zip(path)
     card, state = (content.get(key) if isinstance(content, dict) else None for key in ("cnnlab", "state_dict"))
     if not isinstance(card, dict) or not set(card) >= CARD or not isinstance(state, dict):
         raise UserError(f"{path} was not written by cnnlab: it does not name its network and its data")
@@ -45,3 +37,17 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
         raise UserError(f"{path} must have tensors as weights")
     return content
+
+
+def _read_zip(path: Path) -> Any:
+    """The content of a file of torch.save."""
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is not a complete checkpoint: it is truncated, or another kind of file")
+    if damage := damage_in(path):
+        raise UserError(f"{path} is damaged: {damage}")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path} holds more than tensors and plain values, and was not loaded") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} is not a complete checkpoint: {error}") from error

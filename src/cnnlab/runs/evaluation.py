@@ -1,19 +1,19 @@
 """A trained network from its checkpoint alone: its weights, its data, and its accuracy."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import logits_of_views
-from cnnlab.build.objects import network_from_card
 from cnnlab.config.sections import Evaluated
-from cnnlab.data.datamodule import ImageDataModule, Subset
+from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.errors import UserError
 from cnnlab.machine.setup import Machine
+from cnnlab.runs.trained_network import Trained
 
 
 @dataclass
@@ -29,24 +29,8 @@ class Evaluation:
         return (self.confusion.diagonal() / self.confusion.sum(1).clamp(min=1)).tolist()
 
 
-def trained_network(checkpoint: dict[str, Any]) -> nn.Module:
-    """The checkpoint's network with its weights, in evaluation mode.
-
-    Raises:
-        UserError: the weights do not fit the network that the checkpoint names.
-    """
-    net = network_from_card(checkpoint["cnnlab"])
-    weights = {name.removeprefix("net."): value for name, value in checkpoint["state_dict"].items()}
-    try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        name = checkpoint["cnnlab"]["network"]["name"]
-        raise UserError(f"the checkpoint's weights do not fit its network {name}: {error}") from error
-    return net.eval().to(memory_format=torch.channels_last)
-
-
 def datamodule_of(images: Evaluated, card: dict[str, Any]) -> ImageDataModule:
-    """The data that a card names, split as for training and normalized as the network expects."""
+    """The data that a card names, split as for training."""
     split = {key: value for key, value in card["data"].items() if key != "fingerprint"}
     options = images.model_dump(include=set(Evaluated.model_fields))
     data = ImageDataModule(**split, **options, image_size=card["image_size"], batch_size=1)
@@ -58,21 +42,22 @@ def datamodule_of(images: Evaluated, card: dict[str, Any]) -> ImageDataModule:
             f"the network knows the classes {card['classes']}, and {data.name} under {data.root} has "
             f"{list(data.dataset.classes)}"
         )
-    data.dataset.mean, data.dataset.std = tuple(card["mean"]), tuple(card["std"])  # the network's own normalization
     return data
 
 
-def predict_logits(
-    net: nn.Module, data: ImageDataModule, subset: Subset, machine: Machine, tta: str = "none"
-) -> Tensor:
-    """Logits (N, num_classes) of all images of `subset`, in order, on the CPU; averaged over the views of `tta`."""
-    net = net.to(machine.device)
+def predict_logits(trained: Trained, batches: Iterable[Tensor], machine: Machine, tta: str = "none") -> Tensor:
+    """Logits (N, num_classes) of all images of `batches`, in order, on the CPU; averaged over the views of `tta`.
+
+    Args:
+        trained: the network.
+        batches: uint8 images (B, C, H, W), of the size that the network's data stores.
+        machine: device and precision.
+        tta: see `logits_of_views`.
+    """
+    net = trained.net.to(machine.device)
     with torch.inference_mode(), machine.autocast():
-        batches = [
-            logits_of_views(net, normalize(images.to(machine.device), data.spec), tta)
-            for images, _ in data.eval_dataloader(subset)
-        ]
-    return torch.cat(batches).cpu()
+        logits = [logits_of_views(net, trained.preprocess(images.to(machine.device)), tta) for images in batches]
+    return torch.cat(logits).cpu()
 
 
 def score(logits: Tensor, labels: Tensor, num_classes: int) -> Evaluation:

@@ -2,18 +2,25 @@
 
 from pathlib import Path
 
-from cnnlab.errors import UserError
+from cnnlab.errors import UserError, one_of
 from cnnlab.runs.folder import RunFolder
 
 BEST_FIRST = ("best.ckpt", "last.ckpt")
+PRETRAINED = Path(__file__).parents[1] / "pretrained"  # trained networks that come with the package
 
 
 def locate_checkpoint(text: str, log_dir: str) -> str:
-    """The checkpoint file that `text` means: a file, a run folder, a run id, or `latest`, the run that ended last.
+    """The file that `text` means: a file, a run folder, a run id, `latest` or `pretrained:NAME`.
+
+    `latest` is the run that ended last; the pretrained networks come with the package.
 
     Raises:
         UserError: there is none.
     """
+    kind, colon, name = text.partition(":")
+    if colon and kind == "pretrained":
+        one_of("checkpoint=pretrained: the name", name, sorted(file.stem for file in PRETRAINED.glob("*.safetensors")))
+        return str(PRETRAINED / f"{name}.safetensors")
     path = Path(text)
     if path.is_file():
         return text
@@ -28,7 +35,8 @@ def locate_checkpoint(text: str, log_dir: str) -> str:
         found = [run for run in Path(log_dir).glob("*/*") if run.name == text or run.name.endswith(f"-{text}")]
         if not found:
             raise UserError(
-                f"checkpoint must be a file, a run folder, a run id in log_dir={log_dir}, or latest, got {text!r}"
+                f"checkpoint must be a file, a run folder, a run id in log_dir={log_dir}, latest, or pretrained:NAME, "
+                f"got {text!r}"
             )
         folder = found[0]
     checkpoint = _checkpoint_in(folder)

@@ -13,12 +13,12 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from cnnlab.augment import Augmentation, BatchContext
-from cnnlab.augment.pipeline import normalize
 from cnnlab.augment.views import logits_of_views
 from cnnlab.data.datamodule import Batch, IndexedBatch
 from cnnlab.data.splits import Stream, generator_for
 from cnnlab.errors import Diverged
 from cnnlab.models.protocols import HasAuxiliaryHeads
+from cnnlab.preprocessing import normalize
 from cnnlab.training.param_groups import param_groups
 from cnnlab.training.schedules import Plateau, Schedule
 

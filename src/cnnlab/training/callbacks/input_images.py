@@ -12,8 +12,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
 
-from cnnlab.augment.pipeline import denormalize
 from cnnlab.data.datamodule import IndexedBatch
+from cnnlab.preprocessing import denormalize
 from cnnlab.training.classifier import ImageClassifier
 
 

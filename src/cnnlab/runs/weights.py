@@ -1,0 +1,67 @@
+"""Weights and card in one safetensors file: small, readable by other programs, and without code by design."""
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cnnlab.errors import UserError
+
+SUFFIX = ".safetensors"
+
+
+def write_weights(path: Path, card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Write `weights`, by name, with the card as metadata; `path` is never incomplete.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    tensors = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
+    text = json.dumps(card)
+    metadata = {"format": "pt", "cnnlab": text, "crc32": _checksum_of(text, tensors)}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(tensors, partial, metadata)
+        os.replace(partial, path)
+    except SafetensorError as error:  # the library's name for a full disk
+        raise OSError(None, str(error)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """The content of a file of `write_weights`, with the keys of a checkpoint: `cnnlab` and `state_dict`.
+
+    Raises:
+        UserError: the file is damaged, or was not written by cnnlab.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a complete safetensors file: {error}") from error
+    if "cnnlab" not in metadata:
+        raise UserError(f"{path} was not written by cnnlab: it does not name its network and its data")
+    if metadata.get("crc32") != _checksum_of(metadata["cnnlab"], tensors):
+        raise UserError(f"{path} is damaged: its checksum does not match its content")
+    try:
+        card = json.loads(metadata["cnnlab"])
+    except ValueError as error:
+        raise UserError(f"{path} was not written by cnnlab: its card is not JSON") from error
+    return {"cnnlab": card, "state_dict": tensors}
+
+
+def _checksum_of(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """The CRC-32 of a text and of the names, shapes and bytes of tensors."""
+    checksum = zlib.crc32(text.encode())
+    for name, tensor in tensors.items():
+        checksum = zlib.crc32(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode(), checksum)
+        checksum = zlib.crc32(tensor.numpy().tobytes(), checksum)
+    return f"{checksum:08x}"

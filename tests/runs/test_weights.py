@@ -12,6 +12,7 @@ from cnnlab.errors import UserError
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.trained_network import load_trained
 from cnnlab.runs.weights import write_weights
+from tests.runs.test_checkpoint import equal
 
 CARD = {
     "format": 1,
@@ -45,16 +46,20 @@ def test_a_network_written_as_safetensors_gives_the_same_logits(file):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_a_flipped_bit_is_noticed(file, tmp_path):
+def test_a_flipped_bit_is_refused_or_changes_nothing(file, tmp_path):
     path, _ = file
+    original, refused = read_checkpoint(path), 0
     content, numbers = path.read_bytes(), random.Random(0)
     for i in range(60):
         changed = bytearray(content)
         position = numbers.randrange(len(content)) if i % 2 else numbers.randrange(1500)
         changed[position] ^= 1 << numbers.randrange(8)
         (tmp_path / "changed.safetensors").write_bytes(changed)
-        with pytest.raises(UserError, match=r"changed\.safetensors "):
-            read_checkpoint(tmp_path / "changed.safetensors")
+        try:
+            assert equal(read_checkpoint(tmp_path / "changed.safetensors"), original)
+        except UserError:
+            refused += 1
+    assert refused > 50
 
 
 def test_files_of_others_are_refused(tmp_path):

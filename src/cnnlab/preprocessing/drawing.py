@@ -17,55 +17,76 @@ Grays = NDArray[np.float32]
 WORKING_SIZE = 256  # pixels of the longer side in which a drawing is examined
 SPECK = 0.03  # fraction of the largest stroke's area below which a spot is not part of the drawing
 STROKE = 2.2  # pixels of the thinnest stroke in a box of 20 pixels; MNIST's strokes have 2 to 4
-SHADOW = 0.15  # fraction of the range of grays that shadows and paper may take
+SHADOW = 0.3  # fraction of a stroke's threshold below which a pixel is ground
+FAINTEST = 8  # gray levels of a stroke above the ground
+FRAME = 0.15  # width of the border in which the ground is looked for first, of half an image
+DEGREES = (
+    2,
+    2,
+    2,
+    3,
+    4,
+    4,
+    4,
+)  # of the polynomials that are fitted to the ground, each without the last one's outliers
+OUTLIER = 4.0  # times the median distance from the ground
+SAMPLE = 4000  # pixels that are enough for a fit
 
 
-def is_dark_on_light(gray: Grays) -> bool:
-    """Whether an image (H, W) has a light border: its lower quartile is above half of the lightest gray value.
+def has_light_border(gray: Grays) -> bool:
+    """Whether the lower quartile of an image's border (H, W) is above half of its lightest gray value.
 
-    None of the 141,797 images of MNIST, Fashion-MNIST and scikit-learn's digits has.
+    None of the 141,797 images of MNIST, Fashion-MNIST and scikit-learn's digits has such a border.
     """
     border = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
     return bool(np.quantile(border, 0.25) > gray.max() / 2)
 
 
-def ink_of(gray: Grays) -> Grays:
-    """The strokes of a light drawing on a dark ground (H, W): 0 on the ground, up to 1 on a stroke.
+def relief_of(gray: Grays) -> Grays:
+    """The difference of an image (H, W) from its ground, in gray levels: strokes are above or below 0.
 
-    The longer side of the result has at most 256 pixels. A ground that changes slowly, such as a shadow on paper, is
-    subtracted; specks are removed. The result is 0 everywhere if there are no strokes.
+    The ground is paper or a screen with its shadows: a smooth surface through the pixels that are not strokes. The
+    longer side of the result has at most 256 pixels.
     """
     scale = WORKING_SIZE / max(gray.shape)
     if scale < 1:
         size = [max(1, round(side * scale)) for side in reversed(gray.shape)]
         gray = np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.BOX))
-    above = gray - _ground(gray)
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side, dtype=np.float32) for side in gray.shape), indexing="ij")
+    flat = gray.reshape(-1)
+    exponents = [(i, degree - i) for degree in range(max(DEGREES) + 1) for i in range(degree + 1)]
+    powers = np.stack([(x**i * y**j).reshape(-1) for i, j in exponents], axis=-1)
+    ground, relief = np.flatnonzero(np.maximum(abs(x), abs(y)) > 1 - FRAME), flat  # strokes seldom reach the border
+    for degree in DEGREES:
+        terms = powers[:, : (degree + 1) * (degree + 2) // 2]
+        sample = ground[:: max(1, len(ground) // SAMPLE)]
+        relief = flat - terms @ np.linalg.lstsq(terms[sample], flat[sample], rcond=None)[0]
+        ground = np.flatnonzero(np.abs(relief) <= max(OUTLIER * np.median(np.abs(relief)), 2))
+    return relief.reshape(gray.shape)
+
+
+def is_dark_on_light(relief: Grays) -> bool:
+    """Whether the strokes of a relief are below its ground."""
+    outliers = relief[np.abs(relief) > max(OUTLIER * np.median(np.abs(relief)), FAINTEST)]
+    return bool(outliers.sum() < 0)
+
+
+def ink_of(relief: Grays) -> Grays:
+    """The strokes above the ground of a relief (H, W): 0 on the ground, up to 1 on a stroke.
+
+    Specks are removed. The result is 0 everywhere if there are no strokes.
+    """
+    above = relief[relief > FAINTEST]
+    if not above.size:
+        return np.zeros_like(relief)
     threshold = _otsu(above)
-    strokes = above > threshold
-    spread = float(np.ptp(gray))
-    if spread < 16 or not strokes.any() or strokes.mean() > 0.7:
-        return np.zeros_like(gray)
+    strokes = relief > threshold
     labels, count = ndimage.label(strokes, np.ones((3, 3)))
     areas = ndimage.sum_labels(strokes, labels, np.arange(count + 1))
     kept = ndimage.binary_dilation(np.isin(labels, np.flatnonzero(areas >= SPECK * areas.max())), iterations=2)
-    low, high = SHADOW * threshold, np.quantile(above[strokes], 0.5)
-    ink = np.clip((above - low) / max(high - low, 1e-6), 0, 1)
+    low, high = SHADOW * threshold, np.quantile(relief[strokes], 0.5)
+    ink = np.clip((relief - low) / max(high - low, 1e-6), 0, 1)
     return np.where(kept, ink, 0).astype(np.float32)
-
-
-def _ground(gray: Grays) -> Grays:
-    """A quadratic surface through the pixels that are not strokes: paper, or a screen, with its shadows."""
-    height, width = gray.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=-1).reshape(-1, 6)
-    flat = gray.reshape(-1)
-    above = flat.astype(np.float64)
-    surface = np.zeros_like(above)
-    for _ in range(3):
-        ground = above <= _otsu(above)
-        surface = terms @ np.linalg.lstsq(terms[ground], flat[ground], rcond=None)[0]
-        above = flat - surface
-    return surface.reshape(gray.shape).astype(np.float32)
 
 
 def _otsu(values: NDArray[np.floating]) -> float:

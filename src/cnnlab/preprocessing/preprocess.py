@@ -73,18 +73,28 @@ class Preprocessing:
                 image = image.point(lambda value: 255 - value)
                 notes.append("inverted")
             return Prepared(pixels_of(fitted(image, self.stored_size, fit, self._fill)), tuple(notes))
-        from cnnlab.preprocessing.drawing import centered, ink_of, is_dark_on_light  # training needs no SciPy
+        from cnnlab.preprocessing.drawing import (  # training needs no SciPy
+            centered,
+            has_light_border,
+            ink_of,
+            is_dark_on_light,
+            relief_of,
+        )
 
         gray = np.asarray(image, dtype=np.float32)
-        inverted = is_dark_on_light(gray) if invert == "auto" else invert == "yes"
-        if not inverted and image.size == (self.stored_size, self.stored_size):
+        is_stored = image.size == (self.stored_size, self.stored_size)
+        if is_stored and (invert == "no" or (invert == "auto" and not has_light_border(gray))):
             return Prepared(pixels_of(image), tuple(notes))
-        ink = ink_of(255 - gray if inverted else gray)
+        relief = relief_of(gray)
+        if invert == "yes" or (invert == "auto" and (is_stored or is_dark_on_light(relief))):
+            relief = -relief
+            notes.append("inverted")
+        ink = ink_of(relief)
         if not ink.any():
             blank = torch.zeros(1, self.stored_size, self.stored_size, dtype=torch.uint8)
             return Prepared(blank, (*notes, "nothing is drawn on it"))
         pixels = centered(ink, self.stored_size, self.spec.drawing)
-        return Prepared(torch.from_numpy(pixels)[None], (*notes, *(["inverted"] if inverted else []), "centered"))
+        return Prepared(torch.from_numpy(pixels)[None], (*notes, "centered"))
 
     def read(self, path: str | Path) -> Tensor:
         """Read an image in its own size, as uint8 (C, H, W); a dark drawing on a light ground is inverted.
@@ -92,11 +102,10 @@ class Preprocessing:
         Raises:
             UnreadableImage: the file is not an image, or it is damaged.
         """
-        from cnnlab.preprocessing.drawing import is_dark_on_light
+        from cnnlab.preprocessing.drawing import has_light_border
 
         pixels = pixels_of(open_image(path).convert(self.mode))
-        dark_on_light = self.spec.drawing is not None and is_dark_on_light(pixels[0].numpy())
-        return 255 - pixels if dark_on_light else pixels
+        return 255 - pixels if self.spec.drawing is not None and has_light_border(pixels[0].numpy()) else pixels
 
     @property
     def mode(self) -> str:

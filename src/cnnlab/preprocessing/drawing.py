@@ -20,15 +20,8 @@ STROKE = 2.2  # pixels of the thinnest stroke in a box of 20 pixels; MNIST's str
 SHADOW = 0.3  # fraction of a stroke's threshold below which a pixel is ground
 FAINTEST = 8  # gray levels of a stroke above the ground
 FRAME = 0.15  # width of the border in which the ground is looked for first, of half an image
-DEGREES = (
-    2,
-    2,
-    2,
-    3,
-    4,
-    4,
-    4,
-)  # of the polynomials that are fitted to the ground, each without the last one's outliers
+# Of the polynomials that are fitted to the ground one after another, each without the outliers of the last.
+DEGREES = (2, 2, 2, 3, 4, 4, 4)
 OUTLIER = 4.0  # times the median distance from the ground
 SAMPLE = 4000  # pixels that are enough for a fit
 
@@ -84,7 +77,7 @@ def ink_of(relief: Grays) -> Grays:
     labels, count = ndimage.label(strokes, np.ones((3, 3)))
     areas = ndimage.sum_labels(strokes, labels, np.arange(count + 1))
     kept = ndimage.binary_dilation(np.isin(labels, np.flatnonzero(areas >= SPECK * areas.max())), iterations=2)
-    low, high = SHADOW * threshold, np.quantile(relief[strokes], 0.5)
+    low, high = SHADOW * threshold, float(np.median(relief[strokes]))
     ink = np.clip((relief - low) / max(high - low, 1e-6), 0, 1)
     return np.where(kept, ink, 0).astype(np.float32)
 

@@ -1,0 +1,1 @@
+"""Pages that show a network at work in a browser, without a server."""

@@ -17,10 +17,10 @@ def test_bytes_and_floats_are_the_same_image():
 
 def test_an_image_keeps_its_values_and_its_proportions():
     image = torch.tensor([0.0, 1.0, 0.0]).view(3, 1, 1).expand(3, 20, 10)
-    array = pixels(draw_image_grid([image], side=1.0))
+    array = pixels(draw_image_grid([image], side=120 / DPI))
     green = (array == (0, 255, 0)).all(2)
-    assert green.any(0).sum() == pytest.approx(DPI / 2, abs=3)
-    assert green.any(1).sum() == pytest.approx(DPI, abs=3)
+    assert green.any(0).sum() == pytest.approx(6 * 10, abs=2)  # below the frame lies a part of the outer pixels
+    assert green.any(1).sum() == pytest.approx(6 * 20, abs=2)
 
 
 def test_captions_have_their_lines_and_colors_and_lie_inside_the_figure():

@@ -15,10 +15,10 @@ from cnnlab.figures.fonts import fonts_for
 from cnnlab.figures.labels import fit
 from cnnlab.figures.style import DPI, figure, styled
 
-SIDE = 0.95  # inches of an image
-GAP = 0.1  # inches between images
-LINE = 0.15  # inches of a line of a caption
-TITLE = 0.28  # inches of the title
+SIDE = 0.95  # inches of an image, about
+GAP = 13 / DPI  # inches between images
+LINE = 20 / DPI  # inches of a line of a caption
+TITLE = 36 / DPI  # inches of the title
 LETTERS = 8  # points of a caption that is not too long
 TEXT = "#333333"
 FRAME = "#bbbbbb"
@@ -42,8 +42,9 @@ def draw_image_grid(
         columns: images per row.
         colors: the color of each caption and of the frame around its image.
         title: the title of the figure.
-        side: of an image, in inches.
+        side: of an image, in inches, about: each pixel becomes a square of whole pixels of the figure.
     """
+    side = whole_pixels(side, images)
     lines = max((text.count("\n") + 1 for text in captions), default=0)
     columns = max(1, min(columns, len(images)))
     rows = -(-len(images) // columns)
@@ -59,6 +60,14 @@ def draw_image_grid(
             for line, text in enumerate((caption or "").split("\n")):
                 page.text(text, left + side / 2, top + side + (line + 0.6) * LINE, step - 0.06, color=color or TEXT)
     return page.fig
+
+
+def whole_pixels(side: float, images: Tensor | Sequence[Tensor]) -> float:
+    """The side in inches next to `side` in which an image's pixels are squares of equal size, if there is one."""
+    longest = {max(image.shape[1:]) for image in images}
+    zooms = [round(side * DPI / pixels) for pixels in longest]
+    zoomed = {zoom * pixels for zoom, pixels in zip(zooms, longest, strict=True)}
+    return zoomed.pop() / DPI if len(zoomed) == 1 and min(zooms) > 0 else round(side * DPI) / DPI
 
 
 class Page:

@@ -40,10 +40,11 @@ def test_characters_that_no_font_has_are_boxes_and_their_class_has_a_number(with
     assert class_labels(["cat", "图片-猫", "图片-狗"]) == ["cat", "1: □□-□", "2: □□-□"]
 
 
-def test_names_that_are_equal_when_shortened_have_their_number():
-    labels = class_labels([LONG, LONG.replace("letzten", "vorletzten"), "cat"], longest=20)
+@pytest.mark.parametrize("longest", [12, 22, 60])
+def test_names_that_are_equal_when_shortened_have_their_number_in_every_figure(longest):
+    labels = class_labels([LONG, LONG.replace("letzten", "vorletzten"), "cat"], longest)
     assert [label[:3] for label in labels] == ["0: ", "1: ", "cat"]
-    assert all(len(label) <= 20 for label in labels)
+    assert all(len(label) <= longest for label in labels)
 
 
 @pytest.mark.parametrize("longest", [2, 3, 10, 19])

@@ -4,6 +4,7 @@ import os
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -26,7 +27,7 @@ from cnnlab.figures.class_means import draw_class_means
 from cnnlab.figures.fonts import drawable, lacking_characters
 from cnnlab.figures.image_grid import draw_image_grid
 from cnnlab.figures.image_sizes import draw_image_sizes
-from cnnlab.figures.labels import class_labels
+from cnnlab.figures.labels import class_labels, shortened
 from cnnlab.figures.pixel_values import draw_pixel_values
 from cnnlab.figures.style import pixels, save
 from cnnlab.files import writing
@@ -37,7 +38,7 @@ WIDTH = 80  # characters of a line of facts
 IN_A_ROW = 10  # images of a grid
 AUGMENTED = 10  # images whose augmented versions are drawn
 EXTREMES = 10  # of the smallest and of the largest files
-NAMED = 20  # classes in the facts
+NAMES, NAME = 250, 30  # characters of the classes in the facts, and of one of them
 TOGETHER = "\N{NO-BREAK SPACE}"  # in place of a space at which no line ends
 SUFFIX = ".show"  # of TensorBoard's file, which a later call replaces
 
@@ -64,7 +65,8 @@ def run(cfg: ShowConfig) -> None:
         paths = [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
         _write_events(folder, figures, facts)
     lines = [("figures" if path is paths[0] else "", str(path)) for path in paths]
-    print(f"\n{aligned([*lines, ('TensorBoard', f'tensorboard --logdir {cfg.log_dir}')])}")
+    logs = cfg.log_dir if folder.is_relative_to(cfg.log_dir) else folder
+    print(f"\n{aligned([*lines, ('TensorBoard', f'tensorboard --logdir {logs}')])}")
 
 
 def _write_events(folder: Path, figures: Mapping[str, Figure], facts: str) -> None:
@@ -100,11 +102,12 @@ def _facts(data: ImageDataModule, description: Description, augmentation: Augmen
 
 
 def _class_names(classes: Sequence[str]) -> str:
-    """The first names with the numbers that figures may give them."""
-    numbered = (
-        name if name == str(number) else f"{number}{TOGETHER}{name}" for number, name in enumerate(classes[:NAMED])
-    )
-    return ", ".join(numbered) + (f", and {len(classes) - NAMED:,} more" if len(classes) > NAMED else "")
+    """The names that fit into some lines, with the numbers that figures may give them."""
+    names = [shortened(name, NAME) for name in classes]
+    numbered = [name if name == str(number) else f"{number}{TOGETHER}{name}" for number, name in enumerate(names)]
+    lengths = accumulate(len(name) + 2 for name in numbered)
+    named = max(1, sum(length <= NAMES for length in lengths))
+    return ", ".join(numbered[:named]) + (f", and {len(classes) - named:,} more" if named < len(classes) else "")
 
 
 def _balance(counts: Tensor, classes: Sequence[str]) -> str:
@@ -114,7 +117,8 @@ def _balance(counts: Tensor, classes: Sequence[str]) -> str:
     if fewest == most:
         return f"each class has {most:,} training images"
     times = f", {most / fewest:.1f} times as many" if fewest else ""
-    return f"from {fewest:,} training images ({classes[low]}) to {most:,} ({classes[high]}){times}"
+    smallest, largest = shortened(classes[low], NAME), shortened(classes[high], NAME)
+    return f"from {fewest:,} training images ({smallest}) to {most:,} ({largest}){times}"
 
 
 def _steps(augmentation: Augmentation) -> str:

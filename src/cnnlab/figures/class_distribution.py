@@ -13,6 +13,7 @@ from cnnlab.figures.style import DPI, PALETTE, figure, styled
 
 MOST_NAMED = 120  # with more classes, the figure shows only how their sizes are distributed
 NAMES = 2.4  # inches at most for the names
+LONGEST = 40  # characters of a name
 ROW = 0.21  # inches of a class
 
 
@@ -71,7 +72,7 @@ def _sorted_sizes(axes: Axes, values: Sequence[int], color: str) -> None:
 
 
 def _write_names(fig: Figure, axes: Axes, classes: Sequence[str]) -> None:
-    axes.set_yticks(range(len(classes)), class_labels(classes), fontsize=8.5 if len(classes) <= 40 else 7)
+    axes.set_yticks(range(len(classes)), class_labels(classes, LONGEST), fontsize=8.5 if len(classes) <= 40 else 7)
     fig.set_dpi(DPI)
     renderer = FigureCanvasAgg(fig).get_renderer()
     for label in axes.get_yticklabels():

@@ -18,6 +18,7 @@ POINT = 5.0  # half the side in pixels of the free square around a point
 NEAR = 20.0  # up to this distance in pixels, no line connects a label to its point
 DIRECTIONS = (0, 180, 45, -45, 135, -135, 90, -90, 20, -20, 160, -160, 70, -70, 110, -110)  # degrees, best first
 RINGS = 30  # of candidate positions around a point
+NARROW = 22  # characters of a name in SMALLEST letters below an image
 SMALLEST = 5.5  # points; text that does not fit in this size is shortened
 
 
@@ -76,20 +77,19 @@ def _candidates(x: float, y: float, width: float, height: float) -> Iterator[Bbo
             yield Bbox.from_bounds(left, bottom, width, height)
 
 
-def class_labels(classes: Sequence[str], longest: int = 40) -> list[str]:
+def class_labels(classes: Sequence[str], longest: int = NARROW) -> list[str]:
     """The class names for use within `fonts_for(classes)`: of at most `longest` characters, and all different.
 
-    A name that its shortened form or the fonts do not tell from others begins with the number of its class, as in
-    `3: Bücher u…hundert`.
+    A name that the fonts or a form of NARROW characters do not tell from others begins with the number of its class, as
+    in `3: Bücher u…hundert`, whatever `longest` is: a figure with room for names is the legend of the others.
     """
-    labels = [drawable(shortened(name, longest)) for name in classes]
-    counts = Counter(labels)
-    return [
-        f"{number}: {drawable(shortened(name, longest - len(f'{number}: ')))}"
-        if counts[label] > 1 or lacking_characters(name)
-        else label
-        for number, (name, label) in enumerate(zip(classes, labels, strict=True))
-    ]
+    counts = Counter(drawable(shortened(name, NARROW)) for name in classes)
+    labels = []
+    for number, name in enumerate(classes):
+        is_numbered = counts[drawable(shortened(name, NARROW))] > 1 or bool(lacking_characters(name))
+        start = f"{number}: " if is_numbered else ""
+        labels.append(f"{start}{drawable(shortened(name, longest - len(start)))}")
+    return labels
 
 
 def shortened(text: str, longest: int) -> str:

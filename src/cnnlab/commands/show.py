@@ -13,12 +13,10 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from cnnlab.augment import Augmentation, BatchContext
-from cnnlab.augment.pipeline import denormalize
 from cnnlab.build.objects import build_augmentation, expected_images
 from cnnlab.config.schema import ShowConfig
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.description import Description, by_class_in_turn, describe
-from cnnlab.data.image_folders import read_image
 from cnnlab.data.originals import FolderContent, Original, folder_content
 from cnnlab.data.splits import Stream, generator_for
 from cnnlab.figures.augmented import draw_augmented
@@ -32,6 +30,8 @@ from cnnlab.figures.pixel_values import draw_pixel_values
 from cnnlab.figures.style import pixels, save
 from cnnlab.files import writing
 from cnnlab.machine.setup import keep_freed_memory
+from cnnlab.preprocessing import denormalize, read_image
+from cnnlab.preprocessing.pixels import pixels_of
 from cnnlab.rendering.tables import aligned
 
 WIDTH = 80  # characters of a line of facts
@@ -234,5 +234,4 @@ def _thumbnail(original: Original, side: int = 256) -> Tensor:
     """The image (3, H, W), in at most `side` pixels a side."""
     image = read_image(original.path, "RGB")
     image.thumbnail((side, side))
-    values = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-    return values.view(image.height, image.width, 3).permute(2, 0, 1)
+    return pixels_of(image)

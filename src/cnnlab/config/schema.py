@@ -197,7 +197,7 @@ class ReportConfig(Logs):
 
 
 class ShowConfig(Logs):
-    """`show`: the images of a dataset before training, and their augmented versions."""
+    """`show`: the images of a dataset before training."""
 
     seed: Seed = setting(0, "seed of the choice of images and of augmentation", changes_weights=False)
     images: Shown = setting(40, "training images in the grid", changes_weights=False)

@@ -5,9 +5,10 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from cnnlab.data.image_folders import folder_files
+from cnnlab.preprocessing.image_files import UNREADABLE
 
 SIDEWAYS = range(5, 9)  # values of EXIF's orientation with width and height exchanged
 
@@ -63,8 +64,8 @@ def _original(path: str) -> Original | None:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 width, height = image.size
-                is_photograph = image.format in ("JPEG", "MPO")  # other formats decode the pixels to find it
-                orientation = image.getexif().get(ExifTags.Base.Orientation) if is_photograph else None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+                is_in_header = image.format in ("JPEG", "MPO", "WEBP")  # others decode the pixels to find it
+                orientation = image.getexif().get(ExifTags.Base.Orientation) if is_in_header else None
+    except UNREADABLE:
         return None
     return Original(path, height, width) if orientation in SIDEWAYS else Original(path, width, height)

@@ -7,6 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from cnnlab.commands import show
 from cnnlab.config.compose import compose
+from cnnlab.data.originals import folder_content
 from cnnlab.errors import UserError
 from tests.conftest import write_tree
 
@@ -99,3 +100,11 @@ def test_a_folder_that_cannot_be_written_is_one_line(shown, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"figures=.* cannot be written: Not a directory"):
         shown(f"figures={tmp_path / 'file' / 'figures'}")
+
+
+def test_a_file_with_damaged_pixels_is_not_among_the_smallest(own):
+    damaged = own / NAMES[0] / "0000.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    originals = folder_content(own).originals
+    assert str(damaged) in [original.path for original in originals]
+    assert len(list(show._readable(originals))) == len(originals) - 1

@@ -3,8 +3,9 @@
 import os
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import accumulate, islice
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ from cnnlab.figures.pixel_values import draw_pixel_values
 from cnnlab.figures.style import pixels, save
 from cnnlab.files import writing
 from cnnlab.machine.setup import keep_freed_memory
-from cnnlab.preprocessing import denormalize, read_image
+from cnnlab.preprocessing import UnreadableImage, denormalize, read_image
 from cnnlab.preprocessing.pixels import pixels_of
 from cnnlab.rendering.tables import aligned
 
@@ -224,14 +225,17 @@ def _folder_figures(data: ImageDataModule, content: FolderContent) -> Iterator[t
     sizes = [(original.width, original.height) for original in originals]
     yield "image_sizes", draw_image_sizes(sizes, data.image_size, f"{name}: {len(sizes):,} image files")
     few = min(EXTREMES, len(originals) // 2)
-    shown = [*originals[:few], *originals[-few:]]
-    captions = ["\n".join((*map(drawable, Path(one.path).parts[-2:]), one.size)) for one in shown]
+    smallest, largest = (list(islice(_readable(part), few)) for part in (originals, reversed(originals)))
+    shown = [*smallest, *reversed(largest)]
+    captions = ["\n".join((*map(drawable, Path(one.path).parts[-2:]), one.size)) for one, _ in shown]
     title = f"{name}: the smallest and the largest images"
-    yield "extremes", draw_image_grid([_thumbnail(one) for one in shown], captions, columns=few, title=title)
+    yield "extremes", draw_image_grid([image for _, image in shown], captions, columns=few, title=title)
 
 
-def _thumbnail(original: Original, side: int = 256) -> Tensor:
-    """The image (3, H, W), in at most `side` pixels a side."""
-    image = read_image(original.path, "RGB")
-    image.thumbnail((side, side))
-    return pixels_of(image)
+def _readable(originals: Iterable[Original], side: int = 256) -> Iterator[tuple[Original, Tensor]]:
+    """The files that can be read, with their images (3, H, W) in at most `side` pixels a side."""
+    for original in originals:
+        with suppress(UnreadableImage):  # its header may be whole and its pixels damaged
+            image = read_image(original.path, "RGB")
+            image.thumbnail((side, side))
+            yield original, pixels_of(image)

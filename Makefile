@@ -8,7 +8,7 @@ GIVEN = $(foreach name,$(filter-out ARGS PYTHON MAKEFLAGS,$(.VARIABLES)),$(if $(
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train tune eval test check lab bench table tensorboard clean
+.PHONY: help setup show train tune eval test check lab bench table tensorboard clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ $(VENV)/stamp-dev: $(VENV)/stamp
 	@touch $@
 
 setup: $(VENV)/stamp-dev ## make the environment with all that training and tests need
+
+show: $(VENV)/stamp ## look at the images before training: make show data=cifar10
+	@$(PY) src/show.py $(GIVEN) $(ARGS)
 
 train: $(VENV)/stamp ## train a network (LeNet-5 on digits unless ARGS says otherwise)
 	@$(PY) src/train.py $(GIVEN) $(ARGS)

@@ -100,6 +100,7 @@ def test_make_help_lists_every_target():
     shown = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     for target in (
         "setup",
+        "show",
         "train",
         "tune",
         "eval",

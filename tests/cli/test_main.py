@@ -79,6 +79,7 @@ MISTAKES = {
     "experiment=nonsense": "error: unknown choice experiment=nonsense; experiment is one of: ",
     "optimizer.lrr=1": "error: unknown key optimizer.lrr; Adam accepts: lr, ",
     "epochs=3": "error: unknown key epochs; there are: ",
+    "search=sgd": "error: unknown key search; there are: ",
     "logger=null": "error: logger must be one of: none, tensorboard; got null",
     "data.name=svhn": "error: data.name must be one of ['digits', 'mnist', ",
     "model=[lenet5,resnet18]": "error: model takes one choice, got [lenet5,resnet18]; to run each of them: -m model=",

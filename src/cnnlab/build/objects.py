@@ -15,7 +15,7 @@ from cnnlab.augment import Augmentation
 from cnnlab.augment.views import check_tta
 from cnnlab.build.targets import make, target_of
 from cnnlab.config.schema import TrainConfig
-from cnnlab.config.sections import Trainer
+from cnnlab.config.sections import Data, Trainer
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, one_of
@@ -73,15 +73,7 @@ def check_parts(cfg: TrainConfig) -> None:
     Raises:
         UserError: a part cannot be built, or the weights do not fit into this machine's memory.
     """
-    spec = SPECS[cfg.data.name].images
-    spec = replace(
-        spec,
-        image_size=cfg.data.image_size or spec.image_size,
-        num_classes=spec.num_classes or 2,
-        mean=(0.5,) * spec.in_channels,
-        std=(0.5,) * spec.in_channels,
-        covariance=torch.eye(spec.in_channels),
-    )
+    spec = expected_images(cfg.data)
     try:
         check_tta(cfg.tta, spec.mirror)
     except ValueError as error:
@@ -98,6 +90,19 @@ def check_parts(cfg: TrainConfig) -> None:
             f"model has {parameters:,} parameters, which take {needed / 2**30:,.0f} GiB in training, more than this "
             f"machine's {total_memory() / 2**30:,.0f} GiB"
         )
+
+
+def expected_images(data: Data) -> ImageSpec:
+    """The images of `data` as far as they are known before they are read, with other statistics and classes."""
+    spec = SPECS[data.name].images
+    return replace(
+        spec,
+        image_size=data.image_size or spec.image_size,
+        num_classes=spec.num_classes or 2,
+        mean=(0.5,) * spec.in_channels,
+        std=(0.5,) * spec.in_channels,
+        covariance=torch.eye(spec.in_channels),
+    )
 
 
 def build_model_parts(cfg: TrainConfig, data: ImageDataModule, processes: int = 1) -> Parts:

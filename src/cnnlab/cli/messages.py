@@ -98,6 +98,8 @@ def explain(error: Exception, command: str = "", arguments: Sequence[str] = ()) 
         return _unknown_choice(group, choice)
     if isinstance(error, HydraException) and isinstance(error.__cause__, ConfigKeyError | ConfigAttributeError):
         return _unknown_key(str(error.__cause__.full_key), command, arguments)
+    if isinstance(error, HydraException) and (other := re.match(r"Could not override '(\w+)'", str(error))):
+        return unknown_key(other[1], COMMANDS[command])  # a group of another command
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} must be given: {error.full_key}=VALUE"
     if isinstance(error, OmegaConfBaseException):

@@ -45,6 +45,7 @@ MOST = 2**31 - 1  # what torch and Lightning take as a number; not mentioned in 
 Count = Annotated[int, Ge(1), Le(MOST)]
 Natural = Annotated[int, Ge(0), Le(MOST)]
 Processes = Annotated[int, Ge(1), Le(1024)]
+Shown = Annotated[int, Ge(1), Le(200)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 Factor = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Le(1)]

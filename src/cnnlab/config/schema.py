@@ -21,6 +21,7 @@ from cnnlab.config.fields import (
     Pixels,
     Search,
     Seed,
+    Shown,
     Steps,
     setting,
 )
@@ -195,6 +196,20 @@ class ReportConfig(Logs):
     figures: PathText = setting("${log_dir}/report", "folder of the figures", changes_weights=False)
 
 
+class ShowConfig(Logs):
+    """`show`: the images of a dataset before training."""
+
+    seed: Seed = setting(0, "seed of the choice of images and of augmentation", changes_weights=False)
+    images: Shown = setting(40, "training images in the grid", changes_weights=False)
+    versions: Shown = setting(6, "augmented versions of an image", changes_weights=False)
+    figures: PathText = setting(
+        "${log_dir}/show/${hydra:runtime.choices.data}", "folder of the figures and of TensorBoard's events",
+        changes_weights=False,
+    )  # fmt: skip
+    data: Data = setting(..., "the images", changes_weights=False)
+    augment: Steps = setting({}, "augmentation steps in order, by name", changes_weights=False)
+
+
 class LabConfig(Logs):
     """`lab`: the experiments of the study notes."""
 
@@ -214,5 +229,6 @@ COMMANDS: dict[str, type[Logs]] = {
     "eval": EvalConfig,
     "analyze": AnalyzeConfig,
     "report": ReportConfig,
+    "show": ShowConfig,
     "lab": LabConfig,
 }

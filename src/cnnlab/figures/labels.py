@@ -1,20 +1,25 @@
-"""Labels beside points, placed so that no label overlaps another label or a point."""
+"""Labels that can be read: beside points without overlap, and names of classes whatever their length and script."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from cnnlab.figures.fonts import drawable, lacking_characters
 from cnnlab.figures.style import DPI
 
 POINT = 5.0  # half the side in pixels of the free square around a point
 NEAR = 20.0  # up to this distance in pixels, no line connects a label to its point
 DIRECTIONS = (0, 180, 45, -45, 135, -135, 90, -90, 20, -20, 160, -160, 70, -70, 110, -110)  # degrees, best first
 RINGS = 30  # of candidate positions around a point
+NARROW = 22  # characters of a name in SMALLEST letters below an image
+SMALLEST = 5.5  # points; text that does not fit in this size is shortened
 
 
 def place_labels(
@@ -70,3 +75,47 @@ def _candidates(x: float, y: float, width: float, height: float) -> Iterator[Bbo
             left = x + math.cos(angle) * (radius + width / 2) - width / 2
             bottom = y + math.sin(angle) * (radius + height / 2) - height / 2
             yield Bbox.from_bounds(left, bottom, width, height)
+
+
+def class_labels(classes: Sequence[str], longest: int = NARROW) -> list[str]:
+    """The class names for use within `fonts_for(classes)`: of at most `longest` characters, and all different.
+
+    A name that the fonts or a form of NARROW characters do not tell from others begins with the number of its class, as
+    in `3: Bücher u…hundert`, whatever `longest` is: a figure with room for names is the legend of the others.
+    """
+    counts = Counter(drawable(shortened(name, NARROW)) for name in classes)
+    labels = []
+    for number, name in enumerate(classes):
+        is_numbered = counts[drawable(shortened(name, NARROW))] > 1 or bool(lacking_characters(name))
+        start = f"{number}: " if is_numbered else ""
+        labels.append(f"{start}{drawable(shortened(name, longest - len(start)))}")
+    return labels
+
+
+def shortened(text: str, longest: int) -> str:
+    """`text` with an ellipsis in place of its middle, if it has more than `longest` characters."""
+    if len(text) <= longest:
+        return text
+    end = max(0, longest - 1) // 3
+    return f"{text[: max(1, longest - 1 - end)].rstrip()}…{text[len(text) - end :].lstrip()}"
+
+
+def fit(text: Text, inches: float, renderer: RendererAgg) -> None:
+    """Make a label at most `inches` wide: in smaller letters down to SMALLEST, then shortened."""
+    words = text.get_text().replace("\\$", "$")
+    text.set_text(drawable(words))
+    width = _width(text, renderer)
+    if width <= inches:
+        return
+    text.set_fontsize(max(SMALLEST, float(text.get_fontsize()) * inches / width))
+    low, high = 1, len(words)  # the longest form that fits, by bisection
+    while low < high:
+        middle = (low + high + 1) // 2
+        text.set_text(drawable(shortened(words, middle)))
+        low, high = (middle, high) if _width(text, renderer) <= inches * 1.02 else (low, middle - 1)
+    text.set_text(drawable(shortened(words, low)))
+
+
+def _width(text: Text, renderer: RendererAgg) -> float:
+    """In inches."""
+    return text.get_window_extent(renderer).width / renderer.dpi

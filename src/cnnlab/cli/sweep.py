@@ -20,6 +20,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from cnnlab.cli.places import this_place
 from cnnlab.config.overrides import as_typed
 from cnnlab.files import write_atomically, writing
 
@@ -32,6 +33,7 @@ class Job:
         status: running, done, failed, skipped, interrupted, or lost, if its process ended without a report.
         folder: of the run, once it is done.
         accuracies: validation and test, in [0, 1]; None if not measured.
+        place: the machine and, if known, its GPUs.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Job:
     folder: str = ""
     accuracies: tuple[float | None, float | None] = (None, None)
     seconds: float | None = None
+    place: str = ""
 
 
 class Sweep:
@@ -98,6 +101,8 @@ class Sweep:
         table = table_of(self.jobs())
         if missing := self.total - len(self.jobs()):
             table += f"\n{missing} more {'was' if missing == 1 else 'were'} not started"
+        if len(places := {job.place for job in self.jobs()}) == 1:
+            table += f"\n\nall jobs ran on {places.pop()}"
         write_atomically(self.folder / "table.txt", table + "\n")
         return table
 
@@ -135,15 +140,18 @@ def this_job() -> tuple[Sweep, Job] | None:
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return None
     hydra = HydraConfig.get()
-    return Sweep(Path(hydra.sweep.dir)), Job(int(hydra.job.num), " ".join(as_typed(hydra.overrides.task)))
+    return Sweep(Path(hydra.sweep.dir)), Job(
+        int(hydra.job.num), " ".join(as_typed(hydra.overrides.task)), place=this_place()
+    )
 
 
 def table_of(jobs: Sequence[Job]) -> str:
-    """One aligned row per job, with the arguments in which the jobs differ."""
+    """One aligned row per job, with the arguments, and the place if there are several, in which the jobs differ."""
     from cnnlab.rendering.tables import render
 
     words = [job.overrides.split() for job in jobs]
     shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
+    places = {job.place for job in jobs}
     rows = []
     for job, own in zip(jobs, words, strict=True):
         val, test = (f"{100 * fraction:.2f}" if fraction is not None else "" for fraction in job.accuracies)
@@ -155,6 +163,7 @@ def table_of(jobs: Sequence[Job]) -> str:
                 "val %": val,
                 "test %": test,
                 "time": "" if job.seconds is None else f"{job.seconds / 60:.1f} min",
+                **({"where": job.place} if len(places) > 1 else {}),
                 "": job.error.partition("\n")[0] or job.folder,
             }
         )

@@ -1,6 +1,7 @@
 """Errors that the user can fix, printed in one line without a traceback."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -24,3 +25,12 @@ def one_of(name: str, value: object, allowed: Iterable[object], error: type[Exce
     choices = list(allowed)
     if value not in choices:
         raise error(f"{name} must be one of {choices}, got {value!r}")
+
+
+@contextmanager
+def checking(what: str = "") -> Iterator[None]:
+    """Raise ValueErrors within the context as UserErrors that begin with `what`, such as `checkpoint=PATH`."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{what}: {error}" if what else str(error)) from error

@@ -18,7 +18,7 @@ from cnnlab.config.schema import TrainConfig
 from cnnlab.config.sections import Data, Trainer
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.data.specs import SPECS
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import UserError, checking, one_of
 from cnnlab.image_spec import ImageSpec
 from cnnlab.machine.probes import total_memory
 from cnnlab.machine.setup import Machine, prepare
@@ -74,10 +74,8 @@ def check_parts(cfg: TrainConfig) -> None:
         UserError: a part cannot be built, or the weights do not fit into this machine's memory.
     """
     spec = expected_images(cfg.data)
-    try:
+    with checking():
         check_tta(cfg.tta, spec.mirror)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])
     make(cfg.loss, "loss")
     make(cfg.scheduler, "scheduler")
@@ -145,10 +143,8 @@ def choose_convolutions(net: nn.Module, conv: str) -> Counter[str]:
     Raises:
         UserError: the method is unknown.
     """
-    try:
+    with checking("conv"):
         return swap_convolutions(net, conv)
-    except ValueError as error:
-        raise UserError(f"conv: {error}") from error
 
 
 def build_network(node: Mapping[str, Any], spec: ImageSpec) -> nn.Module:

@@ -41,6 +41,8 @@ def light(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("model=nonsense",),
         ("optimizer.lrr=1",),
         ("data.batch_size=0",),
+        ("data=mnist", "data.root=nowhere", "data.download=false"),
+        ("data=image_folder", "data.root=nowhere"),
     ],
     ids=" ".join,
 )

@@ -1,11 +1,13 @@
-"""What a command can answer before it imports torch: a complete run, and a checkpoint or experiment that is missing."""
+"""What a command can answer before it imports torch: a complete run, and a checkpoint or data that is missing."""
 
+from pathlib import Path
 from typing import Any
 
 from cnnlab.config.folders import choices
-from cnnlab.config.schema import AnalyzeConfig, LabConfig, TrainConfig
+from cnnlab.config.schema import AnalyzeConfig, BenchmarkConfig, LabConfig, TrainConfig
 from cnnlab.config.sections import Logs
 from cnnlab.config.trained import EvalConfig
+from cnnlab.data.places import missing
 from cnnlab.errors import UserError, one_of
 from cnnlab.lab.notebook import EXPERIMENTS, OF_A_PHOTOGRAPH
 from cnnlab.runs.complete import report_if_complete
@@ -27,4 +29,14 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
         one_of("lab", cfg.lab, ("all", *EXPERIMENTS))
         if cfg.image is not None and cfg.lab not in ("all", *OF_A_PHOTOGRAPH):
             raise UserError(f"image= is for lab={', '.join(OF_A_PHOTOGRAPH)} or all, got lab={cfg.lab}")
-    return cfg, report_if_complete(cfg) if type(cfg) is TrainConfig else None
+    result = report_if_complete(cfg) if type(cfg) is TrainConfig else None
+    if result is None and isinstance(cfg, TrainConfig) and not isinstance(cfg, BenchmarkConfig):
+        _find_data(cfg)
+    return cfg, result
+
+
+def _find_data(cfg: TrainConfig) -> None:
+    """Raise UserError if the data is in none of its places; of several nodes, only the first one reads it."""
+    message = missing(cfg.data.name, Path(cfg.data.root), cfg.data.download) if cfg.trainer.num_nodes == 1 else None
+    if message:
+        raise UserError(message)

@@ -43,6 +43,8 @@ def light(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("data.batch_size=0",),
         ("data=mnist", "data.root=nowhere", "data.download=false"),
         ("data=image_folder", "data.root=nowhere"),
+        ("scheduler.warmup=2",),
+        ("model=mlp", "model.dropout=2"),
     ],
     ids=" ".join,
 )

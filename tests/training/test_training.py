@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 from cnnlab import models
-from cnnlab.build.objects import build_augmentation, build_classifier, build_datamodule
+from cnnlab.build.check import build_augmentation
+from cnnlab.build.objects import build_classifier, build_datamodule
 from cnnlab.build.targets import make
 from cnnlab.config.compose import compose
 from cnnlab.config.folders import CONF

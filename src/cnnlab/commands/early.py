@@ -1,7 +1,7 @@
-"""What a command can answer before it imports torch: a complete run, and a checkpoint or data that is missing."""
+"""What a command can answer before it imports torch, or Lightning: a complete run, and what is missing or cannot be."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from cnnlab.config.folders import choices
 from cnnlab.config.schema import AnalyzeConfig, BenchmarkConfig, LabConfig, TrainConfig
@@ -30,13 +30,21 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
         if cfg.image is not None and cfg.lab not in ("all", *OF_A_PHOTOGRAPH):
             raise UserError(f"image= is for lab={', '.join(OF_A_PHOTOGRAPH)} or all, got lab={cfg.lab}")
     result = report_if_complete(cfg) if type(cfg) is TrainConfig else None
-    if result is None and isinstance(cfg, TrainConfig) and not isinstance(cfg, BenchmarkConfig):
-        _find_data(cfg)
+    if result is None and _trains_here(cfg):
+        message = missing(cfg.data.name, Path(cfg.data.root), cfg.data.download)
+        if message is not None:
+            raise UserError(message)
     return cfg, result
 
 
-def _find_data(cfg: TrainConfig) -> None:
-    """Raise UserError if the data is in none of its places; of several nodes, only the first one reads it."""
-    message = missing(cfg.data.name, Path(cfg.data.root), cfg.data.download) if cfg.trainer.num_nodes == 1 else None
-    if message:
-        raise UserError(message)
+def check(cfg: Logs) -> None:
+    """Raise UserError for what torch alone can tell, before the command imports Lightning, which takes seconds."""
+    if _trains_here(cfg):
+        from cnnlab.build.check import check_parts
+
+        check_parts(cfg)
+
+
+def _trains_here(cfg: Logs) -> TypeGuard[TrainConfig]:
+    """Whether the command reads its data and trains; of several nodes, only the first one reads the data."""
+    return isinstance(cfg, TrainConfig) and not isinstance(cfg, BenchmarkConfig) and cfg.trainer.num_nodes == 1

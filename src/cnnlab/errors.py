@@ -1,5 +1,6 @@
 """Errors that the user can fix, printed in one line without a traceback."""
 
+import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,13 @@ def one_of(name: str, value: object, allowed: Iterable[object], error: type[Exce
     choices = list(allowed)
     if value not in choices:
         raise error(f"{name} must be one of {choices}, got {value!r}")
+
+
+def closest_first(word: str, names: Iterable[str]) -> str:
+    """The names that may stand where somebody typed `word`, with commas between them, the closest spelling first."""
+    names = list(names)
+    near = difflib.get_close_matches(word, names, n=max(1, len(names)), cutoff=0.5)
+    return ", ".join([*near, *(name for name in names if name not in near)])
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from cnnlab.config.folders import choices
-from cnnlab.config.schema import AnalyzeConfig, BenchmarkConfig, LabConfig, TrainConfig
+from cnnlab.config.schema import AnalyzeConfig, BenchmarkConfig, LabConfig, ShowConfig, TrainConfig
 from cnnlab.config.sections import Logs
 from cnnlab.config.trained import EvalConfig
 from cnnlab.data.places import missing
@@ -30,7 +30,7 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
         if cfg.image is not None and cfg.lab not in ("all", *OF_A_PHOTOGRAPH):
             raise UserError(f"image= is for lab={', '.join(OF_A_PHOTOGRAPH)} or all, got lab={cfg.lab}")
     result = report_if_complete(cfg) if type(cfg) is TrainConfig else None
-    if result is None and _trains_here(cfg):
+    if result is None and (isinstance(cfg, ShowConfig) or _trains_here(cfg)):
         message = missing(cfg.data.name, Path(cfg.data.root), cfg.data.download)
         if message is not None:
             raise UserError(message)

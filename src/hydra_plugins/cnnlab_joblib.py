@@ -16,7 +16,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from cnnlab.cli.places import Dispatch, Place, WorkerLost, places_of_cpus, places_on, visible_gpus
+from cnnlab.cli.placement import Dispatch, Place, WorkerLost, places_of_cpus, places_on, visible_gpus
 from cnnlab.errors import UserError
 
 Job = tuple[HydraContext, TaskFunction, DictConfig, Any]

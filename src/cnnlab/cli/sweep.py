@@ -21,7 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from pydantic import TypeAdapter
 
-from cnnlab.cli.places import this_place
+from cnnlab.cli.placement import this_place
 from cnnlab.config.overrides import as_typed
 from cnnlab.files import write_atomically, writing
 
@@ -109,7 +109,8 @@ class Sweep:
             table += f"\n{self._file} is damaged: the number of jobs is unknown"
         elif missing := total - len(self.jobs()):
             table += f"\n{missing} more {'was' if missing == 1 else 'were'} not started"
-        if len(places := {job.place for job in self.jobs()}) == 1:
+        places = {job.place for job in self.jobs()} - {""}
+        if len(places) == 1:
             table += f"\n\nall jobs ran on {places.pop()}"
         write_atomically(self.folder / "table.txt", table + "\n")
         return table

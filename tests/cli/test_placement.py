@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from cnnlab.cli.places import Dispatch, Place, WorkerLost, places_of_cpus, places_on, this_place, visible_gpus
+from cnnlab.cli.placement import Dispatch, Place, WorkerLost, places_of_cpus, places_on, this_place, visible_gpus
 from cnnlab.errors import UserError
 
 

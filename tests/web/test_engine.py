@@ -89,7 +89,7 @@ def test_every_layer_equals_pytorchs(name, tmp_path):
     trained, images = subject(name)
     graph = graph_of(trained.net, trained.preprocess.spec)
     path = tmp_path / "page.html"
-    path.write_text(document(name, "", "engine", [embedded(trained, graph)], torch.zeros(1, 3, 32, 32), ["a"]))
+    path.write_text(document(name, "engine", [embedded(trained, graph)], torch.zeros(1, 3, 32, 32), ["a"]))
     count = 20 if name == "lenet5" else 2
     with opened(path) as page:
         found = page.evaluate(RUN, [[image.flatten().tolist() for image in images[:count]], list(images[0].shape)])
@@ -162,7 +162,7 @@ def test_the_sum_that_is_written_out_is_the_unit(name, tmp_path):
     trained, images = subject(name)
     graph = graph_of(trained.net, trained.preprocess.spec)
     path = tmp_path / "page.html"
-    path.write_text(document(name, "", "engine", [embedded(trained, graph)], torch.zeros(1, 3, 32, 32), ["a"]))
+    path.write_text(document(name, "engine", [embedded(trained, graph)], torch.zeros(1, 3, 32, 32), ["a"]))
     with opened(path) as page:
         found = page.evaluate(ARITHMETIC, images[0].flatten().tolist())
     for node, shown, computed in found["sums"]:

@@ -7,7 +7,7 @@ import torch
 
 from cnnlab.runs.locate import locate_checkpoint
 from cnnlab.runs.trained_network import Trained, load_trained
-from cnnlab.web.bundle import document, embedded
+from cnnlab.web.explorer import explorer_page
 from tests.web.browser import needs_browser, opened
 
 pytestmark = needs_browser
@@ -26,7 +26,7 @@ def page_file(trained, tmp_path_factory) -> Path:
     images[0, :, 9:19, 9:19] = 255
     images[1, :, 4:24, 13:16] = 255
     path = tmp_path_factory.mktemp("page") / "explorer.html"
-    path.write_text(document("LeNet-5", "", "explorer", [embedded(trained)], images, ["0", "1"]), encoding="utf-8")
+    path.write_text(explorer_page([trained], images, ["0", "1"], "en"), encoding="utf-8")
     return path
 
 

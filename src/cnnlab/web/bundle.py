@@ -69,17 +69,17 @@ def rounded(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def document(
-    title: str, body: str, entry: str, networks: Sequence[Embedded], images: Tensor, labels: Sequence[str]
+    title: str, entry: str, networks: Sequence[Embedded], images: Tensor, labels: Sequence[str], language: str = "en"
 ) -> str:
     """The page.
 
     Args:
         title: of the window.
-        body: HTML of the page's own elements.
         entry: name of the module that starts the page, such as `explorer`.
         networks: one or two.
         images: uint8 (N, C, H, W).
         labels: names of the images' classes.
+        language: `en` or `zh`.
     """
     data = [_script("kernel", "text/plain", _packed(PAGE.joinpath("kernel.wasm").read_bytes()))]
     for number, network in enumerate(networks):
@@ -97,7 +97,7 @@ def document(
     return "\n".join(
         [
             "<!doctype html>",
-            '<html lang="en">',
+            f'<html lang="{language}">',
             "<head>",
             '<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -105,8 +105,7 @@ def document(
             f"<style>\n{style.read_text(encoding='utf-8')}</style>" if style.is_file() else "",
             f'<script type="importmap">{_json({"imports": modules})}</script>',
             "</head>",
-            "<body>",
-            body,
+            f'<body data-language="{language}">',
             *data,
             f'<script type="module">import "cnnlab/{entry}.js";</script>',
             "</body>",

@@ -40,7 +40,10 @@ def log_hyperparameters(trainer: L.Trainer, cfg: TrainConfig, record: Record) ->
     if (writer := writer_of(trainer)) is None:
         return
     values = flatten(cfg.model_dump())
-    parameters = {key: value for key, value in values.items() if is_hashed(key) and value is not None}
+    steps = {f"augment.{step}" for step in cfg.augment}  # `augment` names them all
+    parameters = {
+        key: value for key, value in values.items() if is_hashed(key) and value is not None and key not in steps
+    }
     parameters |= {f"trainer.{key}": value for key, value in multi_process_keys(cfg.trainer.model_dump()).items()}
     parameters |= {f"trainer.{key}": record[key] for key in ("precision", "threads")}  # what auto means here
     parameters |= {"seed": cfg.seed}

@@ -17,6 +17,7 @@ MOST_LABELED = 20  # with more classes, the cells are too small for numbers
 MOST_NAMED = 120  # with more classes, the axes have numbers
 CELL, SMALL = 0.5, 0.105  # inches of a cell with numbers, and without
 LONGEST, NAMES = 40, 1.8  # characters and inches of a class name
+LETTER = 0.1  # inches of a letter, about
 
 
 def draw_confusion(counts: Tensor, classes: Sequence[str], title: str, path: Path) -> Path:
@@ -37,7 +38,8 @@ def confusion_figure(counts: Tensor, classes: Sequence[str], title: str) -> Figu
     fractions = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
     side = CELL * n if n <= MOST_LABELED else SMALL * min(n, MOST_NAMED)
     with fonts_for((*classes, title)):
-        fig = figure(max(4.4, side + 2.6), max(3.4, side + 1.7))
+        names = min(NAMES, LETTER * max(map(len, classes))) if n <= MOST_NAMED else 0.0
+        fig = figure(max(4.4, side + 1.9 + names), max(3.4, side + 1.1 + names))
         axes = fig.subplots()
         axes.grid(visible=False)
         image = axes.imshow(fractions.numpy(), cmap="Blues", vmin=0, vmax=1)

@@ -53,7 +53,7 @@ def draw_filters(filters: Sequence[Tensor], epochs: Sequence[int], layer: str) -
     shown = f"{count} filters" if count == columns else f"the first {columns} filters"
     kernel = "x".join(map(str, filters[0].shape[2:]))
     meaning = MEANING.get(channels, f"mean over {channels} channels; {MEANING[1]}")
-    fig.text(6 / width, 1 - 6 / height, f"{layer}: {shown}, {kernel}, each scaled\n{meaning}", fontsize=8, va="top")
+    fig.text(6 / width, 1 - 6 / height, f"{layer}: {shown}, {kernel}\n{meaning}; each scaled", fontsize=8, va="top")
     return fig
 
 

@@ -1,10 +1,12 @@
-"""The package without its source tree: a wheel in a folder of its own, and what make passes on."""
+"""The package as a wheel without its source tree and as an editable install, and what make passes on."""
 
 import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 
 import pytest
 from packaging.requirements import Requirement
@@ -30,15 +32,17 @@ def test_make_passes_its_variables_to_the_command():
     assert "PYTHON" not in words
 
 
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+
+
 @pytest.mark.slow
 def test_a_wheel_trains_without_the_source_tree(tmp_path):
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     source = tmp_path / "source"
     subprocess.run(["git", "clone", "-q", REPOSITORY, source], check=True)
     build = ["wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path / "wheels", source]
-    subprocess.run([*pip, *build], check=True)
+    subprocess.run([*PIP, *build], check=True)
     (wheel,) = (tmp_path / "wheels").glob("*.whl")
-    subprocess.run([*pip, "install", "--no-deps", "--target", tmp_path / "installed", wheel], check=True)
+    subprocess.run([*PIP, "install", "--no-deps", "--target", tmp_path / "installed", wheel], check=True)
     subprocess.run(["rm", "-rf", source], check=True)
     work = tmp_path / "work"
     work.mkdir()
@@ -58,6 +62,30 @@ def test_a_wheel_trains_without_the_source_tree(tmp_path):
     assert cnnlab("train", "-m", "seed=0,1", "trainer=smoke").returncode == 0
     assert cnnlab("trian").stderr.startswith("error: unknown command trian; cnnlab has: train, ")
     assert "cnnlab train: one network on one dataset" in cnnlab("train", "--help").stdout
+
+
+@pytest.mark.slow
+def test_an_editable_install_trains_and_takes_choices_from_its_source_tree(tmp_path):
+    """In an environment of its own, into which a .pth file brings the dependencies without downloads."""
+    source, environment, work = tmp_path / "source", tmp_path / "environment", tmp_path / "work"
+    subprocess.run(["git", "clone", "-q", REPOSITORY, source], check=True)
+    venv.create(environment, symlinks=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    install = ["install", "--no-deps", "--no-build-isolation", "-e", source]
+    subprocess.run([*PIP, "--python", environment / "bin" / "python", *install], check=True)
+    work.mkdir()
+
+    def cnnlab(*arguments: str) -> subprocess.CompletedProcess[str]:
+        variables = {name: value for name, value in os.environ.items() if name not in ("CNNLAB_DATA", "PYTHONPATH")}
+        words = [environment / "bin" / "cnnlab", *arguments]
+        return subprocess.run(words, cwd=work, env=variables, capture_output=True, text=True, check=False)
+
+    trained = cnnlab("train", "trainer=smoke")
+    assert trained.returncode == 0, trained.stderr
+    assert sorted(path.name for path in work.iterdir()) == ["data", "logs"]
+    (source / "conf" / "optimizer" / "own.yaml").write_text("_target_: torch.optim.SGD\nlr: 0.125\n")
+    assert "lr: 0.125" in cnnlab("train", "optimizer=own", "--cfg", "job").stdout
 
 
 def test_the_constraints_fit_the_requirements():

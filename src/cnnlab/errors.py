@@ -1,6 +1,8 @@
 """Errors that the user can fix, printed in one line without a traceback."""
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -24,3 +26,19 @@ def one_of(name: str, value: object, allowed: Iterable[object], error: type[Exce
     choices = list(allowed)
     if value not in choices:
         raise error(f"{name} must be one of {choices}, got {value!r}")
+
+
+def closest_first(word: str, names: Iterable[str]) -> str:
+    """The names that may stand where somebody typed `word`, with commas between them, the closest spelling first."""
+    names = list(names)
+    near = difflib.get_close_matches(word, names, n=max(1, len(names)), cutoff=0.5)
+    return ", ".join([*near, *(name for name in names if name not in near)])
+
+
+@contextmanager
+def checking(what: str = "") -> Iterator[None]:
+    """Raise ValueErrors within the context as UserErrors that begin with `what`, such as `checkpoint=PATH`."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{what}: {error}" if what else str(error)) from error

@@ -6,7 +6,7 @@ Hydra imports this file at every start, so it imports nothing else that is slow 
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -50,18 +50,29 @@ class RayLauncher(Launcher):
         ray.init(**self.options["init"])
         signal.signal(signal.SIGTERM, on_sigterm)  # Ray's handler would exit without the sweep's table
         try:
-            run = ray.remote(**self.options["remote"])(_run)
+            has_gpus = ray.cluster_resources().get("GPU", 0) > 0
             jobs = []
             for number, overrides in enumerate(job_overrides, start=initial_job_idx):
                 config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
                 with open_dict(config):
                     config.hydra.job.id = config.hydra.job.num = number
+                options = remote_options(self.options["remote"], config, has_gpus)
+                run = ray.remote(**options)(_run)
                 jobs.append(run.remote(self.context, self.task, config, Singleton.get_state()))
             return [_result(job) for job in jobs]
         except SystemExit as end:  # Ray converts the exception of our SIGTERM handler
             raise Terminated from end
         finally:
             ray.shutdown()
+
+
+def remote_options(given: Mapping[str, Any], config: DictConfig, has_gpus: bool) -> dict[str, Any]:
+    """The options of a job's task: as many GPUs as it has processes, unless their number is given or there are none."""
+    wanted = given["num_gpus"]
+    if wanted is None:
+        uses_gpus = has_gpus and config.trainer.accelerator != "cpu"
+        wanted = int(config.trainer.get("devices", 1)) if uses_gpus else 0
+    return {**given, "num_gpus": wanted}
 
 
 def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: Any) -> JobReturn:

@@ -311,11 +311,11 @@ def test_flips_are_omitted_if_a_reflection_changes_the_label():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RandomCrop(0.6, "reflect"), "padding must be a fraction of the side between 0 and 0.5, got 0.6"),
+        (lambda: RandomCrop(0.6, "reflect"), "padding must be at most 0.5 with mode=reflect, got 0.6"),
         (lambda: RandomCrop(0.1, "wrap"), r"mode must be one of \['zeros', 'reflect'\], got 'wrap'"),
-        (lambda: RandomCrop(2), "padding must be a fraction of the side between 0 and 1, got 2"),
-        (lambda: Cutout(0, spec()), "size must be a fraction of the side above 0 and at most 1, got 0"),
-        (lambda: MixUp(0), "alpha must be above 0, got 0"),
+        (lambda: RandomCrop(2), "padding must be a number from 0 to 1, got 2"),
+        (lambda: Cutout(0, spec()), "size must be a number above 0 and of at most 1, got 0"),
+        (lambda: MixUp(0), "alpha must be a number above 0, got 0"),
     ],
 )
 def test_invalid_arguments_raise(make, message):

@@ -7,7 +7,7 @@ import torch
 from cnnlab import models
 from cnnlab.benchmarks import loops, plain
 from cnnlab.benchmarks.noise import NoiseData, crop_and_flip
-from cnnlab.build.objects import build_augmentation
+from cnnlab.build.check import build_augmentation
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 

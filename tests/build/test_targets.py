@@ -47,7 +47,7 @@ def test_no_command_calls_an_arbitrary_target_from_the_command_line(script, comm
     ("group", "node", "message"),
     [
         ("model", {"_target_": "cnnlab.models.vgg11", "stem": "tiny"}, "model.stem must be one of"),
-        ("loss", {"_target_": "cnnlab.training.losses.Focal", "gamma": -1}, "loss.gamma must be at least 0, got -1"),
+        ("loss", {"_target_": "cnnlab.training.losses.Focal", "gamma": -1}, "loss.gamma must be a number of"),
         ("optimizer", {"_target_": "torch.optim.SGD", "lr": -1}, "optimizer: Invalid learning rate: -1"),
         ("model", {"_target_": "cnnlab.models.mlp", "depth": 3}, "model cannot be made with depth=3: "),
     ],

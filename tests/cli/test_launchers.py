@@ -11,10 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 
-from cnnlab.config.folders import CONF
+from cnnlab.config.compose import composed
+from hydra_plugins.cnnlab_ray import remote_options
 from tests.cli.test_sweep import records, table_in
 from tests.conftest import REPOSITORY
 from tests.runs.test_signals import LONG
@@ -92,11 +92,30 @@ def test_a_killed_ray_worker_loses_only_its_job_or_is_retried(retries, tmp_path,
 def test_the_submitit_launchers_compose(launcher):
     pytest.importorskip("submitit")
     arguments = [f"hydra/launcher={launcher}", "hydra.launcher.timeout_min=240", "hydra.launcher.cpus_per_task=4"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = hydra_compose("train", arguments, return_hydra_config=True)
-    settings = cfg.hydra.launcher
+    settings = composed("train", arguments).hydra.launcher
     assert settings._target_.startswith("hydra_plugins.hydra_submitit_launcher.")
     assert (settings.timeout_min, settings.cpus_per_task) == (240, 4)
+
+
+def test_a_job_on_a_cluster_has_one_gpu_and_its_output_beside_the_sweeps_table():
+    cfg = composed("train", ["hydra/launcher=submitit_slurm"])
+    assert cfg.hydra.launcher.gpus_per_node == 1
+    assert cfg.hydra.launcher.submitit_folder.startswith(cfg.hydra.sweep.dir)
+
+
+@pytest.mark.parametrize(
+    ("given", "has_gpus", "trainer", "expected"),
+    [
+        (None, True, {"accelerator": "auto", "devices": 1}, 1),
+        (None, True, {"accelerator": "auto", "devices": 4}, 4),
+        (None, True, {"accelerator": "cpu", "devices": 1}, 0),
+        (None, False, {"accelerator": "auto", "devices": 1}, 0),
+        (0.25, True, {"accelerator": "auto", "devices": 1}, 0.25),
+    ],
+)
+def test_ray_gives_each_job_as_many_gpus_as_it_has_processes(given, has_gpus, trainer, expected):
+    options = remote_options({"num_cpus": 1, "num_gpus": given}, OmegaConf.create({"trainer": trainer}), has_gpus)
+    assert options == {"num_cpus": 1, "num_gpus": expected}
 
 
 @pytest.mark.slow

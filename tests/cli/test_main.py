@@ -41,12 +41,22 @@ def light(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("model=nonsense",),
         ("optimizer.lrr=1",),
         ("data.batch_size=0",),
+        ("data=mnist", "data.root=nowhere", "data.download=false"),
+        ("data=image_folder", "data.root=nowhere"),
+        ("scheduler.warmup=2",),
+        ("model=mlp", "model.dropout=2"),
     ],
     ids=" ".join,
 )
 def test_help_and_errors_import_nothing_heavy(arguments):
     done = light(*arguments)
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_an_image_too_small_for_the_network_is_reported_before_lightning_is_imported():
+    done = light("model=alexnet", "data.image_size=8")
+    assert done.stderr.startswith("error: model: image_size must be at least 15 for AlexNet with stem=small, got 8")
+    assert done.stdout.splitlines()[-1] == "HEAVY ['torch']"
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("model=nonsense",)], ids=" ".join)
@@ -94,7 +104,7 @@ MISTAKES = {
     "monitor=val/f1": "error: monitor must be one of ['val/acc', 'val/loss', 'train/acc', 'train/loss'], got 'val/f1'",
     "data.val_size=0 scheduler=plateau": "error: scheduler=plateau needs validation images",
     "data.val_size=0 callbacks=early_stopping": "error: callbacks.early_stopping needs validation images",
-    "optimizer.lr=fast": "error: optimizer.lr must be a number, got 'fast'",
+    "optimizer.lr=fast": "error: optimizer.lr must be a number of at least 0, got 'fast'",
 }
 
 

@@ -223,3 +223,17 @@ def test_jobs_in_one_process_import_only_once(command):
 
     single = cost(*[(*QUICK[1:], f"seed={seed}") for seed in range(4)])
     assert cost((*QUICK, "seed=4,5,6,7")) < 0.6 * single
+
+
+@pytest.mark.parametrize("damage", [b"\xb7", b"{}", b'{"jobs": "', b'{"jobs": null, "began": 0}'])
+def test_a_damaged_file_of_a_sweep_is_reported_in_its_table(tmp_path, damage):
+    sweep = Sweep(tmp_path)
+    sweep.begin(2)
+    sweep.write(Job(0, "seed=0", status="done"))
+    (tmp_path / "jobs" / "1.json").write_bytes(damage)
+    (tmp_path / "sweep.json").write_bytes(damage)
+    assert sweep.progress() == "sweep: 1 done, 1 lost"
+    table = sweep.end()
+    assert f"{tmp_path}/jobs/1.json is damaged" in table
+    assert table.endswith(f"{tmp_path}/sweep.json is damaged: the number of jobs is unknown")
+    assert not sweep.is_complete()

@@ -92,7 +92,7 @@ def test_the_facts_fit_80_columns(shown, small_datasets):
 
 
 def test_a_mistake_in_the_augmentation_is_reported_before_the_images_are_read(shown):
-    with pytest.raises(UserError, match=r"augment\.crop\.padding must be a fraction"):
+    with pytest.raises(UserError, match=r"augment\.crop\.padding must be a number"):
         shown("data=image_folder", "data.root=nowhere", "augment=crop_flip", "augment.crop.padding=-1.0")
 
 

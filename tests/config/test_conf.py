@@ -145,7 +145,7 @@ def test_the_ablation_removes_each_part_once():
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
 def test_every_choice_is_a_small_file(path):
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
-    assert len(lines) <= {CONF: 55, CONF / "experiment": 20}.get(path.parent, 14)
+    assert len(lines) <= {CONF: 55, CONF / "experiment": 20, CONF / "hydra" / "launcher": 26}.get(path.parent, 14)
     yaml.safe_load(path.read_text())
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from cnnlab.data.cache import load
+from cnnlab.data.cache_files import noted_fingerprint
 from cnnlab.errors import UserError
 from tests.conftest import REPOSITORY, write_tree
 
@@ -36,6 +37,17 @@ def test_a_damaged_cache_is_written_again(tmp_path):
     (file,) = (tmp_path / ".cnnlab").glob("*.pt")
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert load("image_folder", tmp_path, image_size=20).fingerprint == first.fingerprint
+
+
+def test_a_flipped_bit_in_the_note_of_the_fingerprint_makes_it_unknown(tmp_path):
+    write_tree(tmp_path, ["a", "b"], 2, (20, 20), "RGB")
+    first = load("image_folder", tmp_path, image_size=20)
+    assert noted_fingerprint("image_folder", tmp_path, 20) == first.fingerprint
+    (note,) = (tmp_path / ".cnnlab").glob("*.json")
+    content = note.read_bytes()
+    for at in range(len(content)):
+        note.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+        assert noted_fingerprint("image_folder", tmp_path, 20) is None
 
 
 def test_the_users_cache_folder_is_used_if_the_data_folder_is_read_only(tmp_path, monkeypatch):

@@ -3,8 +3,8 @@
 import pytest
 from PIL import Image
 
-from cnnlab.data.images import SourceError
 from cnnlab.data.originals import folder_content
+from cnnlab.data.places import SourceError
 from tests.conftest import write_tree
 
 

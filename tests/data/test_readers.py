@@ -1,15 +1,17 @@
 """The sources of datasets, and the errors of damaged sources."""
 
 import gzip
+import hashlib
 import pickle
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cnnlab.data import cache, download, readers
+from cnnlab.data import cache, download, places, readers
 from cnnlab.data.cache import load
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
@@ -53,6 +55,18 @@ def test_the_error_for_a_truncated_idx_file_contains_both_sizes(tmp_path):
     path = tmp_path / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError, match=f"{path}: the size must be 23,536 bytes according to its header, got 23,436"):
+        load("mnist", tmp_path, download=False)
+
+
+def test_a_flipped_bit_in_an_official_idx_file_is_reported(tmp_path, monkeypatch):
+    raw = tmp_path / "MNIST" / "raw"
+    checksums = {name: hashlib.md5(content).hexdigest() for name, content in write_mnist(raw).items()}
+    monkeypatch.setitem(SPECS, "mnist", replace(SPECS["mnist"], train_size=30, test_size=30))
+    monkeypatch.setitem(readers.IDX_MD5, "mnist", checksums)
+    load("mnist", tmp_path, download=False)
+    path = raw / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    with pytest.raises(UserError, match=f"{path}: the MD5 checksum must be {checksums[path.name]}, got "):
         load("mnist", tmp_path, download=False)
 
 
@@ -122,7 +136,7 @@ def test_debians_package_is_used_for_fashion_mnist(tmp_path, monkeypatch):
     for name, content in write_mnist(tmp_path / "raw").items():
         package.mkdir(exist_ok=True)
         (package / f"{name}.gz").write_bytes(gzip.compress(content))
-    monkeypatch.setattr(readers, "DEBIAN_FASHION_MNIST", package)
+    monkeypatch.setattr(places, "DEBIAN_FASHION_MNIST", package)
     dataset = load("fashion_mnist", tmp_path / "data", download=False)
     assert dataset.source == f"Debian's package in {package}"
     assert len(dataset.train.labels) == 30
@@ -147,7 +161,7 @@ def test_the_facts_match_the_real_data_which_is_read_in_a_minute_and_mapped_in_a
         if place.name != ".cnnlab":
             (tmp_path / place.name).symlink_to(place)
     if not any(
-        (tmp_path / place).exists() for place in (spec.official, name, *readers.CIFAR_ARCHIVES.get(name, "").split())
+        (tmp_path / place).exists() for place in (spec.official, name, *places.CIFAR_ARCHIVES.get(name, "").split())
     ):
         pytest.skip(f"{name} is not under {real_root}")
     start = time.perf_counter()

@@ -160,13 +160,17 @@ ERRORS = [
         "image_size must be at least 32 for VGG with stem=imagenet, got 31",
     ),
     (models.wrn_28_10, {"depth": 20}, "depth must be 10, 16, 22, 28, ... (6n + 4), got 20"),
-    (models.wrn_28_10, {"width": 0}, "width must be at least 1, got 0"),
-    (models.mobilenet_v1, {"width": 0.0}, "width must be above 0, got 0.0"),
-    (models.mobilenet_v2, {"width": -1.0}, "width must be above 0, got -1.0"),
-    (models.fastnet, {"widths": [64, 256]}, "widths must be three numbers of at least 1, got [64, 256]"),
-    (models.fastnet, {"whitening_images": -1}, "whitening_images must be at least 0, got -1"),
+    (models.wrn_28_10, {"width": 0}, "width must be a whole number of at least 1, got 0"),
+    (models.mobilenet_v1, {"width": 0.0}, "width must be a number above 0, got 0.0"),
+    (models.mobilenet_v2, {"width": -1.0}, "width must be a number above 0, got -1.0"),
+    (
+        models.fastnet,
+        {"widths": [64, 256]},
+        "widths must be a list of 3, each a whole number of at least 1, got [64, 256]",
+    ),
+    (models.fastnet, {"whitening_images": -1}, "whitening_images must be a whole number of at least 0, got -1"),
     (models.fastnet, {"image_size": 8}, "image_size must be at least 9 for FastNet, got 8"),
-    (models.cnn, {"blocks": 0}, "blocks and width must be at least 1, got blocks=0, width=32"),
+    (models.cnn, {"blocks": 0}, "blocks must be a whole number of at least 1, got 0"),
     (models.cnn, {"image_size": 4}, "image_size must be at least 8 for CNN with blocks=3, got 4"),
 ]
 

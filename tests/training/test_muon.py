@@ -112,18 +112,18 @@ def test_resuming_from_the_state_dict_gives_the_same_bits():
 
 @pytest.mark.parametrize("name", ["lr", "weight_decay", "sgd_lr", "sgd_weight_decay"])
 def test_a_negative_learning_rate_or_weight_decay_is_refused(name):
-    with pytest.raises(ValueError, match=f"{name} must be at least 0, got -1"):
+    with pytest.raises(ValueError, match=f"{name} must be a number of at least 0, got -1"):
         Muon([nn.Parameter(torch.zeros(1))], **{name: -1})
 
 
 @pytest.mark.parametrize("name", ["momentum", "sgd_momentum"])
 @pytest.mark.parametrize("value", [-0.1, 1.0])
 def test_a_momentum_outside_its_range_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be at least 0 and below 1, got {value}"):
+    with pytest.raises(ValueError, match=f"{name} must be a number of at least 0 and below 1, got {value}"):
         Muon([nn.Parameter(torch.zeros(1))], **{name: value})
 
 
 @pytest.mark.parametrize("steps", [0, -1, 2.5])
 def test_steps_that_are_not_a_positive_integer_are_refused(steps):
-    with pytest.raises(ValueError, match=f"steps must be an integer of at least 1, got {steps}"):
+    with pytest.raises(ValueError, match=f"steps must be a whole number of at least 1, got {steps}"):
         Muon([nn.Parameter(torch.zeros(1))], steps=steps)

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 from cnnlab import models
-from cnnlab.build.objects import build_augmentation, build_classifier, build_datamodule
+from cnnlab.build.check import build_augmentation
+from cnnlab.build.objects import build_classifier, build_datamodule
 from cnnlab.build.targets import make
 from cnnlab.config.compose import compose
 from cnnlab.config.folders import CONF
@@ -47,11 +48,11 @@ def test_focal_loss_equals_cross_entropy_without_gamma_and_torchvision_for_two_c
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: CrossEntropy(1.0), "label_smoothing must be at least 0 and below 1, got 1.0"),
-        (lambda: Focal(gamma=-1), "gamma must be at least 0, got -1"),
-        (lambda: Cosine(warmup=2), "warmup must be a fraction between 0 and 1, got 2"),
-        (lambda: Step(period=0), "period must be a fraction above 0 and at most 1, got 0"),
-        (lambda: Plateau(factor=1), "factor must be above 0 and below 1, got 1"),
+        (lambda: CrossEntropy(1.0), "label_smoothing must be a number of at least 0 and below 1, got 1.0"),
+        (lambda: Focal(gamma=-1), "gamma must be a number of at least 0, got -1"),
+        (lambda: Cosine(warmup=2), "warmup must be a number from 0 to 1, got 2"),
+        (lambda: Step(period=0), "period must be a number above 0 and of at most 1, got 0"),
+        (lambda: Plateau(factor=1), "factor must be a number above 0 and below 1, got 1"),
     ],
 )
 def test_invalid_arguments_are_refused(make, message):

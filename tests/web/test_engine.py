@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import fx
 
-from cnnlab.build.objects import build_network
+from cnnlab.build.check import build_network
 from cnnlab.config.compose import compose
 from cnnlab.config.folders import choices
 from cnnlab.image_spec import ImageSpec

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from cnnlab.augment.step import Draws
 from cnnlab.image_spec import ImageSpec
+from cnnlab.limits import NonNegative, checked
 
 
 class ColorShift:
@@ -19,7 +20,8 @@ class ColorShift:
         spec: provides the covariance.
     """
 
-    def __init__(self, std: float, spec: ImageSpec) -> None:
+    @checked
+    def __init__(self, std: NonNegative, spec: ImageSpec) -> None:
         self.std = std
         self.eigenvalues, self.eigenvectors = torch.linalg.eigh(spec.covariance)
 

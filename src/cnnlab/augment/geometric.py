@@ -9,6 +9,7 @@ from torch import Tensor
 from cnnlab.augment.step import BatchContext, Draws
 from cnnlab.errors import one_of
 from cnnlab.image_spec import ImageSpec
+from cnnlab.limits import Fraction, FractionAbove0, checked
 
 Mode = Literal["zeros", "reflect"]
 MODES = {"zeros": "constant", "reflect": "reflect"}  # to the names in F.pad
@@ -22,11 +23,11 @@ class RandomCrop:
         mode: `zeros`, or `reflect` to pad with the image mirrored at its border pixels.
     """
 
-    def __init__(self, padding: float, mode: Mode = "zeros") -> None:
+    @checked
+    def __init__(self, padding: Fraction, mode: Mode = "zeros") -> None:
         one_of("mode", mode, MODES, ValueError)
-        largest = 1 if mode == "zeros" else 0.5  # half of the side, so that the image can be mirrored
-        if not 0 <= padding <= largest:
-            raise ValueError(f"padding must be a fraction of the side between 0 and {largest}, got {padding}")
+        if mode == "reflect" and padding > 0.5:  # an image cannot be mirrored further
+            raise ValueError(f"padding must be at most 0.5 with mode=reflect, got {padding}")
         self.padding = padding
         self.mode = MODES[mode]
 
@@ -94,9 +95,8 @@ class Cutout:
         spec: provides the mean color.
     """
 
-    def __init__(self, size: float, spec: ImageSpec) -> None:
-        if not 0 < size <= 1:
-            raise ValueError(f"size must be a fraction of the side above 0 and at most 1, got {size}")
+    @checked
+    def __init__(self, size: FractionAbove0, spec: ImageSpec) -> None:
         self.size = size
         self.mean = (255 * torch.tensor(spec.mean)).round().to(torch.uint8)[:, None, None]
 

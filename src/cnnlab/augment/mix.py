@@ -7,12 +7,12 @@ from torch import Tensor
 
 from cnnlab.augment.geometric import box_mask
 from cnnlab.augment.step import Draws
+from cnnlab.limits import Positive, checked
 
 
 class _Mix:
-    def __init__(self, alpha: float) -> None:
-        if alpha <= 0:
-            raise ValueError(f"alpha must be above 0, got {alpha}")
+    @checked
+    def __init__(self, alpha: Positive) -> None:
         self.alpha = alpha
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Draws:

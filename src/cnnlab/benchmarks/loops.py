@@ -16,7 +16,8 @@ from cnnlab.benchmarks import plain
 from cnnlab.benchmarks.child import Turns
 from cnnlab.benchmarks.noise import NoiseData, crop_and_flip
 from cnnlab.benchmarks.stopwatch import WARM_UP
-from cnnlab.build.objects import Parts, build_augmentation, build_model_parts, build_network
+from cnnlab.build.check import build_augmentation, build_network
+from cnnlab.build.objects import Parts, build_model_parts
 from cnnlab.build.trainer import build_trainer, without_lightnings_advice
 from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.data.datamodule import ImageDataModule

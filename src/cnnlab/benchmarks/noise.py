@@ -3,7 +3,7 @@
 import torch
 
 from cnnlab.augment import RandomCrop, RandomFlip
-from cnnlab.build.objects import build_augmentation
+from cnnlab.build.check import build_augmentation
 from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.data.cache import Dataset
 from cnnlab.data.datamodule import ImageDataModule

@@ -1,26 +1,21 @@
 """From the configuration to the objects of a run."""
 
-import inspect
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cnnlab import models
-from cnnlab.analysis.cost import WEIGHT_BYTES, count_macs, count_parameters
-from cnnlab.augment import Augmentation
-from cnnlab.augment.views import check_tta
-from cnnlab.build.targets import make, target_of
+from cnnlab.analysis.cost import count_macs
+from cnnlab.build.check import build_augmentation, build_network, check_parts
+from cnnlab.build.targets import make
 from cnnlab.config.schema import TrainConfig
-from cnnlab.config.sections import Data, Trainer
+from cnnlab.config.sections import Trainer
 from cnnlab.data.datamodule import ImageDataModule, Subset
-from cnnlab.data.specs import SPECS
-from cnnlab.errors import UserError, one_of
-from cnnlab.image_spec import ImageSpec
-from cnnlab.machine.probes import total_memory
+from cnnlab.errors import UserError, checking, one_of
 from cnnlab.machine.setup import Machine, prepare
 from cnnlab.models.protocols import HasStem, HasWhitening
 from cnnlab.ops.swap import swap_convolutions
@@ -60,49 +55,10 @@ def build_parts(cfg: TrainConfig, processes: int = 1, log: Callable[[str], None]
     Raises:
         UserError: the configuration, the data or the machine does not allow it.
     """
-    prepare(cfg.trainer)  # reports what the machine lacks before any data is read
     check_parts(cfg)
     data = build_datamodule(cfg, log)
     check_limits(cfg.trainer, data)
     return build_model_parts(cfg, data, processes)
-
-
-def check_parts(cfg: TrainConfig) -> None:
-    """Build what `cfg` describes without images and without memory for weights, before any data is read.
-
-    Raises:
-        UserError: a part cannot be built, or the weights do not fit into this machine's memory.
-    """
-    spec = expected_images(cfg.data)
-    try:
-        check_tta(cfg.tta, spec.mirror)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])
-    make(cfg.loss, "loss")
-    make(cfg.scheduler, "scheduler")
-    build_augmentation(cfg.augment, spec)
-    with torch.device("meta"):
-        parameters = count_parameters(build_network(cfg.model, spec))
-    needed = 3 * WEIGHT_BYTES * parameters  # weights, gradients, and one number per weight in the optimizer
-    if needed > total_memory():
-        raise UserError(
-            f"model has {parameters:,} parameters, which take {needed / 2**30:,.0f} GiB in training, more than this "
-            f"machine's {total_memory() / 2**30:,.0f} GiB"
-        )
-
-
-def expected_images(data: Data) -> ImageSpec:
-    """The images of `data` as far as they are known before they are read, with other statistics and classes."""
-    spec = SPECS[data.name].images
-    return replace(
-        spec,
-        image_size=data.image_size or spec.image_size,
-        num_classes=spec.num_classes or 2,
-        mean=(0.5,) * spec.in_channels,
-        std=(0.5,) * spec.in_channels,
-        covariance=torch.eye(spec.in_channels),
-    )
 
 
 def build_model_parts(cfg: TrainConfig, data: ImageDataModule, processes: int = 1) -> Parts:
@@ -145,26 +101,8 @@ def choose_convolutions(net: nn.Module, conv: str) -> Counter[str]:
     Raises:
         UserError: the method is unknown.
     """
-    try:
+    with checking("conv"):
         return swap_convolutions(net, conv)
-    except ValueError as error:
-        raise UserError(f"conv: {error}") from error
-
-
-def build_network(node: Mapping[str, Any], spec: ImageSpec) -> nn.Module:
-    """The network of `node`, for images as `spec` describes them."""
-    return make(node, "model", **spec.network_arguments)
-
-
-def build_augmentation(node: Mapping[str, Any], spec: ImageSpec) -> Augmentation:
-    """The steps of `node` in order, without those that are null; a step with an argument `spec` receives it."""
-    steps = []
-    for name, step in node.items():
-        if step is None:
-            continue
-        takes_spec = "spec" in inspect.signature(target_of(step, f"augment.{name}")).parameters
-        steps.append(make(step, f"augment.{name}", **({"spec": spec} if takes_spec else {})))
-    return Augmentation(steps, spec)
 
 
 def build_classifier(cfg: TrainConfig, data: ImageDataModule) -> ImageClassifier:

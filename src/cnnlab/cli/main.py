@@ -27,7 +27,7 @@ from cnnlab.cli.help import commands_help, help_of, reference
 from cnnlab.cli.messages import check_overrides, explain, summary
 from cnnlab.cli.signals import ending_at_signals
 from cnnlab.cli.sweep import CountJobs, Job, this_job
-from cnnlab.commands.early import answer
+from cnnlab.commands.early import answer, check
 from cnnlab.config.compose import prepare_hydra, typed
 from cnnlab.config.folders import CONF, add_conf_folders
 from cnnlab.config.overrides import as_hydra_takes
@@ -174,6 +174,7 @@ def _guarded(command: str, cfg: DictConfig, failures: list[Exception]) -> Any:
         config, result = answer(typed(command, cfg))
         if result is None:
             with nullcontext() if this_job() else ending_at_signals():  # a sweep's table states how its jobs ended
+                check(config)
                 module = importlib.import_module(f"cnnlab.commands.{command}")
             result = module.run(config)
         sys.stdout.flush()

@@ -19,7 +19,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from pydantic import TypeAdapter
 
+from cnnlab.cli.places import this_place
 from cnnlab.config.overrides import as_typed
 from cnnlab.files import write_atomically, writing
 
@@ -32,6 +34,7 @@ class Job:
         status: running, done, failed, skipped, interrupted, or lost, if its process ended without a report.
         folder: of the run, once it is done.
         accuracies: validation and test, in [0, 1]; None if not measured.
+        place: the machine and, if known, its GPUs.
     """
 
     number: int
@@ -41,6 +44,10 @@ class Job:
     folder: str = ""
     accuracies: tuple[float | None, float | None] = (None, None)
     seconds: float | None = None
+    place: str = ""
+
+
+JOB = TypeAdapter(Job)
 
 
 class Sweep:
@@ -64,7 +71,7 @@ class Sweep:
             (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
             for left_over in (self.folder / "stopped", *(self.folder / "jobs").glob("*.json")):
                 left_over.unlink(missing_ok=True)  # of an earlier sweep in the same folder
-            write_atomically(self.folder / "sweep.json", json.dumps({"jobs": total, "began": time.time()}) + "\n")
+            write_atomically(self._file, json.dumps({"jobs": total, "began": time.time()}) + "\n")
 
     def stop(self) -> None:
         (self.folder / "stopped").touch()
@@ -74,19 +81,20 @@ class Sweep:
 
     def jobs(self) -> list[Job]:
         """The jobs that have started, by number."""
-        found = [Job(**json.loads(path.read_text())) for path in (self.folder / "jobs").glob("*.json")]
+        found = [_job_in(path) for path in (self.folder / "jobs").glob("*.json")]
         return sorted(found, key=lambda job: job.number)
 
     def progress(self) -> str:
         """The number of jobs in each state, and the time that the remaining ones will take at this pace."""
         counts = Counter(job.status for job in self.jobs())
-        remaining = self.total - sum(counts.values())
+        total, began = self._facts()
+        remaining = (total or 0) - sum(counts.values())
         ended = sum(counts.values()) - counts["running"]
         parts = [f"{count} {status}" for status, count in sorted(counts.items())]
-        if remaining:
+        if remaining > 0:
             parts.append(f"{remaining} remaining")
-        if ended and remaining + counts["running"]:
-            minutes = (time.time() - self._facts["began"]) / ended * (remaining + counts["running"]) / 60
+        if ended and remaining + counts["running"] > 0:
+            minutes = (time.time() - began) / ended * (remaining + counts["running"]) / 60
             parts.append(f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute")
         return f"sweep: {', '.join(parts)}"
 
@@ -96,24 +104,39 @@ class Sweep:
             if job.status == "running":
                 self.write(replace(job, status=running))
         table = table_of(self.jobs())
-        if missing := self.total - len(self.jobs()):
+        total, _ = self._facts()
+        if total is None:
+            table += f"\n{self._file} is damaged: the number of jobs is unknown"
+        elif missing := total - len(self.jobs()):
             table += f"\n{missing} more {'was' if missing == 1 else 'were'} not started"
+        if len(places := {job.place for job in self.jobs()}) == 1:
+            table += f"\n\nall jobs ran on {places.pop()}"
         write_atomically(self.folder / "table.txt", table + "\n")
         return table
 
-    @property
-    def total(self) -> int:
-        """The number of jobs of the sweep."""
-        return int(self._facts["jobs"])
+    def _facts(self) -> tuple[int | None, float]:
+        """The number of jobs, None if the sweep's file is damaged, and when the sweep began."""
+        try:
+            facts = json.loads(self._file.read_text(encoding="utf-8"))
+            return int(facts["jobs"]), float(facts["began"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None, time.time()
 
     @property
-    def _facts(self) -> dict[str, float]:
-        facts: dict[str, float] = json.loads((self.folder / "sweep.json").read_text())
-        return facts
+    def _file(self) -> Path:
+        return self.folder / "sweep.json"
 
     def is_complete(self) -> bool:
         """Whether all jobs are done."""
-        return sum(job.status == "done" for job in self.jobs()) == self.total
+        return sum(job.status == "done" for job in self.jobs()) == self._facts()[0]
+
+
+def _job_in(path: Path) -> Job:
+    """The job that a file states; a damaged file states a lost one, whose number is the file's name."""
+    try:
+        return JOB.validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return Job(int(path.stem), "", "lost", f"{path} is damaged")
 
 
 class CountJobs(Callback):
@@ -135,15 +158,18 @@ def this_job() -> tuple[Sweep, Job] | None:
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return None
     hydra = HydraConfig.get()
-    return Sweep(Path(hydra.sweep.dir)), Job(int(hydra.job.num), " ".join(as_typed(hydra.overrides.task)))
+    return Sweep(Path(hydra.sweep.dir)), Job(
+        int(hydra.job.num), " ".join(as_typed(hydra.overrides.task)), place=this_place()
+    )
 
 
 def table_of(jobs: Sequence[Job]) -> str:
-    """One aligned row per job, with the arguments in which the jobs differ."""
+    """One aligned row per job, with the arguments, and the place if there are several, in which the jobs differ."""
     from cnnlab.rendering.tables import render
 
     words = [job.overrides.split() for job in jobs]
     shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
+    places = {job.place for job in jobs}
     rows = []
     for job, own in zip(jobs, words, strict=True):
         val, test = (f"{100 * fraction:.2f}" if fraction is not None else "" for fraction in job.accuracies)
@@ -155,6 +181,7 @@ def table_of(jobs: Sequence[Job]) -> str:
                 "val %": val,
                 "test %": test,
                 "time": "" if job.seconds is None else f"{job.seconds / 60:.1f} min",
+                **({"where": job.place} if len(places) > 1 else {}),
                 "": job.error.partition("\n")[0] or job.folder,
             }
         )

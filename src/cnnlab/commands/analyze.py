@@ -2,8 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from cnnlab.config.compose import compose
 from cnnlab.config.folders import choices
 from cnnlab.config.schema import AnalyzeConfig
 from cnnlab.data.specs import SPECS
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import UserError, checking, one_of
 from cnnlab.figures.class_map import draw_class_map
 from cnnlab.figures.network_costs import draw_costs, draw_fields
 from cnnlab.files import writing
@@ -70,17 +69,8 @@ def described(cfg: AnalyzeConfig, name: str, node: Mapping[str, Any]) -> Subject
     images, source = _images_of(cfg, target)
     with torch.device("meta"):
         net: nn.Module = make(node, "model", **images.network_arguments)
-    with _option(f"model={name}"):
+    with checking(f"model={name}"):
         return Subject(name, net, images, source, trace(net, images.in_channels, images.image_size))
-
-
-@contextmanager
-def _option(option: str) -> Iterator[None]:
-    """Raise ValueErrors within the context as UserErrors that begin with the responsible option."""
-    try:
-        yield
-    except ValueError as error:
-        raise UserError(f"{option}: {error}") from error
 
 
 def _images_of(cfg: AnalyzeConfig, target: str) -> tuple[ImageSpec, str]:
@@ -121,7 +111,7 @@ def _show_network(cfg: AnalyzeConfig, subject: Subject, statistics: Sequence[tab
     records = records_of(subject.trace)
     total = total_of(records)
     if cfg.format in tables.READ_BY_PEOPLE:
-        with _option("measure=true"):
+        with checking("measure=true"):
             lines = subject.lines(memory, _setting(cfg), cfg.measure)
         print(tables.aligned(lines) + "\n")
         tables.emit(tables.render(records, cfg.format, total), cfg.output)
@@ -197,7 +187,7 @@ def _show_trained(cfg: AnalyzeConfig, path: str) -> None:
         return
     images, which = _validation_images(cfg, trained)
     spec = trained.preprocess.spec
-    with _option(f"checkpoint={cfg.checkpoint}"):
+    with checking(f"checkpoint={cfg.checkpoint}"):
         records = statistics_records(trained.net, images)
         traced = trace(trained.net, spec.in_channels, spec.image_size)
     name, data = trained.card["network"]["name"], trained.card["data"]["name"]
@@ -228,7 +218,7 @@ def _draw_class_map(file: Path, figures: Path, trained: "Trained") -> None:
     channels, height, width = image.shape
     if min(height, width) < size:
         raise UserError(f"image must be at least {size} x {size} pixels, got {width} x {height}")
-    with _option(f"image={file}"):
+    with checking(f"image={file}"):
         convolutional = convolutionize(trained.net, channels, size)
         field = trace(convolutional, channels, (height, width)).rows[-1].field
     x = normalize(image[None], preprocess.spec, resize=False)

@@ -1,11 +1,13 @@
-"""What a command can answer before it imports torch: a complete run, and a checkpoint or experiment that is missing."""
+"""What a command can answer before it imports torch, or Lightning: a complete run, and what is missing or cannot be."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeGuard
 
 from cnnlab.config.folders import choices
-from cnnlab.config.schema import AnalyzeConfig, LabConfig, TrainConfig
+from cnnlab.config.schema import AnalyzeConfig, BenchmarkConfig, LabConfig, ShowConfig, TrainConfig
 from cnnlab.config.sections import Logs
 from cnnlab.config.trained import EvalConfig
+from cnnlab.data.places import missing
 from cnnlab.errors import UserError, one_of
 from cnnlab.lab.notebook import EXPERIMENTS, OF_A_PHOTOGRAPH
 from cnnlab.runs.complete import report_if_complete
@@ -27,4 +29,22 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
         one_of("lab", cfg.lab, ("all", *EXPERIMENTS))
         if cfg.image is not None and cfg.lab not in ("all", *OF_A_PHOTOGRAPH):
             raise UserError(f"image= is for lab={', '.join(OF_A_PHOTOGRAPH)} or all, got lab={cfg.lab}")
-    return cfg, report_if_complete(cfg) if type(cfg) is TrainConfig else None
+    result = report_if_complete(cfg) if type(cfg) is TrainConfig else None
+    if result is None and (isinstance(cfg, ShowConfig) or _trains_here(cfg)):
+        message = missing(cfg.data.name, Path(cfg.data.root), cfg.data.download)
+        if message is not None:
+            raise UserError(message)
+    return cfg, result
+
+
+def check(cfg: Logs) -> None:
+    """Raise UserError for what torch alone can tell, before the command imports Lightning, which takes seconds."""
+    if _trains_here(cfg):
+        from cnnlab.build.check import check_parts
+
+        check_parts(cfg)
+
+
+def _trains_here(cfg: Logs) -> TypeGuard[TrainConfig]:
+    """Whether the command reads its data and trains; of several nodes, only the first one reads the data."""
+    return isinstance(cfg, TrainConfig) and not isinstance(cfg, BenchmarkConfig) and cfg.trainer.num_nodes == 1

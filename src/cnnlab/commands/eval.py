@@ -7,7 +7,7 @@ from typing import Any
 from cnnlab.augment.views import check_tta
 from cnnlab.config.trained import EvalConfig
 from cnnlab.data.datamodule import ImageDataModule, Subset
-from cnnlab.errors import UserError
+from cnnlab.errors import UserError, checking
 from cnnlab.figures.confusion import MOST_LABELED, draw_confusion
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.setup import Machine, prepare
@@ -29,10 +29,8 @@ def run(cfg: EvalConfig) -> Evaluation:
     card = trained.card
     data = datamodule_of(cfg.data, card)
     tta = card.get("tta", "none") if cfg.tta is None else cfg.tta
-    try:
+    with checking():
         check_tta(tta, data.spec.mirror)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     subset: Subset = getattr(data, cfg.split)
     if not len(subset):
         raise UserError(f"split={cfg.split} has no images: the network was trained with data.val_size=0")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from cnnlab.config.schema import LabConfig
-from cnnlab.errors import UserError
+from cnnlab.errors import checking
 from cnnlab.figures.style import save
 from cnnlab.files import write_atomically, writing
 from cnnlab.lab.finding import Finding, Settings
@@ -23,10 +23,8 @@ def run(cfg: LabConfig) -> None:
     """
     image, folder = None if cfg.image is None else Path(cfg.image), Path(cfg.figures)
     if image is not None:
-        try:
+        with checking():
             photograph(image)  # before the first experiment runs
-        except ValueError as error:
-            raise UserError(str(error)) from error
     keep_freed_memory()
     settings = Settings(image, cfg.seed, set_threads(cfg.trainer.threads))
     with writing(f"figures={folder}"):

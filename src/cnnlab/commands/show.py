@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from cnnlab.augment import Augmentation, BatchContext
-from cnnlab.build.objects import build_augmentation, expected_images
+from cnnlab.build.check import build_augmentation, expected_images
 from cnnlab.config.schema import ShowConfig
 from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.description import Description, by_class_in_turn, describe

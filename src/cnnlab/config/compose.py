@@ -73,6 +73,9 @@ def prepare_hydra() -> None:
     """
     check_choice_files()
     Plugins.instance().register(ConfFolders)
+    launchers = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for file in (CONF / "hydra" / "launcher").glob("*.yaml"):
+        launchers.pop(file.name, None)  # a plugin's schema of the same name, which would refuse our keys
     for command, schema in COMMANDS.items():
         ConfigStore.instance().store(f"{command}_defaults", OmegaConf.create(defaults_of(schema)), provider="cnnlab")
 

@@ -1,27 +1,20 @@
 """The types of configuration keys, and each type in words, as messages and the reference page state it."""
 
 import os
-import types
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Le, MinLen
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
+
+from cnnlab.limits import Count, FractionBelow1, FractionInside, Natural, NonNegative, Words, in_words
 
 
 class Section(BaseModel):
     """Keys that stand together, as those of `trainer`: unknown keys, other types and NaN are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
-
-
-@dataclass(frozen=True)
-class Words:
-    """What a value of this type must be, where types and limits do not say it."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -41,17 +34,12 @@ def _expanded(value: str) -> str:
     return os.path.expandvars(os.path.expanduser(value))
 
 
-MOST = 2**31 - 1  # what torch and Lightning take as a number; not mentioned in words
-Count = Annotated[int, Ge(1), Le(MOST)]
-Natural = Annotated[int, Ge(0), Le(MOST)]
 Processes = Annotated[int, Ge(1), Le(1024)]
 Shown = Annotated[int, Ge(1), Le(200)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
-Factor = Annotated[float, Ge(0)]
-Fraction = Annotated[float, Ge(0), Le(1)]
 Pixels = Annotated[int, Ge(1), Le(4096)]
-FractionBelow1 = Annotated[float, Ge(0), Lt(1), Words("a fraction below 1")]
-Part = Count | Annotated[float, Gt(0), Lt(1), Words("a fraction below 1")]
+ValSize = Natural | Annotated[FractionBelow1, Words("a fraction below 1")]
+Part = Count | Annotated[FractionInside, Words("a fraction below 1")]
 Name = Annotated[
     str, AfterValidator(_name), Text(), Words("a folder's name of at most 100 characters, without / \\ : * ? \" < > |")
 ]
@@ -61,7 +49,7 @@ Names = Annotated[list[FreeText], MinLen(1), Words("names with commas between th
 Open = Annotated[dict[str, Any], Words("a choice of this group")]  # its keys are the arguments of its `_target_`
 Search = Annotated[dict[str, Any], Words("a search space")]
 Steps = Annotated[dict[str, Open | None], Words("augmentation steps by name")]
-LearningRates = Annotated[dict[str, Factor], Words("learning rates by optimizer")]
+LearningRates = Annotated[dict[str, NonNegative], Words("learning rates by optimizer")]
 
 
 def setting(default: Any, meaning: str, *, changes_weights: bool, hashed: bool = True) -> Any:
@@ -143,40 +131,6 @@ def _marks(annotation: Any, metadata: Any = ()) -> list[Any]:
 def allowed(field: FieldInfo) -> str:
     """The values that a key takes, in words: `null or a whole number of at least 1`."""
     return in_words(field.annotation, field.metadata)
-
-
-def in_words(annotation: Any, metadata: Any = ()) -> str:
-    """A type in words, with its limits."""
-    words = next((mark.text for mark in metadata if isinstance(mark, Words)), None)
-    if words is not None:
-        return words
-    origin, parts = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return in_words(parts[0], parts[1:])
-    if origin in (Union, types.UnionType):
-        ordered = sorted(parts, key=lambda part: part is not type(None))
-        return " or ".join(in_words(part) for part in ordered)
-    if origin is Literal:
-        return parts[0] if len(parts) == 1 else f"one of {list(parts)}"
-    if origin in (list, tuple, Sequence):
-        length = f" of {len(parts)}" if origin is tuple and ... not in parts else ""
-        return f"a list{length}, each {in_words(parts[0])}"
-    return NAMES.get(annotation, "settings") + _limits(metadata)
-
-
-def _limits(metadata: Any) -> str:
-    found = {type(mark): getattr(mark, type(mark).__name__.lower()) for mark in metadata if type(mark) in LIMITS}
-    if found.get(Le) == MOST:
-        del found[Le]
-    if Ge in found and Le in found:
-        return f" from {found[Ge]} to {found[Le]}"
-    if found:
-        return " " + " and ".join(f"{LIMITS[kind]} {found[kind]}" for kind in LIMITS if kind in found)
-    return ""
-
-
-NAMES = {type(None): "null", bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-LIMITS = {Ge: "of at least", Gt: "above", Le: "of at most", Lt: "below"}
 
 
 def typed(value: Any) -> str:

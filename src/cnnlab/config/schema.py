@@ -9,13 +9,10 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from cnnlab.config.fields import (
-    Count,
-    Fraction,
     FreeText,
     LearningRates,
     Name,
     Names,
-    Natural,
     Open,
     PathText,
     Pixels,
@@ -42,6 +39,7 @@ from cnnlab.config.sections import (
     Views,
 )
 from cnnlab.config.trained import EvalConfig
+from cnnlab.limits import Count, Fraction, Natural
 
 Bench = Literal["train", "data", "ops", "startup", "trainer"]
 

@@ -5,21 +5,18 @@ from typing import Literal
 from pydantic import Field
 
 from cnnlab.config.fields import (
-    Count,
-    Factor,
-    Fraction,
-    FractionBelow1,
     FreeText,
-    Natural,
     Part,
     PathText,
     Pixels,
     Processes,
     Section,
     Seed,
+    ValSize,
     setting,
 )
 from cnnlab.config.folders import data_root, logs_root
+from cnnlab.limits import Count, Fraction, Natural, NonNegative
 
 DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"]
 Convolution = Literal["auto", "torch", "loop", "shifted", "im2col", "fft", "winograd"]
@@ -57,7 +54,7 @@ class Data(Evaluated):
     epochs: Count = setting(..., "epochs of training that suit the dataset; trainer.max_epochs", changes_weights=False)
     image_size: Pixels | None = setting(None, "side in pixels; null: the dataset's own", changes_weights=True)
     batch_size: Count = setting(128, "images per training step, over all processes", changes_weights=True)
-    val_size: Natural | FractionBelow1 = setting(
+    val_size: ValSize = setting(
         0.1, "fraction or number of the training images held out for validation; 0: none", changes_weights=True
     )
     split_seed: Seed = setting(0, "seed of the draw of the validation images", changes_weights=True)
@@ -91,7 +88,7 @@ class Trainer(Device):
     )  # fmt: skip
     max_epochs: Count = setting("${data.epochs}", "epochs of training", changes_weights=True)
     max_steps: Count | None = setting(None, "the most training steps", changes_weights=True)
-    gradient_clip_val: Factor | None = setting(None, "the largest norm of the gradient", changes_weights=True)
+    gradient_clip_val: NonNegative | None = setting(None, "the largest norm of the gradient", changes_weights=True)
     limit_train_batches: Part | None = setting(
         None, "number or fraction of the training batches in each epoch", changes_weights=True
     )
@@ -104,7 +101,7 @@ class EarlyStopping(Section):
     """Ends training when `monitor` no longer improves."""
 
     patience: Count = setting(..., "epochs without improvement before the end", changes_weights=True)
-    min_delta: Factor = setting(..., "the smallest change that is an improvement", changes_weights=True)
+    min_delta: NonNegative = setting(..., "the smallest change that is an improvement", changes_weights=True)
 
 
 class Averaging(Section):
@@ -143,7 +140,7 @@ class Logger(Section):
 class ParamGroups(Section):
     """Learning rates relative to optimizer.lr."""
 
-    bias_lr_factor: Factor = setting(1.0, "factor of the learning rate of biases", changes_weights=True)
+    bias_lr_factor: NonNegative = setting(1.0, "factor of the learning rate of biases", changes_weights=True)
 
 
 class Logs(Section):

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, Optional, Union, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from cnnlab.config.fields import in_words, shown
+from cnnlab import limits
+from cnnlab.config.fields import shown
 from cnnlab.errors import UserError
+from cnnlab.limits import Fraction, FractionBelow1, NonNegative, in_words
 
 FROM_THE_DATA = ("in_channels", "num_classes", "image_size")  # arguments of every network that the dataset determines
 STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
@@ -35,6 +37,10 @@ class Unknown:
 
 TYPES: dict[str, Any] = {"bool": bool, "int": int, "float": float, "str": str, "list": list, "tuple": tuple}
 TYPES |= {"Any": Any, "Sequence": Sequence, "Literal": Literal, "Optional": Optional, "Union": Union}
+TYPES |= {name: kind for name, kind in vars(limits).items() if get_origin(kind) is Annotated}
+# The limits that torch's optimizers have in their code.
+OF_TORCH: dict[str, Any] = dict.fromkeys(("lr", "eps", "weight_decay", "momentum"), NonNegative)
+OF_TORCH |= {"alpha": Fraction, "betas": tuple[FractionBelow1, FractionBelow1]}
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,10 @@ def check_arguments(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
         elif not known:
             raise UserError(unknown_argument(group, key, signature))
         else:
-            checked[key] = _checked(f"{group}.{key}", value, signature.annotations[key])
+            own = OF_TORCH.get(key) if target.startswith("torch.") else None
+            checked[key] = _checked(f"{group}.{key}", value, own or _type_in(signature.annotations[key]))
+    if target == "torch.optim.SGD" and checked.get("nesterov") and not checked.get("momentum"):
+        raise UserError(f"{group}.momentum must be above 0 with nesterov=true, got {shown(checked.get('momentum'))}")
     return checked
 
 
@@ -91,18 +100,19 @@ def unknown_argument(group: str, key: str, signature: Signature) -> str:
     return f"unknown key {group}.{key}; {signature.name} accepts: {names}"
 
 
-def _checked(key: str, value: Any, annotation: str) -> Any:
-    kind = _type_of(ast.parse(annotation, mode="eval").body) if annotation else Any
+def _checked(key: str, value: Any, kind: Any) -> Any:
     if kind is Unknown or kind is Any:
         return value
-    if key.startswith("optimizer.") and isinstance(value, int | float) and value < 0:
-        raise UserError(f"{key} must be {in_words(kind)} of at least 0, got {shown(value)}")
     try:
         # YAML has only lists, and strict validation does not accept them as tuples.
         checked = TypeAdapter(kind, config=STRICT).validate_python(tuple(value) if isinstance(value, list) else value)
     except ValidationError:
         raise UserError(f"{key} must be {in_words(kind)}, got {shown(value)}") from None
     return list(checked) if isinstance(value, list) else checked
+
+
+def _type_in(annotation: str) -> Any:
+    return _type_of(ast.parse(annotation, mode="eval").body) if annotation else Any
 
 
 def _type_of(node: ast.expr) -> Any:

@@ -1,6 +1,5 @@
 """From a composed configuration to the typed one of its command, or one message about the first mistake."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from cnnlab.config.fields import Section, allowed, is_open, section_of, shown
 from cnnlab.config.schema import COMMANDS
 from cnnlab.config.sections import Logs
 from cnnlab.config.signatures import check_arguments
-from cnnlab.errors import UserError
+from cnnlab.errors import UserError, closest_first
 
 
 def validated(command: str, content: Mapping[str, Any]) -> Logs:
@@ -75,10 +74,9 @@ def unknown_key(key: str, section: type[Section] | None) -> str:
     parent, _, last = key.rpartition(".")
     if section is None:
         return f"unknown key {key}"
-    names = list(section.model_fields)
-    near = difflib.get_close_matches(last, names, n=len(names), cutoff=0.5)
-    ordered = ", ".join([*near, *(name for name in names if name not in near)])
-    return f"unknown key {key}; {f'{parent} has' if parent else 'there are'}: {ordered}"
+    return (
+        f"unknown key {key}; {f'{parent} has' if parent else 'there are'}: {closest_first(last, section.model_fields)}"
+    )
 
 
 def field_at(command: str, key: str) -> FieldInfo | None:

@@ -16,7 +16,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from cnnlab.data.cache_files import FORMAT, cache_places, digest_of, note_fingerprint, stored_size
-from cnnlab.data.images import RawDataset, SourceError, Split
+from cnnlab.data.images import RawDataset, Split
+from cnnlab.data.places import SourceError, could_not_be_read
 from cnnlab.data.readers import Source, sources
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
@@ -81,12 +82,7 @@ def load(
         for line in skipped:
             log(line)
         return dataset
-    if name == "image_folder":
-        advice = "set data.root=FOLDER to the folder of the images"
-    else:
-        option = "data.mirror=URL to a mirror of the official files" if download else "data.download=true"
-        advice = f"put the files in one of these places, or set {option}"
-    raise UserError("\n".join([f"{name} could not be read; {advice}:", *failures]))
+    raise UserError(could_not_be_read(name, download, failures))
 
 
 def _map_or_read(source: Source, root: Path, caches: list[Path], name: str, log: Callable[[str], None]) -> Dataset:

@@ -9,9 +9,10 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cnnlab.data.specs import SPECS
-from cnnlab.files import write_atomically
+from cnnlab.files import checksum_of, write_atomically
 
 FORMAT = 1  # raise it when the readers make other tensors of the same files
 
@@ -45,17 +46,18 @@ def note_fingerprint(name: str, root: Path, cache: Path, files: Sequence[str | P
     folders = {str(root), *(os.path.dirname(path) for path in files)}
     paths = sorted({*folders, *map(str, files), *(os.path.dirname(folder) for folder in folders - {str(root)})})
     stated = [[path, *_state(path)] for path in paths]
-    write_atomically(_note(cache), json.dumps({"facts": _facts(name), "fingerprint": fingerprint, "files": stated}))
+    note = {"facts": _facts(name), "fingerprint": fingerprint, "files": stated}
+    write_atomically(_note(cache), json.dumps(note | {"checksum": _checksum_of(note)}))
 
 
 def noted_fingerprint(name: str, root: Path, image_size: int | None) -> str | None:
     """The fingerprint of the images as they are now; None if they were not read before or a file has changed."""
     for cache in cache_places(name, root, image_size):
         try:
-            note = json.loads(_note(cache).read_text())
-            unchanged = all(_state(path) == (size, time) for path, size, time in note["files"])
-            unchanged = unchanged and note["facts"] == _facts(name)
-        except (OSError, ValueError, KeyError, TypeError):
+            note = json.loads(_note(cache).read_text(encoding="utf-8"))
+            is_intact = note.pop("checksum") == _checksum_of(note) and note["facts"] == _facts(name)
+            unchanged = is_intact and all(_state(path) == (size, time) for path, size, time in note["files"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
         if unchanged and cache.exists():
             return str(note["fingerprint"])
@@ -64,6 +66,10 @@ def noted_fingerprint(name: str, root: Path, image_size: int | None) -> str | No
 
 def _note(cache: Path) -> Path:
     return cache.with_suffix(".json")
+
+
+def _checksum_of(note: dict[str, Any]) -> str:
+    return checksum_of(json.dumps(note, sort_keys=True))
 
 
 def _facts(name: str) -> str:

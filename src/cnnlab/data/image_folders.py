@@ -1,6 +1,5 @@
-"""Image folders with one subfolder per class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg and ROOT/test/CLASS/*.jpg."""
+"""The images of folders with one subfolder per class, whose files `places.py` lists."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +9,8 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from cnnlab.data.images import RawDataset, SourceError, Split
+from cnnlab.data.images import RawDataset, Split
+from cnnlab.data.places import SUFFIXES, SourceError, class_files, split_folders
 from cnnlab.data.specs import DatasetSpec
 from cnnlab.data.splits import hold_out
 from cnnlab.errors import UserError
@@ -18,58 +18,7 @@ from cnnlab.machine.probes import total_memory
 from cnnlab.preprocessing import UnreadableImage, fitted, read_image
 from cnnlab.preprocessing.pixels import pixels_of
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 TEST_FRACTION = 0.2  # stratified, with a fixed seed, if there is no folder of test images
-
-
-def tree_files(tree: Path) -> list[str]:
-    """Return the paths of all images below `tree`, which must contain `train` and `test`.
-
-    Raises:
-        SourceError: a folder is missing, has no images, or has fewer than two classes.
-    """
-    for split in ("train", "test"):
-        if not (tree / split).is_dir():
-            raise SourceError(f"{split}/ not found", absent=not tree.exists() or split == "train")
-    return folder_files(tree)
-
-
-def folder_files(root: Path) -> list[str]:
-    """Return the paths of all images below `root`.
-
-    Raises:
-        SourceError: the folder is missing, a class has no images, or there are fewer than two classes.
-    """
-    if not root.is_dir():
-        raise SourceError("not found", absent=True)
-    return [path for tree in _trees(root) for _, files in _class_files(tree) for path in files]
-
-
-def _trees(root: Path) -> list[Path]:
-    """Return the folder of the training images and, if there is one, the folder of the test images."""
-    if not (root / "train").is_dir():
-        return [root]
-    held_out = [root / name for name in ("test", "val") if (root / name).is_dir()]
-    return [root / "train", *held_out[:1]]
-
-
-def _class_files(tree: Path) -> list[tuple[str, list[str]]]:
-    """Return the name and the image paths of each class, both in alphabetical order.
-
-    Paths are strings, because creating 60,000 Path objects takes half a second.
-    """
-    folders = sorted(entry.name for entry in os.scandir(tree) if entry.is_dir() and not entry.name.startswith("."))
-    found = []
-    for name in folders:
-        names = sorted(entry.name for entry in os.scandir(tree / name) if entry.is_file())
-        prefix = str(tree / name) + os.sep
-        files = [prefix + file for file in names if os.path.splitext(file)[1].lower() in SUFFIXES]
-        if not files:
-            raise SourceError(f"{tree / name}: a class folder must contain images ({', '.join(sorted(SUFFIXES))})")
-        found.append((name, files))
-    if len(found) < 2:
-        raise SourceError(f"{tree}: must contain one folder per class for at least two classes, got {folders}")
-    return found
 
 
 def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[str], None]) -> RawDataset:
@@ -84,7 +33,7 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[s
         SourceError: the folder does not match `spec`, or an image cannot be read.
         UserError: the images would take more than half of the memory.
     """
-    trees = [_class_files(tree) for tree in _trees(root)]
+    trees = [class_files(tree) for tree in split_folders(root)]
     names = [[name for name, _ in tree] for tree in trees]
     if any(other != names[0] for other in names):
         raise SourceError(f"{root}: train and test must have the same classes, got {names[0]} and {names[1]}")
@@ -103,7 +52,7 @@ def read_folder(spec: DatasetSpec, root: Path, image_size: int, log: Callable[[s
 
 
 def _log_unused(root: Path, log: Callable[[str], None]) -> None:
-    for tree in _trees(root):
+    for tree in split_folders(root):
         others = [
             path for folder in tree.iterdir() if folder.is_dir() and not folder.name.startswith(".")
             for path in folder.iterdir() if path.suffix.lower() not in SUFFIXES

@@ -1,16 +1,8 @@
-"""A dataset as tensors, and the error of a source that cannot be read."""
+"""A dataset as tensors."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
-
-
-class SourceError(Exception):
-    """A source cannot be used; `absent` is True if it does not exist, and False if it is damaged or incomplete."""
-
-    def __init__(self, reason: str, absent: bool = False) -> None:
-        super().__init__(reason)
-        self.absent = absent
 
 
 @dataclass

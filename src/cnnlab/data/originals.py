@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from cnnlab.data.image_folders import folder_files
+from cnnlab.data.places import folder_files
 from cnnlab.preprocessing.image_files import UNREADABLE
 
 SIDEWAYS = range(5, 9)  # values of EXIF's orientation with width and height exchanged

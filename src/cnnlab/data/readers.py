@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,37 @@ import numpy as np
 import torch
 
 from cnnlab.data.download import fetch, md5_of
-from cnnlab.data.image_folders import folder_files, read_folder, tree_files
-from cnnlab.data.images import RawDataset, SourceError, Split
+from cnnlab.data.image_folders import read_folder
+from cnnlab.data.images import RawDataset, Split
+from cnnlab.data.places import (
+    CIFAR_ARCHIVES,
+    IDX_FILES,
+    Place,
+    SourceError,
+    debian_files,
+    official_files,
+    official_folder,
+    places,
+)
 from cnnlab.data.specs import DatasetSpec
 from cnnlab.data.splits import hold_out
 from cnnlab.errors import UserError
 
-DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
-IDX_FILES = tuple(f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
-CIFAR_ARCHIVES = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+# Of the unpacked files; torchvision has those of the packed ones.
+IDX_MD5 = {
+    "mnist": {
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    },
+    "fashion_mnist": {
+        "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+        "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+        "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+    },
+}
 
 
 @dataclass
@@ -47,28 +70,24 @@ def sources(
     spec: DatasetSpec, root: Path, download: bool, mirror: str | None, image_size: int, log: Callable[[str], None]
 ) -> Iterator[Source]:
     """Yield the sources of a dataset in the order in which they are tried; for the arguments, see `cache.load`."""
-    if spec.name == "digits":
-        yield Source("scikit-learn's digits", lambda: [], lambda: _read_digits(spec))
-        return
-    if spec.name == "image_folder":
-        yield Source(
-            f"image folder {root}", lambda: folder_files(root), lambda: read_folder(spec, root, image_size, log)
-        )
-        return
-    official = f"official files in {_official_folder(spec, root)}"
-    yield Source(official, lambda: _official_files(spec, root), lambda: _read_official(spec, root))
-    tree = root / spec.name
-    yield Source(f"image folder {tree}", lambda: tree_files(tree), lambda: read_folder(spec, tree, image_size, log))
-    if spec.name == "fashion_mnist":
-        yield Source(f"Debian's package in {DEBIAN_FASHION_MNIST}", _debian_files, lambda: _read_debian(spec))
-    if download:
+    for place in places(spec, root):
+        yield Source(place.name, place.files, partial(_read, place, spec, root, image_size, log))
+    if download and spec.official:
         origin = (mirror or _origin(spec)).rstrip("/")
         yield Source(
             f"download from {origin}",
             lambda: _download(spec, root, origin, log),
             lambda: _read_official(spec, root),
-            place=official,
+            place=next(places(spec, root)).name,
         )
+
+
+def _read(place: Place, spec: DatasetSpec, root: Path, image_size: int, log: Callable[[str], None]) -> RawDataset:
+    if place.kind == "folder":
+        return read_folder(spec, place.folder, image_size, log)
+    if place.kind == "official":
+        return _read_official(spec, root)
+    return _read_debian(spec) if place.kind == "debian" else _read_digits(spec)
 
 
 def _read_digits(spec: DatasetSpec) -> RawDataset:
@@ -79,10 +98,6 @@ def _read_digits(spec: DatasetSpec) -> RawDataset:
     large = torch.nn.functional.interpolate(small, 2 * [spec.images.image_size], mode="bicubic").round().clamp(0, 255)
     complete = Split(large.to(torch.uint8), torch.from_numpy(bunch.target).long())
     return RawDataset(*hold_out(complete, spec.test_size, seed=0), spec.images.classes)
-
-
-def _official_folder(spec: DatasetSpec, root: Path) -> Path:
-    return root / CIFAR_ARCHIVES[spec.name] if spec.name in CIFAR_ARCHIVES else root / spec.official / "raw"
 
 
 def _official_class(spec: DatasetSpec) -> Any:
@@ -98,34 +113,29 @@ def _official_md5(spec: DatasetSpec) -> dict[str, str]:
     return dict([*dataset.train_list, *dataset.test_list, (dataset.meta["filename"], dataset.meta["md5"])])
 
 
-def _official_files(spec: DatasetSpec, root: Path) -> list[Path]:
-    folder = _official_folder(spec, root)
-    names = _official_md5(spec) if spec.name in CIFAR_ARCHIVES else IDX_FILES
-    files = [folder / name for name in names]
-    missing = [path.name for path in files if not path.is_file()]
-    if len(missing) == len(files):
-        raise SourceError("not found", absent=True)
-    if missing:
-        raise SourceError(f"missing: {', '.join(missing)}")
-    return files
-
-
 def _read_official(spec: DatasetSpec, root: Path) -> RawDataset:
     if spec.name in CIFAR_ARCHIVES:
         for name, md5 in _official_md5(spec).items():
-            path = _official_folder(spec, root) / name
-            if (got := md5_of(path)) != md5:
-                raise SourceError(f"{path}: the MD5 checksum must be {md5}, got {got}")
+            _check_md5(official_folder(spec, root) / name, md5)
     else:
         for name in IDX_FILES:
-            _check_idx(_official_folder(spec, root) / name)
+            _check_idx(official_folder(spec, root) / name, spec)
     dataset = _official_class(spec)
     train, test = (_split(dataset(root, train=train)) for train in (True, False))
     return RawDataset(train, test, spec.images.classes)
 
 
-def _check_idx(path: Path) -> None:
-    """Check an IDX file: a magic number and the sizes of all dimensions, 4 bytes each, then 1 byte per element."""
+def _check_md5(path: Path, md5: str) -> None:
+    if (got := md5_of(path)) != md5:
+        raise SourceError(f"{path}: the MD5 checksum must be {md5}, got {got}")
+
+
+def _check_idx(path: Path, spec: DatasetSpec) -> None:
+    """Check an IDX file: a magic number and the sizes of all dimensions, 4 bytes each, then 1 byte per element.
+
+    A file with the official number of images must be the official one. Another may be a part of the dataset that
+    somebody made, of which nothing is known.
+    """
     with path.open("rb") as stream:
         start = stream.read(16)
     header = np.frombuffer(start[: len(start) // 4 * 4], dtype=">u4")
@@ -135,6 +145,8 @@ def _check_idx(path: Path) -> None:
     expected = 4 * (1 + dimensions) + math.prod(int(size) for size in header[1 : 1 + dimensions])
     if (got := path.stat().st_size) != expected:
         raise SourceError(f"{path}: the size must be {expected:,} bytes according to its header, got {got:,}")
+    if header[1] == (spec.train_size if path.name.startswith("train") else spec.test_size):
+        _check_md5(path, IDX_MD5[spec.name][path.name])
 
 
 def _split(dataset: Any) -> Split:
@@ -144,18 +156,11 @@ def _split(dataset: Any) -> Split:
     return Split(images.contiguous(), torch.as_tensor(dataset.targets).long())
 
 
-def _debian_files() -> list[Path]:
-    files = [DEBIAN_FASHION_MNIST / f"{name}.gz" for name in IDX_FILES]
-    if not all(path.is_file() for path in files):
-        raise SourceError("not found (apt install dataset-fashion-mnist)", absent=True)
-    return files
-
-
 def _read_debian(spec: DatasetSpec) -> RawDataset:
     with tempfile.TemporaryDirectory() as folder:
-        raw = _official_folder(spec, Path(folder))
+        raw = official_folder(spec, Path(folder))
         raw.mkdir(parents=True)
-        for path in _debian_files():
+        for path in debian_files():
             _gunzip(path, raw / path.stem)
         return _read_official(spec, Path(folder))
 
@@ -171,7 +176,7 @@ def _origin(spec: DatasetSpec) -> str:
 def _download(spec: DatasetSpec, root: Path, origin: str, log: Callable[[str], None]) -> list[Path]:
     """Download and unpack the official files."""
     dataset = _official_class(spec)
-    folder = _official_folder(spec, root)
+    folder = official_folder(spec, root)
     log(f"downloading {spec.name} from {origin}")
     try:
         if spec.name in CIFAR_ARCHIVES:
@@ -184,7 +189,7 @@ def _download(spec: DatasetSpec, root: Path, origin: str, log: Callable[[str], N
                 _gunzip(folder / name, folder / Path(name).stem)
     except (UserError, OSError) as error:
         raise SourceError(str(error)) from error
-    return _official_files(spec, root)
+    return official_files(spec, root)
 
 
 def _gunzip(packed: Path, target: Path) -> None:

@@ -11,6 +11,7 @@ the paper's standard deviation 0.01 and biases of 1; `stem="small"` begins with 
 import torch
 from torch import Tensor, nn
 
+from cnnlab.limits import Fraction
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import StemForm, choose_stem
@@ -52,7 +53,7 @@ class AlexNet(nn.Module):
         num_classes: int = 1000,
         image_size: int = 224,
         response_norm: bool = False,
-        dropout: float = 0.5,
+        dropout: Fraction = 0.5,
         stem: StemForm = "auto",
     ) -> None:
         super().__init__()

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from cnnlab.limits import check
+
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -16,7 +18,7 @@ def builder(family: type[N], name: str, summary: str, *row: Any, **defaults: Any
 
     `inspect.signature` of the function shows the remaining arguments of the family's constructor: `in_channels`,
     `num_classes`, `image_size` and the options, each with its default. The function passes the first three to
-    `check_shape`.
+    `check_shape`, and checks that the options are within the limits of their annotations.
 
     Args:
         family: the network's class. Its docstring describes the options, and its module is the builder's module.
@@ -36,6 +38,7 @@ def builder(family: type[N], name: str, summary: str, *row: Any, **defaults: Any
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         check_shape(*bound.args[:3])
+        check(signature, bound.arguments)
         return network(*bound.args, **bound.kwargs)
 
     build.__name__ = build.__qualname__ = name

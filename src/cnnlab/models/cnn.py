@@ -5,6 +5,7 @@ Differs from the paper: nothing, as no paper describes it.
 
 from torch import Tensor, nn
 
+from cnnlab.limits import Count
 from cnnlab.models.builder import builder
 from cnnlab.models.stem import check_size
 from cnnlab.ops.size import size_through
@@ -39,13 +40,11 @@ class CNN(nn.Module):
         in_channels: int = 3,
         num_classes: int = 10,
         image_size: int = 32,
-        blocks: int = 3,
-        width: int = 32,
+        blocks: Count = 3,
+        width: Count = 32,
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
-        if blocks < 1 or width < 1:
-            raise ValueError(f"blocks and width must be at least 1, got blocks={blocks}, width={width}")
         check_size(f"CNN with blocks={blocks}", image_size, smallest=2**blocks)
         side = size_through(image_size, *[(2, 2, 0)] * blocks)
         widths = [width * 2**i for i in range(blocks)]

@@ -6,12 +6,11 @@ work; the biases of the whitening layer are trained to the end, not only in the 
 on the mean of the patches.
 """
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnnlab.limits import Count, Natural
 from cnnlab.models.builder import builder
 from cnnlab.models.stem import check_size
 
@@ -65,16 +64,12 @@ class FastNet(nn.Module):
         in_channels: int = 3,
         num_classes: int = 10,
         image_size: int = 32,
-        widths: Sequence[int] = (64, 256, 256),
-        whitening_images: int = 5000,
+        widths: tuple[Count, Count, Count] = (64, 256, 256),
+        whitening_images: Natural = 5000,
         dirac: bool = True,
         scale: float = 1 / 9,
     ) -> None:
         super().__init__()
-        if len(widths) != 3 or min(widths) < 1:
-            raise ValueError(f"widths must be three numbers of at least 1, got {list(widths)}")
-        if whitening_images < 0:
-            raise ValueError(f"whitening_images must be at least 0, got {whitening_images}")
         check_size("FastNet", image_size, smallest=9)
         self.whitening_images, self.scale = whitening_images, scale
         first = 2 * in_channels * PATCH * PATCH  # each principal direction of a patch, with both signs

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from cnnlab.limits import Fraction
 from cnnlab.models.alexnet import ResponseNorm
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
@@ -137,7 +138,7 @@ class GoogLeNet(nn.Module):
         image_size: int = 224,
         batch_norm: bool = False,
         auxiliary: bool = True,
-        dropout: float = 0.4,
+        dropout: Fraction = 0.4,
         stem: StemForm = "auto",
     ) -> None:
         super().__init__()

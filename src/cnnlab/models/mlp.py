@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from cnnlab.limits import Count, Fraction
 from cnnlab.models.builder import builder
 
 
@@ -24,8 +25,8 @@ class MLP(nn.Module):
         in_channels: int = 1,
         num_classes: int = 10,
         image_size: int = 28,
-        hidden: Sequence[int] = (512, 256),
-        dropout: float = 0.2,
+        hidden: Sequence[Count] = (512, 256),
+        dropout: Fraction = 0.2,
     ) -> None:
         super().__init__()
         widths = [in_channels * image_size * image_size, *hidden]

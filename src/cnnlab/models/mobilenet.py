@@ -7,6 +7,7 @@ Differs from the paper: `stem="small"` replaces the first two of the five stride
 import torch
 from torch import Tensor, nn
 
+from cnnlab.limits import Fraction, Positive
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.stem import StemForm, choose_stem
@@ -36,11 +37,6 @@ def scale(channels: int, width: float) -> int:
     exact = channels * width
     rounded = max(8, int(exact + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * exact else rounded + 8
-
-
-def _check_width(width: float) -> None:
-    if width <= 0:
-        raise ValueError(f"width must be above 0, got {width}")
 
 
 class Separable(nn.Module):
@@ -79,11 +75,10 @@ class MobileNetV1(nn.Module):
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
-        width: float = 1.0,
+        width: Positive = 1.0,
         stem: StemForm = "auto",
     ) -> None:
         super().__init__()
-        _check_width(width)
         self.stem = choose_stem(stem, image_size)
         small = self.stem == "small"
         channels = scale(32, width)
@@ -151,12 +146,11 @@ class MobileNetV2(nn.Module):
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
-        width: float = 1.0,
-        dropout: float = 0.2,
+        width: Positive = 1.0,
+        dropout: Fraction = 0.2,
         stem: StemForm = "auto",
     ) -> None:
         super().__init__()
-        _check_width(width)
         self.stem = choose_stem(stem, image_size)
         small = self.stem == "small"
         channels = scale(32, width)

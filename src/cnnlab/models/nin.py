@@ -10,6 +10,7 @@ weights are initialized as in He et al., 2015.
 import torch
 from torch import Tensor, nn
 
+from cnnlab.limits import Fraction, checked
 from cnnlab.models.builder import check_shape
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import StemForm, choose_stem
@@ -99,8 +100,9 @@ class ImageNetNiN(nn.Module):
         return self.avgpool(x).flatten(1)  # (N, 10)
 
 
+@checked
 def nin(
-    in_channels: int = 3, num_classes: int = 10, image_size: int = 32, dropout: float = 0.5, stem: StemForm = "auto"
+    in_channels: int = 3, num_classes: int = 10, image_size: int = 32, dropout: Fraction = 0.5, stem: StemForm = "auto"
 ) -> SmallNiN | ImageNetNiN:
     """Network in network: 966,986 parameters; in the 224-pixel form, with one channel and 10 classes, 1,992,166.
 

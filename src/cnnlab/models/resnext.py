@@ -7,6 +7,7 @@ Differs from the paper: nothing.
 import torch
 from torch import Tensor, nn
 
+from cnnlab.limits import Count
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.resnet import make_shortcut
@@ -51,8 +52,8 @@ class ResNeXt(nn.Module):
         in_channels: int = 3,
         num_classes: int = 10,
         image_size: int = 32,
-        cardinality: int = 32,
-        width: int = 4,
+        cardinality: Count = 32,
+        width: Count = 4,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)

@@ -10,6 +10,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from cnnlab.limits import Fraction
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
 from cnnlab.models.stem import StemForm, choose_stem
@@ -44,7 +45,7 @@ class VGG(nn.Module):
         num_classes: int = 1000,
         image_size: int = 224,
         batch_norm: bool = False,
-        dropout: float | None = None,
+        dropout: Fraction | None = None,
         stem: StemForm = "auto",
     ) -> None:
         super().__init__()

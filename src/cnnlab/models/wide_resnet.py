@@ -6,6 +6,7 @@ Differs from the paper: nothing.
 import torch
 from torch import Tensor, nn
 
+from cnnlab.limits import Count, Depth6nPlus4, Fraction
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_convolutions
 from cnnlab.models.preact_resnet import PreActBlock
@@ -45,15 +46,11 @@ class WideResNet(nn.Module):
         in_channels: int = 3,
         num_classes: int = 10,
         image_size: int = 32,
-        depth: int = 28,
-        width: int = 10,
-        dropout: float = 0.0,
+        depth: Depth6nPlus4 = 28,
+        width: Count = 10,
+        dropout: Fraction = 0.0,
     ) -> None:
         super().__init__()
-        if depth < 10 or depth % 6 != 4:
-            raise ValueError(f"depth must be 10, 16, 22, 28, ... (6n + 4), got {depth}")
-        if width < 1:
-            raise ValueError(f"width must be at least 1, got {width}")
         blocks = (depth - 4) // 6
         widths = [width * channels for channels in WIDTHS]
         self.conv1 = nn.Conv2d(in_channels, 16, kernel_size=3, padding=1, bias=False)

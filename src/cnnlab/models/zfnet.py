@@ -7,6 +7,7 @@ has stride 1 in the first two convolutions (3x3, then 5x5 with padding) and 1,02
 import torch
 from torch import Tensor, nn
 
+from cnnlab.limits import Fraction
 from cnnlab.models.alexnet import ResponseNorm
 from cnnlab.models.builder import builder
 from cnnlab.models.initialization import initialize_without_norm
@@ -32,7 +33,7 @@ class ZFNet(nn.Module):
         num_classes: int = 1000,
         image_size: int = 224,
         response_norm: bool = True,
-        dropout: float = 0.5,
+        dropout: Fraction = 0.5,
         stem: StemForm = "auto",
     ) -> None:
         super().__init__()

@@ -4,8 +4,9 @@ from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
 
-from cnnlab.config.fields import Count, FractionBelow1, Natural, Pixels, Section, Seed
+from cnnlab.config.fields import Pixels, Section, Seed, ValSize
 from cnnlab.config.sections import DatasetName, Views
+from cnnlab.limits import Count
 
 
 class Network(Section):
@@ -19,7 +20,7 @@ class Images(Section):
     """The dataset and its split."""
 
     name: DatasetName
-    val_size: Natural | FractionBelow1
+    val_size: ValSize
     split_seed: Seed
     train_size: Count | None
     limit: Count | None

@@ -5,7 +5,6 @@ Imports neither torch nor optuna, so that a wrong space is reported immediately.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.config import folders
 from cnnlab.config.fields import typed
 from cnnlab.config.schema import TrainConfig, TuneConfig
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import UserError, closest_first, one_of
 from cnnlab.reporting.records import is_number
 from cnnlab.runs.run_id import is_hashed
 
@@ -149,9 +148,7 @@ def _value(key: str, values: Mapping[str, Any]) -> Any:
     if not isinstance(node, Mapping):
         raise UserError(f"search.{key}: unknown key; no key {parent}")
     if last not in node:
-        near = difflib.get_close_matches(last, node, n=len(node), cutoff=0.5)
-        names = [*near, *(name for name in node if name not in (*near, "_target_"))]
+        names = closest_first(last, (name for name in node if name != "_target_"))
         target = str(node.get("_target_", "")).rpartition(".")[2]
-        has = f"{parent} has: {', '.join(names)}{f' ({target})' if target else ''}"
-        raise UserError(f"search.{key}: unknown key; {has}")
+        raise UserError(f"search.{key}: unknown key; {parent} has: {names}{f' ({target})' if target else ''}")
     return node[last]

@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnnlab.limits import FractionBelow1, NonNegative, checked
+
 
 class ClassLoss(nn.Module):
     """Base class of losses with label smoothing.
@@ -11,10 +13,9 @@ class ClassLoss(nn.Module):
         label_smoothing: fraction of each target that is distributed evenly over all classes.
     """
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
+    @checked
+    def __init__(self, label_smoothing: FractionBelow1 = 0.0) -> None:
         super().__init__()
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be at least 0 and below 1, got {label_smoothing}")
         self.label_smoothing = label_smoothing
 
     def targets(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -46,10 +47,9 @@ class Focal(ClassLoss):
         label_smoothing: see `ClassLoss`.
     """
 
-    def __init__(self, gamma: float = 2.0, label_smoothing: float = 0.0) -> None:
+    @checked
+    def __init__(self, gamma: NonNegative = 2.0, label_smoothing: FractionBelow1 = 0.0) -> None:
         super().__init__(label_smoothing)
-        if gamma < 0:
-            raise ValueError(f"gamma must be at least 0, got {gamma}")
         self.gamma = gamma
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:

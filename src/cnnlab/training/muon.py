@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from cnnlab.limits import Count, FractionBelow1, NonNegative, checked
+
 # Iterating x -> A x + B x^3 + C x^5 brings every singular value in (0, 1] to between about 0.7 and 1.2.
 A, B, C = 3.4445, -4.7750, 2.0315
 EPSILON = 1e-7
@@ -33,27 +35,20 @@ class Muon(Optimizer):
             positive integer.
     """
 
+    @checked
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 0.02,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
-        steps: int = 5,
-        sgd_lr: float = 0.05,
-        sgd_momentum: float = 0.9,
-        sgd_weight_decay: float = 0.0,
+        lr: NonNegative = 0.02,
+        momentum: FractionBelow1 = 0.95,
+        weight_decay: NonNegative = 0.0,
+        steps: Count = 5,
+        sgd_lr: NonNegative = 0.05,
+        sgd_momentum: FractionBelow1 = 0.9,
+        sgd_weight_decay: NonNegative = 0.0,
     ) -> None:
         filters = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps}
         others = {"lr": sgd_lr, "momentum": sgd_momentum, "weight_decay": sgd_weight_decay, "steps": 0}
-        for prefix, options in (("", filters), ("sgd_", others)):
-            for name in ("lr", "weight_decay"):
-                if options[name] < 0:
-                    raise ValueError(f"{prefix}{name} must be at least 0, got {options[name]}")
-            if not 0 <= options["momentum"] < 1:
-                raise ValueError(f"{prefix}momentum must be at least 0 and below 1, got {options['momentum']}")
-        if not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"steps must be an integer of at least 1, got {steps}")
         groups = [group if isinstance(group, dict) else {"params": [group]} for group in params]
         groups = [group | {"params": list(group["params"])} for group in groups]  # iterators are read only once
         split = [

@@ -8,18 +8,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-
-def _fraction(name: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a fraction between 0 and 1, got {value}")
-    return value
+from cnnlab.limits import Fraction, FractionAbove0, FractionInside, Natural, NonNegative, checked
 
 
 class Schedule(ABC):
     """A linear warm-up from `initial` to 1 over the fraction `warmup` of the run, then `factor`."""
 
-    def __init__(self, warmup: float = 0.0, initial: float = 0.0) -> None:
-        self.warmup, self.initial = _fraction("warmup", warmup), _fraction("initial", initial)
+    @checked
+    def __init__(self, warmup: Fraction = 0.0, initial: Fraction = 0.0) -> None:
+        self.warmup, self.initial = warmup, initial
 
     def __call__(self, progress: float) -> float:
         """Return the factor at `progress`, which is in [0, 1]."""
@@ -42,10 +39,9 @@ class Constant(Schedule):
 class Step(Schedule):
     """Multiply the learning rate by `gamma` at the end of every `period`."""
 
-    def __init__(self, period: float, gamma: float = 0.1, warmup: float = 0.0) -> None:
+    @checked
+    def __init__(self, period: FractionAbove0, gamma: NonNegative = 0.1, warmup: Fraction = 0.0) -> None:
         super().__init__(warmup)
-        if not 0 < period <= 1:
-            raise ValueError(f"period must be a fraction above 0 and at most 1, got {period}")
         self.period, self.gamma = period, gamma
 
     def factor(self, progress: float) -> float:
@@ -55,9 +51,10 @@ class Step(Schedule):
 class MultiStep(Schedule):
     """Multiply the learning rate by `gamma` at each of the `milestones`."""
 
-    def __init__(self, milestones: Sequence[float], gamma: float = 0.1, warmup: float = 0.0) -> None:
+    @checked
+    def __init__(self, milestones: Sequence[Fraction], gamma: NonNegative = 0.1, warmup: Fraction = 0.0) -> None:
         super().__init__(warmup)
-        self.milestones, self.gamma = [_fraction("milestones", milestone) for milestone in milestones], gamma
+        self.milestones, self.gamma = list(milestones), gamma
 
     def factor(self, progress: float) -> float:
         return self.gamma ** sum(progress >= milestone for milestone in self.milestones)
@@ -66,9 +63,10 @@ class MultiStep(Schedule):
 class Linear(Schedule):
     """Decay linearly to `final` after the warm-up. With a warm-up, the schedule is a triangle."""
 
-    def __init__(self, final: float = 0.0, warmup: float = 0.0, initial: float = 0.0) -> None:
+    @checked
+    def __init__(self, final: Fraction = 0.0, warmup: Fraction = 0.0, initial: Fraction = 0.0) -> None:
         super().__init__(warmup, initial)
-        self.final = _fraction("final", final)
+        self.final = final
 
     def factor(self, progress: float) -> float:
         return self.final + (1 - self.final) * (1 - self.after_warmup(progress))
@@ -94,7 +92,6 @@ class Plateau:
     It holds the arguments of the `torch.optim.lr_scheduler.ReduceLROnPlateau` that `ImageClassifier` creates.
     """
 
-    def __init__(self, factor: float = 0.1, patience: int = 3) -> None:
-        if not 0 < factor < 1:
-            raise ValueError(f"factor must be above 0 and below 1, got {factor}")
+    @checked
+    def __init__(self, factor: FractionInside = 0.1, patience: Natural = 3) -> None:
         self.factor, self.patience = factor, patience

@@ -10,8 +10,8 @@ from cnnlab.figures.confusion import draw_confusion
 from cnnlab.figures.curves import draw_curves
 from cnnlab.figures.filters import draw_filters, filter_colors
 from cnnlab.figures.group_curves import curve_of, draw_groups
-from cnnlab.figures.layer_norms import draw_layer_norms
-from cnnlab.figures.step_losses import running_mean
+from cnnlab.figures.loss_curve import running_mean
+from cnnlab.figures.norm_curves import draw_layer_norms
 from cnnlab.figures.style import pixels
 
 ROW = {"train/loss": 1.0, "train/acc": 0.5, "val/loss": 1.1, "val/acc": 0.4, "lr": 0.1}

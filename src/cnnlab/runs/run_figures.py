@@ -19,9 +19,9 @@ from cnnlab.figures.curves import draw_curves
 from cnnlab.figures.filters import draw_filters
 from cnnlab.figures.image_grid import draw_image_grid
 from cnnlab.figures.labels import class_labels
-from cnnlab.figures.layer_norms import draw_layer_norms
+from cnnlab.figures.loss_curve import draw_step_losses
 from cnnlab.figures.mistakes import draw_mistakes
-from cnnlab.figures.step_losses import draw_step_losses
+from cnnlab.figures.norm_curves import draw_layer_norms
 from cnnlab.figures.style import pixels
 from cnnlab.files import write_atomically
 from cnnlab.preprocessing import denormalize

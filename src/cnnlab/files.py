@@ -11,11 +11,11 @@ from pathlib import Path
 from cnnlab.errors import UserError
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` to a temporary file next to `path`, then rename it, so that `path` is never incomplete."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write `content` to a temporary file next to `path`, then rename it, so that `path` is never incomplete."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(partial, path)
     except OSError:
         partial.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from cnnlab.commands.benchmark import run as run_bench
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.ops.layout import Layout
-from cnnlab.training.callbacks import Checkpoints, Display, History, InputImages
+from cnnlab.training.callbacks import Checkpoints, Display, History, NetworkGraph
 
 TINY = ["model=mlp", "data.batch_size=8", "rounds=1"]
 
@@ -196,7 +196,7 @@ def test_the_trainer_is_configured_as_in_a_run(monkeypatch):
     with pytest.raises(NoMoreTurns):
         loops.run_trainer(ThreeSteps(), compose("benchmark", [*TINY, "augment=translate"]), 64)
     (trainer,) = made
-    assert {type(callback) for callback in trainer.callbacks} >= {History, Checkpoints, Display, InputImages}
+    assert {type(callback) for callback in trainer.callbacks} >= {History, Checkpoints, Display, NetworkGraph}
     assert trainer.global_step == 3
     assert [type(step) for step in trainer.lightning_module.augmentation.image_steps] == [RandomCrop]
 

@@ -23,13 +23,14 @@ from cnnlab.runs.run import train
 from cnnlab.runs.trained_network import load_trained
 from tests.analysis.subjects import MODELS, subject
 from tests.conftest import REPOSITORY
+from tests.runs.test_run import folder_of
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory, data_root):
     logs = tmp_path_factory.mktemp("logs")
     cfg = compose("train", [f"log_dir={logs}", f"data.root={data_root}", "trainer.max_epochs=1", "logger=none"])
-    return logs / cfg.name / train(cfg)["run_id"] / "checkpoints" / "last.ckpt"
+    return folder_of(cfg, train(cfg)) / "checkpoints" / "last.ckpt"
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.evaluation import score
 from cnnlab.runs.run import train
 from cnnlab.runs.trained_network import trained
+from tests.runs.test_run import folder_of
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def run(tmp_path_factory, data_root):
     logs = tmp_path_factory.mktemp("logs")
     cfg = compose("train", [f"log_dir={logs}", f"data.root={data_root}", "trainer.max_epochs=8", "logger=none"])
     record = train(cfg)
-    return record, logs / cfg.name / record["run_id"] / "checkpoints" / "best.ckpt"
+    return record, folder_of(cfg, record) / "checkpoints" / "best.ckpt"
 
 
 def configure(checkpoint: Path, data_root: Path, *overrides: str):

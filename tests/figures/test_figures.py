@@ -8,7 +8,11 @@ from PIL import Image
 
 from cnnlab.figures.confusion import draw_confusion
 from cnnlab.figures.curves import draw_curves
+from cnnlab.figures.filters import draw_filters, filter_colors
 from cnnlab.figures.group_curves import curve_of, draw_groups
+from cnnlab.figures.loss_curve import running_mean
+from cnnlab.figures.norm_curves import draw_layer_norms
+from cnnlab.figures.style import pixels
 
 ROW = {"train/loss": 1.0, "train/acc": 0.5, "val/loss": 1.1, "val/acc": 0.4, "lr": 0.1}
 
@@ -20,12 +24,30 @@ def size_of(path: Path) -> tuple[int, int]:
 
 def test_curves_can_be_drawn_with_and_without_validation(tmp_path):
     rows = [ROW | {"epoch": epoch} for epoch in (1, 2, 3)]
-    with_validation = draw_curves(rows, "title", tmp_path / "with.png")
-    without = draw_curves(
-        [row | {"val/loss": None, "val/acc": None} for row in rows], "title", tmp_path / "without.png"
-    )
-    assert size_of(with_validation) == size_of(without)
-    assert with_validation.read_bytes() != without.read_bytes()
+    with_validation = pixels(draw_curves(rows, "title", best_epoch=2))
+    without = pixels(draw_curves([row | {"val/loss": None, "val/acc": None} for row in rows], "title"))
+    assert with_validation.shape == without.shape
+    assert (with_validation != without).any()
+
+
+def test_norms_can_be_drawn_for_few_and_for_many_layers_and_unknown_gradients():
+    for layers in (1, 5, 40):
+        norms = torch.rand(3, layers)
+        fig = draw_layer_norms(norms, torch.full_like(norms, torch.nan), [f"layer {i}" for i in range(layers)], "title")
+        assert pixels(fig).shape[1] > 1000
+
+
+@pytest.mark.parametrize("channels", [1, 3, 24])
+def test_filters_can_be_drawn_for_any_number_of_channels(channels):
+    colors = filter_colors(torch.randn(4, channels, 3, 3))
+    assert colors.shape == (4, 3, 3, 3)
+    assert 0 <= colors.min() <= colors.max() <= 1
+    assert pixels(draw_filters([torch.zeros(4, channels, 3, 3)], [0], "conv1")).shape[1] > 200
+
+
+def test_the_running_mean_is_over_the_values_that_there_are():
+    mean = running_mean(torch.tensor([1.0, 2.0, 6.0, 4.0]), 3)
+    torch.testing.assert_close(mean, torch.tensor([1.5, 3.0, 4.0, 5.0]))
 
 
 def test_a_confusion_matrix_can_be_drawn_for_few_and_for_many_classes(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cnnlab.errors import Diverged, UserError
-from cnnlab.runs import run
+from cnnlab.runs import run, run_figures
 from cnnlab.runs.folder import RunFolder
 from cnnlab.runs.run import train
 from cnnlab.training.classifier import ImageClassifier
@@ -73,7 +73,7 @@ def test_a_failing_figure_does_not_lose_the_record(configure, monkeypatch, capsy
     def fails(*_):
         raise ValueError("no font")
 
-    monkeypatch.setattr(run, "draw_curves", fails)
+    monkeypatch.setattr(run_figures, "draw_curves", fails)
     monkeypatch.setattr(run, "log_hyperparameters", fails)
     cfg = configure(*QUICK)
     record = train(cfg)

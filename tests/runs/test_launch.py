@@ -27,6 +27,7 @@ from cnnlab.runs.run import train
 from cnnlab.runs.trained_network import load_trained
 from cnnlab.training.classifier import ImageClassifier
 from tests.conftest import REPOSITORY
+from tests.runs.test_run import folder_of
 
 NUMBERS = ("train/loss", "train/acc", "val/loss", "val/acc", "lr")
 
@@ -64,12 +65,13 @@ def curves(folder: Path) -> list[list[float]]:
     ],
 )
 def test_two_processes_learn_the_same_as_one(choices, arguments):
-    one = train(compose("train", arguments(*choices, "name=one")))
+    one_cfg = compose("train", arguments(*choices, "name=one"))
+    one = train(one_cfg)
     two, folder = run(arguments(*choices, "name=two", "trainer.devices=2"))
     assert (one["processes"], two["processes"]) == (1, 2)
     assert (one["steps"], two["steps"]) == (50, 50)
     assert one["run_id"] != two["run_id"]
-    one_folder = folder.parents[1] / "one" / one["run_id"]
+    one_folder = folder_of(one_cfg, one)
     assert len(curves(folder)) == 5
     for rows in zip(curves(folder), curves(one_folder), strict=True):
         assert rows[0] == pytest.approx(rows[1], rel=1e-5)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cnnlab.errors import UserError
-from cnnlab.runs.locate import locate_checkpoint
+from cnnlab.runs.locate import locate_checkpoint, locate_run
 
 
 def run_folder(logs: Path, name: str, *files: str, ended: int = 0) -> Path:
@@ -31,6 +31,13 @@ def test_the_best_checkpoint_of_a_run_is_found_by_folder_id_and_latest(tmp_path)
     assert locate_checkpoint("aaaa", str(tmp_path)) == best
     assert locate_checkpoint("bbbb", str(tmp_path)) == last
     assert locate_checkpoint("latest", str(tmp_path)) == last
+
+
+def test_a_run_has_one_folder_whatever_its_name_says_before_the_run_id(tmp_path):
+    plain, named = (run_folder(tmp_path, name, "last.ckpt") for name in ("aaaa", "seed=1-bbbb"))
+    assert locate_run(str(tmp_path), "lenet5-digits", "aaaa") == plain
+    assert locate_run(str(tmp_path), "lenet5-digits", "bbbb") == named
+    assert locate_run(str(tmp_path), "lenet5-digits", "bbb") is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from cnnlab.build.objects import build_datamodule
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.preprocessing import normalize
+from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.run import train
 from cnnlab.training.classifier import ImageClassifier
 from tests.conftest import REPOSITORY
@@ -45,11 +46,29 @@ def test_whitening_muon_and_alternating_flips_resume_bit_for_bit(configure, monk
     assert all(torch.equal(a[name], b[name]) for name in a)
     timeless = [[row | {"images_per_second": "", "seconds": ""} for row in rows_of(folder)] for folder in folders]
     assert timeless[0] == timeless[1]
+    recorded = [records_of(folder / "checkpoints" / "last.ckpt") for folder in folders]
+    assert len(recorded[0]) == 7
+    for one, other in zip(*recorded, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+    assert load_predictions(folders[0]).tolist() == load_predictions(folders[1]).tolist()
 
     data = build_datamodule(uninterrupted)
     net = models.fastnet(widths=(8, 8, 8))
     net.whiten(normalize(data.train[torch.arange(len(data.train))][0], data.spec))
     torch.testing.assert_close(a["net.whitening.weight"], net.whitening.weight)  # still that of the training images
+
+
+def records_of(checkpoint: Path) -> list[torch.Tensor]:
+    """What the recorders of a run saved: losses by step, norms of layers, filters."""
+    states = torch.load(checkpoint, weights_only=True)["callbacks"]
+    losses, norms, filters = (states[name] for name in ("StepLosses", "LayerNorms", "FirstFilters"))
+    stacked = torch.stack([kernels for _, kernels in filters["filters"]])
+    epochs = torch.tensor([filters["epochs"], [step for step, _ in filters["filters"]]])
+    return [*losses.values(), norms["steps"], norms["weights"], norms["gradients"], stacked, epochs]
+
+
+def load_predictions(folder: Path) -> torch.Tensor:
+    return Predictions.load(folder / "predictions.npz").logits
 
 
 @pytest.mark.slow
@@ -83,7 +102,7 @@ def test_a_killed_run_resumes_bit_for_bit(configure, data_root, tmp_path):
     killed_folder = logs / resumed.name / uninterrupted_folder.name
     assert json.loads((killed_folder / "result.json").read_text())["status"] == "running"
     record = train(resumed)
-    assert record["run_id"] == uninterrupted_folder.name
+    assert folder_of(resumed, record) == killed_folder
     folders = (uninterrupted_folder, killed_folder)
     for which in ("best", "last"):
         a, b = (weights(folder / "checkpoints" / f"{which}.ckpt") for folder in folders)

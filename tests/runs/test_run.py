@@ -10,12 +10,15 @@ import pytest
 import torch
 
 from cnnlab.runs.folder import RunFolder
+from cnnlab.runs.locate import locate_run
 from cnnlab.runs.run import train
 from cnnlab.training.classifier import ImageClassifier
 
 
 def folder_of(cfg, record) -> Path:
-    return Path(cfg.log_dir) / cfg.name / record["run_id"]
+    folder = locate_run(cfg.log_dir, cfg.name, record["run_id"])
+    assert folder is not None
+    return folder
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:

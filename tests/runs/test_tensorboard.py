@@ -13,7 +13,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cnnlab.runs.run import train
-from cnnlab.training.callbacks import input_images
+from cnnlab.training.callbacks import network_graph
 from tests.runs.test_run import folder_of, rows_of
 
 
@@ -28,7 +28,7 @@ def test_tensorboard_serves_a_run(configure):
         assert server.stderr is not None
         line = next(line for line in server.stderr if "http://" in line)
         origin = line[line.index("http://") :].split()[0].rstrip("/")
-        run = f"{cfg.name}/{record['run_id']}"
+        run = f"{cfg.name}/{folder_of(cfg, record).name}"
         tags = wait_for(f"{origin}/data/plugin/scalars/tags", run)[run]
         for tag in (
             "train/loss",
@@ -86,7 +86,7 @@ def test_a_run_that_is_only_tested_still_has_its_curves_images_and_graph(configu
 def test_jobs_with_equal_networks_share_a_trace_of_which_torch_keeps_memory(configure, monkeypatch):
     traced = []
     trace = torch.jit.trace
-    monkeypatch.setattr(input_images, "_GRAPHS", {})
+    monkeypatch.setattr(network_graph, "_GRAPHS", {})
     monkeypatch.setattr(torch.jit, "trace", lambda *args, **options: traced.append(1) or trace(*args, **options))
     for overrides in (["seed=0"], ["seed=1"], ["model.activation=relu"]):
         cfg = configure("trainer=smoke", "test=false", *overrides)

@@ -1,7 +1,6 @@
 """Pruning: the values reported to the trial, and the record of a pruned run."""
 
 import csv
-from pathlib import Path
 
 import optuna
 import pytest
@@ -11,6 +10,7 @@ from cnnlab.reporting.records import collect
 from cnnlab.runs.folder import RunFolder
 from cnnlab.runs.run import train
 from cnnlab.search.pruning import Pruning, make_pruner
+from tests.runs.test_run import folder_of
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_pruned_run_is_recorded_and_can_be_completed(configure, tmp_path):
     assert record["status"] == "pruned"
     assert record["epochs"] == 2
     assert "test/acc" not in record
-    folder = Path(cfg.log_dir) / cfg.name / record["run_id"]
+    folder = folder_of(cfg, record)
     assert RunFolder(folder).read() == record
     assert "pruned after epoch 2 of 3: val/acc is behind that of other trials" in (folder / "train.log").read_text()
     with (folder / "metrics.csv").open() as file:

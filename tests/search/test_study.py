@@ -44,7 +44,8 @@ def trials_of(logs: Path) -> list[optuna.trial.FrozenTrial]:
 
 
 def records(logs: Path) -> dict[str, dict]:
-    return {path.parent.name: json.loads(path.read_text()) for path in logs.glob("*/*/result.json")}
+    found = [json.loads(path.read_text()) for path in logs.glob("*/*/result.json")]
+    return {record["run_id"]: record for record in found}
 
 
 @pytest.mark.slow

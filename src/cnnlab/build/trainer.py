@@ -15,7 +15,16 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from cnnlab.config.schema import TrainConfig
 from cnnlab.machine.setup import Machine
-from cnnlab.training.callbacks import Checkpoints, Display, GradientNorms, History, InputImages
+from cnnlab.training.callbacks import (
+    Checkpoints,
+    Display,
+    FirstFilters,
+    GradientNorms,
+    History,
+    LayerNorms,
+    NetworkGraph,
+    StepLosses,
+)
 from cnnlab.training.checkpoint_io import DirectCheckpointIO
 from cnnlab.training.classifier import mode_of
 from cnnlab.training.precision import Bf16Mixed
@@ -73,8 +82,11 @@ def build_trainer(
 
 def _callbacks(cfg: TrainConfig, machine: Machine, history: History, checkpoints: Checkpoints) -> Iterator[L.Callback]:
     """In the order in which Lightning calls them; those that save come last by their class, whatever the order."""
-    if (tensorboard := cfg.logger.tensorboard) is not None:
-        yield InputImages(tensorboard.images, tensorboard.graph)
+    if cfg.logger.tensorboard is not None and cfg.logger.tensorboard.graph:
+        yield NetworkGraph()
+    yield StepLosses()
+    yield LayerNorms()
+    yield FirstFilters()
     yield history
     yield checkpoints
     if cfg.callbacks.early_stopping is not None:

@@ -20,7 +20,7 @@ from cnnlab.data.datamodule import ImageDataModule
 from cnnlab.data.description import Description, by_class_in_turn, describe
 from cnnlab.data.originals import FolderContent, Original, folder_content
 from cnnlab.data.splits import Stream, generator_for
-from cnnlab.figures.augmented import draw_augmented
+from cnnlab.figures.augmented import draw_augmented, mixture_of
 from cnnlab.figures.class_distribution import draw_class_distribution
 from cnnlab.figures.class_means import draw_class_means
 from cnnlab.figures.fonts import drawable, lacking_characters
@@ -179,7 +179,7 @@ def _augmented(
         context = BatchContext(cfg.seed, epoch, data.train.indices[positions])
         x, mixed = augmentation(images, targets, generator_for(Stream.AUGMENTATION, cfg.seed, epoch, 0), context)
         versions.append(denormalize(x, data.spec))
-        captions.append([_mixture(row, labels) for row in mixed] if augmentation.mix_steps else [""] * len(x))
+        captions.append([mixture_of(row, labels) for row in mixed] if augmentation.mix_steps else [""] * len(x))
     return draw_augmented(
         images,
         versions,
@@ -188,13 +188,6 @@ def _augmented(
         f"{name}: images in the first epochs; augmentation: {_steps(augmentation)}",
         captions,
     )
-
-
-def _mixture(target: Tensor, labels: Sequence[str]) -> str:
-    """The classes of a mixed image, a line each."""
-    fractions, classes = target.topk(2)
-    parts = zip(fractions.tolist(), classes.tolist(), strict=True)
-    return "\n".join(f"{100 * fraction:.0f} % {labels[number]}" for fraction, number in parts if fraction > 0.005)
 
 
 def _folder_facts(data: ImageDataModule, content: FolderContent) -> Iterator[tuple[str, str]]:

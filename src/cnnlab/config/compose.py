@@ -35,12 +35,21 @@ def compose(command: str, overrides: Sequence[str] = ()) -> Any:
 
 def composed(command: str, overrides: Sequence[str] = ()) -> DictConfig:
     """The configuration before it is resolved and checked, with Hydra's own part, which becomes HydraConfig."""
+    cfg = _composed(command, overrides, with_hydra=True)
+    HydraConfig.instance().set_config(cfg)
+    return cfg
+
+
+def compose_another(command: str, overrides: Sequence[str]) -> Any:
+    """As `compose`, for comparison with the running command, to which `${hydra:...}` still refers."""
+    return typed(command, _composed(command, overrides, with_hydra=False))
+
+
+def _composed(command: str, overrides: Sequence[str], with_hydra: bool) -> DictConfig:
     prepare_hydra()
     running = GlobalHydra.instance().is_initialized()
     with nullcontext() if running else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = hydra.compose(command, as_hydra_takes(command, overrides), return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
-    return cfg
+        return hydra.compose(command, as_hydra_takes(command, overrides), return_hydra_config=with_hydra)
 
 
 def typed(command: str, cfg: DictConfig) -> Logs:

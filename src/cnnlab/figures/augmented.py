@@ -52,3 +52,10 @@ def draw_augmented(
                 for number, text in enumerate(column[row].split("\n")):
                     page.text(text, left + side / 2, top + side + (number + 0.6) * SMALL, side, fontsize=6.5)
     return page.fig
+
+
+def mixture_of(target: Tensor, labels: Sequence[str]) -> str:
+    """The classes of a mixed image, a line each."""
+    fractions, classes = target.topk(2)
+    parts = zip(fractions.tolist(), classes.tolist(), strict=True)
+    return "\n".join(f"{100 * fraction:.0f} % {labels[number]}" for fraction, number in parts if fraction > 0.005)

@@ -7,15 +7,19 @@ from typing import Any
 from cnnlab.config.folders import SOURCE
 from cnnlab.config.schema import TrainConfig
 from cnnlab.data.cache_files import noted_fingerprint
+from cnnlab.runs.differences import differences
 from cnnlab.runs.folder import Record, RunFolder
 from cnnlab.runs.git import git_state
+from cnnlab.runs.locate import locate_run
 from cnnlab.runs.run_id import run_id
 from cnnlab.runs.summary import result_table
 
 
 def folder_of(cfg: TrainConfig, fingerprint: str) -> RunFolder:
-    """The folder of the run that `cfg` describes on the images with `fingerprint`."""
-    return RunFolder(Path(cfg.log_dir) / cfg.name / run_id(cfg, fingerprint))
+    """The folder of the run that `cfg` describes on the images with `fingerprint`: the one there is, or a new one."""
+    identity = run_id(cfg, fingerprint)
+    known = locate_run(cfg.log_dir, cfg.name, identity)
+    return RunFolder(known or Path(cfg.log_dir) / cfg.name / "-".join(filter(None, (differences(cfg), identity))))
 
 
 def is_complete(record: Record, cfg: TrainConfig) -> bool:
@@ -28,7 +32,8 @@ def report_if_complete(cfg: TrainConfig, log: Callable[[str], None] = print) -> 
     if cfg.fresh or cfg.trainer.num_nodes > 1:
         return None
     fingerprint = noted_fingerprint(cfg.data.name, Path(cfg.data.root), cfg.data.image_size)
-    folder = folder_of(cfg, fingerprint) if fingerprint else None
+    known = locate_run(cfg.log_dir, cfg.name, run_id(cfg, fingerprint)) if fingerprint else None
+    folder = RunFolder(known) if known else None
     record = folder.read() if folder else None
     if folder is None or record is None or not is_complete(record, cfg):
         return None

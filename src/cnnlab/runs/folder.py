@@ -21,7 +21,7 @@ class Held(UserError):
 
 
 class RunFolder:
-    """`logs/<name>/<run id>/`; nothing is created before `hold`."""
+    """`logs/<name>/<differences>-<run id>/`, or `logs/<name>/<run id>/`; nothing is created before `hold`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,6 +30,12 @@ class RunFolder:
         self.result = path / "result.json"
         self.metrics = path / "metrics.csv"
         self.log = path / "train.log"
+        self.predictions = path / "predictions.npz"
+
+    @property
+    def run_id(self) -> str:
+        """The end of the folder's name."""
+        return self.path.name.rpartition("-")[2]
 
     @contextmanager
     def hold(self, warn: Callable[[str], None] = print) -> Iterator[None]:

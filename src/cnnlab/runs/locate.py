@@ -32,7 +32,7 @@ def locate_checkpoint(text: str, log_dir: str) -> str:
             raise UserError(f"checkpoint=latest: there is no run with a checkpoint in log_dir={log_dir}")
         folder = max(done, key=lambda result: result.stat().st_mtime_ns).parent
     else:
-        found = [run for run in Path(log_dir).glob("*/*") if run.name == text or run.name.endswith(f"-{text}")]
+        found = [run for run in Path(log_dir).glob("*/*") if is_run(run, text)]
         if not found:
             raise UserError(
                 f"checkpoint must be a file, a run folder, a run id in log_dir={log_dir}, latest, or pretrained:NAME, "
@@ -43,6 +43,17 @@ def locate_checkpoint(text: str, log_dir: str) -> str:
     if checkpoint is None:
         raise UserError(f"checkpoint={text}: there is no checkpoint in {RunFolder(folder).checkpoints}")
     return str(checkpoint)
+
+
+def locate_run(log_dir: str, name: str, run_id: str) -> Path | None:
+    """The folder of a run in `log_dir`/`name`, whatever its name says before the run id; None if there is none."""
+    folders = sorted(folder for folder in (Path(log_dir) / name).glob(f"*{run_id}") if is_run(folder, run_id))
+    return next((folder for folder in folders if (folder / "result.json").exists()), folders[0] if folders else None)
+
+
+def is_run(folder: Path, run_id: str) -> bool:
+    """Whether a folder's name is that of the run."""
+    return folder.name == run_id or folder.name.endswith(f"-{run_id}")
 
 
 def _checkpoint_in(folder: Path) -> Path | None:

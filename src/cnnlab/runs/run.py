@@ -16,19 +16,20 @@ from cnnlab.build.trainer import build_trainer, without_lightnings_advice
 from cnnlab.config.folders import SOURCE
 from cnnlab.config.schema import TrainConfig
 from cnnlab.errors import Diverged, Lost, Terminated, UserError
-from cnnlab.figures.curves import draw_curves
 from cnnlab.machine.probes import peak_memory
 from cnnlab.machine.setup import resolve_precision
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.complete import folder_of, is_complete, made_with, report_complete
 from cnnlab.runs.folder import Record, RunFolder
 from cnnlab.runs.git import git_state
-from cnnlab.runs.hyperparameters import log_hyperparameters
+from cnnlab.runs.hyperparameters import log_charts, log_hyperparameters
 from cnnlab.runs.launch import Processes
 from cnnlab.runs.log import Log
+from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.record import new_record
+from cnnlab.runs.run_figures import RunFigures
 from cnnlab.runs.summary import facts_block, result_table
-from cnnlab.training.callbacks import Checkpoints, History, InputImages
+from cnnlab.training.callbacks import Checkpoints, History, NetworkGraph, Recorder
 
 
 class Pruned(Exception):
@@ -69,7 +70,7 @@ def _open(cfg: TrainConfig, parts: Parts, folder: RunFolder, log: Log) -> Record
         folder.empty()
     earlier, git = folder.read(), git_state(SOURCE)
     if earlier is None:
-        return new_record(cfg, parts, folder.path.name) | git | {"earlier_commits": []}
+        return new_record(cfg, parts, folder.run_id) | git | {"earlier_commits": []}
     if is_complete(earlier, cfg):
         report_complete(earlier, folder, git, log)
         return earlier
@@ -82,7 +83,7 @@ def _open(cfg: TrainConfig, parts: Parts, folder: RunFolder, log: Log) -> Record
     precision = earlier["precision"]  # a run stays in the precision in which it started, wherever it is resumed
     parts.machine = replace(parts.machine, precision=resolve_precision(precision, parts.machine.device))
     commits = [*earlier["earlier_commits"], earlier["git_commit"]]
-    return new_record(cfg, parts, folder.path.name) | git | {"earlier_commits": commits}
+    return new_record(cfg, parts, folder.run_id) | git | {"earlier_commits": commits}
 
 
 class Run:
@@ -91,6 +92,7 @@ class Run:
     def __init__(self, cfg: TrainConfig, parts: Parts, record: Record, folder: RunFolder, log: Log) -> None:
         self.cfg, self.parts, self.record, self.folder, self.log = cfg, parts, record, folder, log
         self.history = History(folder.metrics)
+        self.predictions: Predictions | None = None
         self.checkpoints = Checkpoints(folder.checkpoints, cfg.monitor if len(parts.data.val) else None)
 
     def execute(self, processes: Processes, callbacks: Sequence[L.Callback] = ()) -> Record:
@@ -181,6 +183,8 @@ class Run:
                 self._fit(trainer)
                 if self.cfg.test:
                     self._test(trainer)
+                elif len(self.parts.data.val):
+                    self._predict_validation(trainer)
             except Pruned as reason:
                 self._finish(trainer, "pruned")
                 self.log(f"pruned after epoch {self.record['epochs']} of {trainer.max_epochs}: {reason}")
@@ -195,14 +199,20 @@ class Run:
         for events in self.folder.path.glob("events.out.tfevents.*") if trainer.is_global_zero else ():
             events.unlink()  # the history writes all epochs again, each exactly once
         saved = read_checkpoint(last)["callbacks"] if last else {}
+        if trainer.is_global_zero:
+            self._try("TensorBoard's charts", lambda: log_charts(trainer))
+            self._figures(trainer).before(self.parts.data, self.parts.model)
         if last:
-            for callback in (self.history, self.checkpoints):
-                callback.load_state_dict(saved[callback.state_key])
+            for callback in (self.history, self.checkpoints, *recorders(trainer)):
+                if callback.state_key in saved:  # older versions had no recorders
+                    callback.load_state_dict(saved[callback.state_key])
             self.log(f"resuming after epoch {len(self.history.rows)} of {trainer.max_epochs}")
         if self._is_trained(saved):
             self.history.log_all(trainer)
+            for recorder in recorders(trainer):
+                recorder.log_all(trainer)
             for callback in trainer.callbacks:  # type: ignore[attr-defined]
-                if isinstance(callback, InputImages):
+                if isinstance(callback, NetworkGraph):
                     callback.write(trainer, self.parts.model, self.parts.data.train_dataloader())
         else:
             trainer.fit(self.parts.model, datamodule=self.parts.data, ckpt_path=last, weights_only=True)
@@ -216,7 +226,7 @@ class Run:
 
     def _test(self, trainer: L.Trainer) -> None:
         """Test the best epoch's weights and the last ones; once, if they are the same."""
-        paths = {"last": self.checkpoints.last_path}
+        paths = {"last": self.checkpoints.last_path}  # the chosen weights are tested last
         if self.checkpoints.best_epoch not in (None, len(self.history.rows)):
             paths["best"] = self.checkpoints.best_path
         results: dict[str, dict[str, float]] = {}
@@ -224,9 +234,21 @@ class Run:
             self.parts.model.load_state_dict(read_checkpoint(path)["state_dict"])
             trainer.test(self.parts.model, datamodule=self.parts.data, verbose=False)
             results[which] = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            logits = self.parts.model.test_logits
         chosen = results.get("best", results["last"])
+        self.predictions = Predictions.of(
+            "test", self.parts.data.test, logits
+        )  # of the chosen weights, the last tested
         self.record |= {name: chosen[name] for name in ("test/acc", "test/loss")}
         self.record["test/acc_last"] = results["last"]["test/acc"]
+
+    def _predict_validation(self, trainer: L.Trainer) -> None:
+        """Predict the validation images of a run without a test, with the weights that are its result."""
+        best = self.checkpoints.best_path if self.checkpoints.best_epoch is not None else self.checkpoints.last_path
+        self.parts.model.load_state_dict(read_checkpoint(best)["state_dict"])
+        data = self.parts.data
+        trainer.test(self.parts.model, dataloaders=data.eval_dataloader(data.val), verbose=False)
+        self.predictions = Predictions.of("val", data.val, self.parts.model.test_logits)
 
     def _finish(self, trainer: L.Trainer, status: str) -> None:
         """Complete the record; then write what it does not depend on."""
@@ -245,10 +267,17 @@ class Run:
             "images_per_second": median(row["images_per_second"] or 0 for row in rows),
             "peak_memory": peak_memory(self.parts.machine.device),
         }
+        if (found := self.predictions) is not None:
+            self._try("the predictions", lambda: found.save(self.folder.predictions))
         self.folder.write(self.record)
-        title = f"{self.cfg.name}, seed {self.cfg.seed}"
-        self._try("the curves", lambda: draw_curves(rows, title, self.folder.figures / "curves.png"))
+        figures = self._figures(trainer)
+        figures.after(rows, best_epoch, recorders(trainer))
+        if found is not None:
+            figures.predictions(found, self.parts.data)
         self._try("TensorBoard's hyperparameters", lambda: log_hyperparameters(trainer, self.cfg, self.record))
+
+    def _figures(self, trainer: L.Trainer) -> RunFigures:
+        return RunFigures(self.cfg, self.folder.figures, trainer, self._try)
 
     def _try(self, what: str, write: Callable[[], object]) -> None:
         """A failure to write `what` is a warning, and costs no record."""
@@ -256,3 +285,8 @@ class Run:
             write()
         except Exception as error:
             self.log(f"warning: {what} could not be written: {type(error).__name__}: {error}")
+
+
+def recorders(trainer: L.Trainer) -> list[Recorder]:
+    """The callbacks of `trainer` with records for figures."""
+    return [callback for callback in trainer.callbacks if isinstance(callback, Recorder)]  # type: ignore[attr-defined]

@@ -24,7 +24,7 @@ def run_id(cfg: TrainConfig, fingerprint: str, more: Mapping[str, Any] | None = 
         fingerprint: of the images, wherever they are stored.
         more: what else the result depends on, by name.
     """
-    content = _hashed(cfg)
+    content = hashed(cfg)
     trainer = content["trainer"]
     by_itself = {key: value for key, value in trainer.items() if key not in AS_PROCESSES}
     content["trainer"] = by_itself | multi_process_keys(trainer)
@@ -32,13 +32,13 @@ def run_id(cfg: TrainConfig, fingerprint: str, more: Mapping[str, Any] | None = 
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def _hashed(section: Section) -> dict[str, Any]:
+def hashed(section: Section) -> dict[str, Any]:
     """The keys of a section that can change the weights, with their values."""
     content: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if changes_weights(field) and (is_always_hashed(field) or value != field.default):
-            content[name] = _hashed(value) if isinstance(value, Section) else value
+            content[name] = hashed(value) if isinstance(value, Section) else value
     return content
 
 

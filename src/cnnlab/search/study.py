@@ -25,6 +25,7 @@ from cnnlab.errors import Terminated, UserError
 from cnnlab.files import writing
 from cnnlab.reporting.records import read_rows, read_run
 from cnnlab.runs.folder import Held, Record
+from cnnlab.runs.locate import locate_run
 from cnnlab.runs.run import train
 from cnnlab.runs.run_id import run_id
 from cnnlab.search.outcomes import Outcome, line_of
@@ -208,7 +209,8 @@ class Study:
                 except Held:  # another process trains the same parameters
                     time.sleep(1)
         if pruning and record["status"] == "done":  # the run may come from an earlier study
-            pruning.report(read_rows(read_run(Path(cfg.log_dir) / record["name"] / record["run_id"])))
+            folder = locate_run(cfg.log_dir, record["name"], record["run_id"])
+            pruning.report(read_rows(read_run(folder or Path(cfg.log_dir))))
         return record
 
     def outcomes(self) -> list[Outcome]:

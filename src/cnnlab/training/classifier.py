@@ -85,6 +85,8 @@ class ImageClassifier(L.LightningModule):
         self._plateau_state: dict[str, Any] | None = None
         self.eval_loss = MeanMetric()
         self.eval_acc = MulticlassAccuracy(augmentation.spec.num_classes, average="micro", validate_args=False)
+        self.test_logits = torch.zeros(0, augmentation.spec.num_classes)  # of the images of the last test, in order
+        self._logits: list[Tensor] = []
         # Sums over the epoch's training images: loss, correct predictions, images.
         self.register_buffer("sums", torch.zeros(3, dtype=torch.float64), persistent=False)
         self.sums: Tensor
@@ -176,15 +178,22 @@ class ImageClassifier(L.LightningModule):
             self.plateau.step(float(self.trainer.callback_metrics[self.monitor]))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._logits.append(self._evaluate(batch))
+
+    def _evaluate(self, batch: Batch) -> Tensor:
+        """Update the metrics with this process's part of a batch; return its logits, and zeros for the others."""
         part = self._part(len(batch[1]))
         images, labels = batch[0][part], batch[1][part]
-        if not len(labels):  # fewer images than processes
-            return
-        logits = logits_of_views(self.net, normalize(images, self.augmentation.spec), self.tta)
-        self.eval_loss.update(self.loss(logits, labels), weight=len(labels))
-        self.eval_acc.update(logits, labels)
-
-    test_step = validation_step
+        all_logits = torch.zeros(len(batch[1]), self.augmentation.spec.num_classes, device=self.device)
+        if len(labels):  # there may be fewer images than processes
+            logits = logits_of_views(self.net, normalize(images, self.augmentation.spec), self.tta)
+            self.eval_loss.update(self.loss(logits, labels), weight=len(labels))
+            self.eval_acc.update(logits, labels)
+            all_logits[part] = logits
+        return all_logits
 
     def _log_evaluation(self, stage: str) -> None:
         metrics = {f"{stage}/loss": self.eval_loss.compute(), f"{stage}/acc": self.eval_acc.compute()}
@@ -195,8 +204,15 @@ class ImageClassifier(L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         self._log_evaluation("val")
 
+    def on_test_epoch_start(self) -> None:
+        self._logits = []
+
     def on_test_epoch_end(self) -> None:
         self._log_evaluation("test")
+        logits = torch.cat(self._logits)
+        if self._processes > 1:
+            logits = self.trainer.strategy.reduce(logits, reduce_op="sum")
+        self.test_logits, self._logits = logits.cpu(), []
 
     def total_steps(self) -> int:
         """Return the number of optimizer steps of the complete run."""

@@ -218,7 +218,9 @@ def test_a_trained_network_that_cannot_be_analyzed_is_reported(shown, checkpoint
     trained = load_trained(checkpoint)
 
     def with_network(net: nn.Module) -> None:
-        monkeypatch.setattr("cnnlab.runs.trained_network.load_trained", lambda path: replace(trained, net=net.eval()))
+        monkeypatch.setattr(
+            "cnnlab.runs.trained_network.load_network", lambda path, command: replace(trained, net=net.eval())
+        )
 
     with_network(models.resnet20(in_channels=1, image_size=28))
     with pytest.raises(UserError, match=f"image={path}: net must flatten a feature map before fc, got global pooling"):

@@ -174,14 +174,14 @@ def _explain(cfg: AnalyzeConfig) -> None:
 
 def _show_trained(cfg: AnalyzeConfig, path: str) -> None:
     """Show the network of a checkpoint with statistics of its weights and activations, or its logits over an image."""
-    from cnnlab.runs.trained_network import load_trained  # reading data needs Lightning, which takes seconds to import
+    from cnnlab.runs.trained_network import load_network  # reading data needs Lightning, which takes seconds to import
 
     given = cfg.model_dump(include=SHAPE, exclude_none=True)
     if given or cfg.data.name is not None:
         raise UserError(f"a checkpoint has its own images, so {', '.join(given) or 'data'} cannot be given with it")
     keep_freed_memory()
     set_threads(cfg.trainer.threads)
-    trained = load_trained(path)
+    trained = load_network(path, "analyze")
     if cfg.image is not None:
         _draw_class_map(Path(cfg.image), Path(cfg.figures), trained)
         return

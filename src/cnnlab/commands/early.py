@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 from cnnlab.config.folders import choices
 from cnnlab.config.schema import AnalyzeConfig, BenchmarkConfig, LabConfig, ShowConfig, TrainConfig
 from cnnlab.config.sections import Logs
-from cnnlab.config.trained import EvalConfig
+from cnnlab.config.trained import EvalConfig, ExportConfig
 from cnnlab.data.places import missing
 from cnnlab.errors import UserError, one_of
 from cnnlab.lab.notebook import EXPERIMENTS, OF_A_PHOTOGRAPH
@@ -20,7 +20,7 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
     Raises:
         UserError: what `cfg` names is not there.
     """
-    if isinstance(cfg, EvalConfig | AnalyzeConfig) and cfg.checkpoint is not None:
+    if isinstance(cfg, EvalConfig | ExportConfig | AnalyzeConfig) and cfg.checkpoint is not None:
         return cfg.model_copy(update={"checkpoint": locate_checkpoint(cfg.checkpoint, cfg.log_dir)}), None
     if isinstance(cfg, AnalyzeConfig):
         for name in cfg.models or ():

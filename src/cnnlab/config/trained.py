@@ -20,3 +20,20 @@ class EvalConfig(Logs):
     )
     data: Evaluated = setting(..., "the images", changes_weights=False)
     trainer: Device = setting(..., "device and precision", changes_weights=False)
+
+
+class ExportConfig(Logs):
+    """`export`: a trained network for other programs."""
+
+    checkpoint: PathText = setting(
+        ..., "a checkpoint file, a run folder, a run id, latest, or pretrained:NAME", changes_weights=False
+    )
+    format: Literal["onnx", "safetensors"] = setting("onnx", "of the file", changes_weights=False)
+    preprocessing: bool = setting(
+        True, "format=onnx: the model takes bytes and gives probabilities; false: normalized images and logits",
+        changes_weights=False,
+    )  # fmt: skip
+    output: PathText | None = setting(
+        None, "the file; null: named for network, data and run, in log_dir/exports", changes_weights=False
+    )
+    data: Evaluated = setting(..., "the images with which the file is checked", changes_weights=False)

@@ -28,15 +28,21 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"checkpoint must be a file, and there is none at {path}")
     content = read_weights(path) if path.suffix == SUFFIX else _read_zip(path)
     card, state = (content.get(key) if isinstance(content, dict) else None for key in ("cnnlab", "state_dict"))
-    if not isinstance(card, dict) or not set(card) >= CARD or not isinstance(state, dict):
+    check_card(path, card if isinstance(state, dict) else None)
+    assert isinstance(state, dict)
+    if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
+        raise UserError(f"{path} must have tensors as weights")
+    return content
+
+
+def check_card(path: Path, card: Any) -> None:
+    """Raise UserError unless `card`, read from `path`, is one that this version of cnnlab can use."""
+    if not isinstance(card, dict) or not set(card) >= CARD:
         raise UserError(f"{path} was not written by cnnlab: it does not name its network and its data")
     if (found := card["format"]) != CARD_FORMAT:
         raise UserError(f"{path} has a card of format {found}, and this version of cnnlab reads {CARD_FORMAT}")
     if problem := problem_of(card):
         raise UserError(f"{path} has a card that cannot be used: {problem}")
-    if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
-        raise UserError(f"{path} must have tensors as weights")
-    return content
 
 
 def _read_zip(path: Path) -> Any:

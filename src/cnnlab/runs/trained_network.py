@@ -13,7 +13,8 @@ from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
 from cnnlab.image_spec import ImageSpec
 from cnnlab.preprocessing import Preprocessing
-from cnnlab.runs.checkpoint import read_checkpoint
+from cnnlab.runs.checkpoint import check_card, read_checkpoint
+from cnnlab.runs.onnx_network import SUFFIX, read_onnx
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,29 @@ class Trained:
         return f"{self.card['network']['name']} trained on {self.card['data']['name']}"
 
 
+@dataclass(frozen=True)
+class InsideNetwork(Preprocessing):
+    """Preprocessing whose second step is part of the network: calling it only makes numbers of bytes."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return images.float()
+
+
 def load_trained(path: str | Path) -> Trained:
-    """The trained network in a checkpoint or a safetensors file of this project; no code in it is run.
+    """The trained network in a checkpoint, a safetensors file or an ONNX file of this project; no code in it is run.
 
     Raises:
         UserError: there is no such file, it is damaged or of another kind, or its weights do not fit its network.
     """
-    return trained(read_checkpoint(path))
+    path = Path(path)
+    if path.suffix != SUFFIX or not path.is_file():
+        return trained(read_checkpoint(path))
+    card, net = read_onnx(path)
+    check_card(path, card)
+    preprocess = preprocessing_of(card)
+    if net.has_preprocessing:
+        preprocess = InsideNetwork(preprocess.spec, preprocess.stored_size)
+    return Trained(net.eval(), card, preprocess)
 
 
 def trained(checkpoint: dict[str, Any]) -> Trained:
@@ -84,3 +101,16 @@ def preprocessing_of(card: dict[str, Any]) -> Preprocessing:
         drawing=images.drawing,
     )
     return Preprocessing(spec, stored_size(name, spec.image_size))
+
+
+def load_network(path: str | Path, command: str) -> Trained:
+    """Like `load_trained`, for a command that looks into the network.
+
+    Raises:
+        UserError: as `load_trained`, or the file is an ONNX file.
+    """
+    if Path(path).suffix == SUFFIX:
+        raise UserError(
+            f"{command} needs the network's weights, and an ONNX file does not show them: give a checkpoint"
+        )
+    return load_trained(path)

@@ -24,7 +24,8 @@ def write_weights(path: Path, card: Mapping[str, Any], weights: Mapping[str, Ten
     """
     tensors = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
     text = json.dumps(card)
-    metadata = {"format": "pt", "cnnlab": text, "crc32": _checksum_of(text, tensors)}
+    # One entry only, because safetensors writes several in random order.
+    metadata = {"cnnlab": json.dumps({"card": text, "crc32": _checksum_of(text, tensors)})}
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save_file(tensors, partial, metadata)
@@ -47,15 +48,14 @@ def read_weights(path: Path) -> dict[str, Any]:
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a complete safetensors file: {error}") from error
-    if "cnnlab" not in metadata:
-        raise UserError(f"{path} was not written by cnnlab: it does not name its network and its data")
-    if metadata.get("crc32") != _checksum_of(metadata["cnnlab"], tensors):
-        raise UserError(f"{path} is damaged: its checksum does not match its content")
     try:
-        card = json.loads(metadata["cnnlab"])
-    except ValueError as error:
-        raise UserError(f"{path} was not written by cnnlab: its card is not JSON") from error
-    return {"cnnlab": card, "state_dict": tensors}
+        facts = json.loads(metadata["cnnlab"])
+        text, checksum = facts["card"], facts["crc32"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} was not written by cnnlab: it does not name its network and its data") from error
+    if checksum != _checksum_of(text, tensors):
+        raise UserError(f"{path} is damaged: its checksum does not match its content")
+    return {"cnnlab": json.loads(text), "state_dict": tensors}
 
 
 def _checksum_of(text: str, tensors: Mapping[str, Tensor]) -> str:

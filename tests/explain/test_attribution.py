@@ -10,8 +10,8 @@ from cnnlab import models
 from cnnlab.analysis.field import Axis, Field
 from cnnlab.build.targets import make
 from cnnlab.config.compose import compose
-from cnnlab.explain.last_map import last_map
 from cnnlab.explain.attribution import METHODS, attribution_map, baseline_of, class_activation_map, placed
+from cnnlab.explain.last_map import last_map
 from cnnlab.image_spec import Drawing, ImageSpec
 from tests.analysis.subjects import MODELS, subject
 from tests.explain.small_networks import PatchDetector, fraction_in_patch, with_patch

@@ -1,0 +1,171 @@
+"""`explain`: where a trained network looks in an image, and what it has learned."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.build.objects import network_from_card
+from cnnlab.commands import learned
+from cnnlab.commands.early import PARTS
+from cnnlab.commands.explained import Explained, Shown
+from cnnlab.commands.learned import Part
+from cnnlab.config.trained import ExplainConfig
+from cnnlab.errors import UserError, one_of
+from cnnlab.explain.attribution import NAMES, attribution_map, baseline_of
+from cnnlab.explain.checks import SHIFTS, Check, area_under, check_map
+from cnnlab.figures.explanation import draw_explanation
+from cnnlab.files import write_atomically, writing
+from cnnlab.machine.setup import prepare
+from cnnlab.rendering import tables
+from cnnlab.rendering.numbers import percent
+from cnnlab.runs.trained_network import load_trained
+
+
+def run(cfg: ExplainConfig) -> None:
+    """Show each part of `cfg.show`: print its numbers, draw its figures, and write the numbers to `explain.json`.
+
+    Raises:
+        UserError: the images, the method or the network do not allow it, or a file cannot be written.
+    """
+    work = Explained(cfg, load_trained(cfg.checkpoint), prepare(cfg.trainer))
+    asked = PARTS if "all" in cfg.show else tuple(dict.fromkeys(cfg.show))
+    print(f"network  {work.trained.name}, from {cfg.checkpoint}")
+    facts: dict[str, Any] = {"network": work.trained.card["network"], "data": work.trained.card["data"]}
+    for name in asked:
+        with writing(f"figures={work.folder}"):
+            part = _part(name, work, is_alone=len(asked) == 1)
+        if part is not None:
+            facts[name] = part.facts
+            print(f"\n{name}\n{part.text}\n" + "\n".join(f"figure  {path}" for path in part.figures))
+    output = work.folder / "explain.json"
+    with writing(f"figures={work.folder}"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(output, json.dumps(facts, indent=2) + "\n")
+    print(f"\nresult  {output}")
+
+
+def _part(name: str, work: Explained, is_alone: bool) -> Part | None:
+    """One part; None with a printed note if this network does not have it and others are asked for, too."""
+    make: Callable[[Explained], Part] = _maps if name == "maps" else getattr(learned, name)
+    try:
+        return make(work)
+    except ValueError as error:
+        if is_alone or name not in ("filters", "features"):
+            raise UserError(str(error) if name == "maps" else f"show={name}: {error}") from error
+        print(f"\nnote: show={name} is left out: {error}")
+        return None
+
+
+def _maps(work: Explained) -> Part:
+    """A map of each image with its check."""
+    method, net = work.cfg.method, work.net
+    target = _target(work)
+    baseline = baseline_of(work.trained.preprocess.spec).to(work.machine.device)
+    random_net = _with_random_weights(work)
+    rows, figures, facts = [], [], []
+    for shown in work.images:
+        x = work.normalized(shown.pixels[None])
+        with torch.no_grad():
+            probabilities = net(x).softmax(1)[0]
+        label = int(probabilities.argmax()) if target is None else target
+        chosen = torch.tensor([label], device=x.device)
+        values = attribution_map(net, x, chosen, method, baseline)[0]
+        random_values = attribution_map(random_net, x, chosen, method, baseline)[0]
+        check = check_map(net, x[0], label, values, random_values, baseline)
+        title = _title(work, shown, label, float(probabilities[label]))
+        path = _free(work.folder / f"{method}_{shown.file_name}.png", figures)
+        figures.append(draw_explanation(work.visible(x)[0], values.cpu(), _curves(check), title, path))
+        facts.append(_facts(work, shown, label, float(probabilities[label]), values) | _areas(check))
+        rows.append(_row(facts[-1]))
+    return Part(_text(method, rows, facts), figures, {"method": method, "images": facts})
+
+
+def _target(work: Explained) -> int | None:
+    """The class that `target` names, or None for the predicted class."""
+    if work.cfg.target is None:
+        return None
+    one_of("target", work.cfg.target, work.trained.classes)
+    return work.trained.classes.index(work.cfg.target)
+
+
+def _with_random_weights(work: Explained) -> nn.Module:
+    """The same network before training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = network_from_card(work.trained.card)
+    return net.eval().to(work.machine.device, memory_format=torch.channels_last)
+
+
+def _title(work: Explained, shown: Shown, label: int, probability: float) -> str:
+    classes = work.trained.classes
+    truth = "" if shown.label is None else f", true class {classes[shown.label]}"
+    what = f"{NAMES[work.cfg.method]} for {classes[label]} ({100 * probability:.1f} %)"
+    return f"{what}{truth}; {Path(shown.name).name}, {work.trained.name}"
+
+
+def _free(path: Path, taken: list[Path]) -> Path:
+    """`path`, with a number if another image of this command has the same name."""
+    count = 1
+    while (candidate := path if count == 1 else path.with_stem(f"{path.stem}_{count}")) in taken:
+        count += 1
+    return candidate
+
+
+def _curves(check: Check) -> dict[str, Tensor]:
+    return {"map": check.of_map, "shifted map": check.of_shifted, "random weights": check.of_random_network}
+
+
+def _facts(work: Explained, shown: Shown, label: int, probability: float, values: Tensor) -> dict[str, Any]:
+    classes = work.trained.classes
+    return {
+        "image": shown.name,
+        "true_class": None if shown.label is None else classes[shown.label],
+        "class": classes[label],
+        "probability": probability,
+        "notes": list(shown.notes),
+        "is_zero": not bool(values.any()),
+    }
+
+
+def _areas(check: Check) -> dict[str, Any]:
+    areas = {name.replace(" ", "_"): area_under(curve) for name, curve in _curves(check).items()}
+    return areas | {"similarity": check.similarity}
+
+
+def _row(facts: dict[str, Any]) -> dict[str, str]:
+    """A row of the table for people."""
+    similarity = facts["similarity"]
+    notes = [*facts["notes"], *(["zero map"] if facts["is_zero"] else [])]
+    return {
+        "image": facts["image"],
+        "class": facts["class"],
+        "probability": percent(facts["probability"]),
+        **{name: f"{facts[name]:.3f}" for name in ("map", "shifted_map", "random_weights")},
+        "similarity": "" if similarity is None else f"{similarity:+.2f}",
+        "notes": ", ".join(notes),
+    }
+
+
+def _text(method: str, rows: list[dict[str, str]], facts: list[dict[str, Any]]) -> str:
+    numbers = ("probability", "map", "shifted_map", "random_weights", "similarity")
+    if not any(row["notes"] for row in rows):
+        rows = [{name: value for name, value in row.items() if name != "notes"} for row in rows]
+    lower = {name: sum(f["map"] < f[name] for f in facts) for name in ("shifted_map", "random_weights")}
+    zeros = sum(f["is_zero"] for f in facts)
+    lines = [
+        f"{NAMES[method]}, checked by deletion: the mean probability of the class while the pixels with the largest",
+        "values disappear; a map that shows what matters has a lower one than maps that cannot know it.",
+        "",
+        tables.render(rows, "table", numbers=numbers),
+        "",
+        f"map below the same map at {SHIFTS} random positions: {lower['shifted_map']} of {len(facts)} images",
+        f"map below that of the network with random weights: {lower['random_weights']} of {len(facts)} images",
+        "similarity: rank correlation with the random network's map; near 1, the map does not show what was learned",
+    ]
+    if zeros:
+        lines.append(f"zero maps: {zeros}; no channel of the last map has a positive weight where it is active")
+    return "\n".join(lines)

@@ -24,6 +24,8 @@ from cnnlab.rendering import tables
 from cnnlab.rendering.numbers import percent
 from cnnlab.runs.trained_network import load_trained
 
+FEW = 3  # figures that are listed
+
 
 def run(cfg: ExplainConfig) -> None:
     """Show each part of `cfg.show`: print its numbers, draw its figures, and write the numbers to `explain.json`.
@@ -40,12 +42,19 @@ def run(cfg: ExplainConfig) -> None:
             part = _part(name, work, is_alone=len(asked) == 1)
         if part is not None:
             facts[name] = part.facts
-            print(f"\n{name}\n{part.text}\n" + "\n".join(f"figure  {path}" for path in part.figures))
+            print(f"\n{name}\n{part.text}\n{_places(part)}".rstrip())
     output = work.folder / "explain.json"
     with writing(f"figures={work.folder}"):
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, json.dumps(facts, indent=2) + "\n")
     print(f"\nresult  {output}")
+
+
+def _places(part: Part) -> str:
+    """Where the figures are, in few lines."""
+    if len(part.figures) > FEW:
+        return f"figures  {part.figures[0]} to {part.figures[-1].name}, {len(part.figures)} files"
+    return "\n".join(f"figure  {path}" for path in part.figures)
 
 
 def _part(name: str, work: Explained, is_alone: bool) -> Part | None:
@@ -66,7 +75,8 @@ def _maps(work: Explained) -> Part:
     target = _target(work)
     baseline = baseline_of(work.trained.preprocess.spec).to(work.machine.device)
     random_net = _with_random_weights(work)
-    rows, figures, facts = [], [], []
+    rows, facts = [], []
+    figures: list[Path] = []
     for shown in work.images:
         x = work.normalized(shown.pixels[None])
         with torch.no_grad():
@@ -97,7 +107,7 @@ def _with_random_weights(work: Explained) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = network_from_card(work.trained.card)
-    return net.eval().to(work.machine.device, memory_format=torch.channels_last)
+    return net.eval().to(work.machine.device)
 
 
 def _title(work: Explained, shown: Shown, label: int, probability: float) -> str:
@@ -132,14 +142,17 @@ def _facts(work: Explained, shown: Shown, label: int, probability: float, values
 
 
 def _areas(check: Check) -> dict[str, Any]:
+    """Areas under the curves, the probability at their end, and the similarity."""
     areas = {name.replace(" ", "_"): area_under(curve) for name, curve in _curves(check).items()}
-    return areas | {"similarity": check.similarity}
+    return areas | {"similarity": check.similarity, "baseline": float(check.of_map[-1])}
 
 
 def _row(facts: dict[str, Any]) -> dict[str, str]:
     """A row of the table for people."""
     similarity = facts["similarity"]
     notes = [*facts["notes"], *(["zero map"] if facts["is_zero"] else [])]
+    if facts["baseline"] > facts["probability"] / 2:
+        notes.append("no evidence: the baseline has this class, too")
     return {
         "image": facts["image"],
         "class": facts["class"],

@@ -73,7 +73,10 @@ def features(work: Explained) -> Part:
         channels = stage.strongest(CHANNELS)
         count, height, width = stage.maps.shape
         rows[f"{stage.name}\n{count} x {height} x {width}"] = (channels, stage.maps[channels].float())
-    title = f"Feature maps that vary most over {shown.name}, each on its own scale; {work.trained.name}"
+    which = (
+        f"that vary most over {Path(shown.name).name}, each on its own scale (gray from 0 up; blue below 0, red above)"
+    )
+    title = f"Feature maps {which}; {work.trained.name}"
     path = draw_feature_maps(work.visible(x)[0], rows, title, work.folder / f"features_{shown.file_name}.png")
     text = f"{shown.name}: {', '.join(stage.name for stage in stages)}"
     return Part(text, [path], {stage.name: {"shape": list(stage.maps.shape)} for stage in stages})
@@ -128,12 +131,12 @@ def mistakes(work: Explained) -> Part:
     rows = []
     for label in sorted(shown):
         pixels, _ = work.subset[torch.tensor([mistake.index for mistake in by_class[label]])]
-        captions = [f"{classes[m.predicted]} {100 * m.probability:.0f} %" for m in by_class[label]]
+        captions = [f"as {classes[m.predicted]}, {100 * m.probability:.0f} %" for m in by_class[label]]
         rows.append(ImageRow(classes[label], pixels, captions))
-    which = (
-        f" of the {MOST_CLASSES} classes with the most confident" if len(by_class) > len(shown) else " by true class"
-    )
-    title = f"Most confident mistakes{which}; {work.trained.name}, {work.cfg.split}"
+    which = "by true class"
+    if len(by_class) > len(shown):
+        which = f"of {len(shown)} of {len(by_class)} true classes, those with the most confident ones"
+    title = f"Most confident mistakes {which}; {work.trained.name}, {work.cfg.split}"
     path = draw_image_rows(rows, title, work.folder / "mistakes.png")
     wrong = int((work.logits.argmax(1) != labels).sum())
     worst = max(found, key=lambda mistake: mistake.probability)

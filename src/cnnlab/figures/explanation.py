@@ -44,6 +44,9 @@ def draw_explanation(image: Tensor, values: Tensor, curves: Mapping[str, Tensor]
         axes.set_xlabel("deleted pixels, %, largest values first", fontsize=SMALL)
         axes.set_ylabel("probability of the class, %", fontsize=SMALL)
         axes.tick_params(labelsize=SMALL)
-        axes.legend(fontsize=SMALL, loc="upper right", frameon=True, framealpha=0.85, edgecolor="none")
+        axes.legend(
+            fontsize=SMALL, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3, columnspacing=1, handlelength=2,
+            borderpad=0.2,
+        )  # fmt: skip
         fig.suptitle("\n".join(titles), fontsize=LETTERS)
         return save(fig, path, PRINT_DPI)

@@ -29,7 +29,7 @@ def draw_feature_maps(image: Tensor, stages: Mapping[str, tuple[list[int], Tenso
     """
     with fonts_for((title, *stages)):
         side = (WIDTH - 1.1) / (CHANNELS + 1)
-        height = (side + 0.22) * len(stages) + 0.2 + 0.14 * len(lines_of(title, LONG_LINE))
+        height = (side + 0.17) * len(stages) + 0.2 + 0.14 * len(lines_of(title, LONG_LINE))
         fig = figure(WIDTH, height)
         panels = fig.subplots(len(stages), CHANNELS + 1, squeeze=False)
         for row, (name, (channels, maps)) in zip(panels, stages.items(), strict=True):

@@ -12,7 +12,8 @@ from cnnlab.figures.image_grid import GAP, LINE, Page, whole_pixels
 from cnnlab.figures.style import PALETTE, PRINT_DPI, save, styled
 
 SIDE = 0.72  # inches of an image, about
-NAMES = 1.15  # inches for the names
+NAMES = 1.15  # inches for the names at most
+LETTER = 0.085  # inches of a letter of a name, about
 
 Box = tuple[float, float, float, float]  # top, left, bottom, right, in pixels of the image
 
@@ -39,14 +40,15 @@ def draw_image_rows(rows: Sequence[ImageRow], title: str, path: Path) -> Path:
     """Draw the rows one below the other, and return `path`."""
     side = whole_pixels(SIDE, [row.images[0] for row in rows])
     columns = max(len(row.images) for row in rows)
+    names = min(NAMES, LETTER * max(len(row.name) for row in rows) + 2 * GAP)
     step, below = side + GAP, side + LINE + GAP / 2
     with fonts_for((title, *(row.name for row in rows), *(text for row in rows for text in row.captions))):
-        page = Page(NAMES + columns * step + 2 * GAP, len(rows) * below + GAP, title)
+        page = Page(names + columns * step + 2 * GAP, len(rows) * below + GAP, title)
         for number, row in enumerate(rows):
             top = GAP + number * below
-            page.text(row.name, NAMES, top + side / 2, NAMES - GAP, ha="right")
+            page.text(row.name, names, top + side / 2, names - GAP, ha="right")
             for column, (image, caption) in enumerate(zip(row.images, row.captions, strict=True)):
-                left = NAMES + GAP + column * step
+                left = names + GAP + column * step
                 page.image(image, left, top, side)
                 page.text(caption, left + side / 2, top + side + LINE / 2, step - 0.03, fontsize=7)
                 if row.boxes:

@@ -3,12 +3,14 @@
 import math
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 from torch import Tensor
 
 from cnnlab.figures.fonts import drawable, fonts_for
@@ -19,6 +21,7 @@ FOR = LinearSegmentedColormap.from_list("for", ["#ffffff", "#f0a070", "#c43c00",
 FAINT = 0.45  # contrast of the gray image below a map
 LETTERS = 8  # points
 SMALL = 7  # points
+BELOW = 7  # points between an image and the scale bar
 LINE = 58  # characters of a title in the width of a column
 
 
@@ -98,9 +101,10 @@ def add_colorbar(fig: Figure, axes: Axes, values: Tensor) -> Colorbar:
 def add_scale_bar(axes: Axes, width: float, height: float) -> None:
     """A bar of a round number of pixels below an image."""
     length = round_length(width / 4)
-    below = height * 1.07
-    axes.plot([0, length], [below, below], color="black", linewidth=1.5, solid_capstyle="butt", clip_on=False)
-    axes.text(length + 0.04 * width, below, f"{length} pixels", fontsize=SMALL, va="center", clip_on=False)
+    below = axes.transData + ScaledTranslation(0, -BELOW / 72, axes.figure.dpi_scale_trans)
+    style: Any = {"transform": below, "clip_on": False}
+    axes.plot([0, length], [height, height], color="black", linewidth=1.5, solid_capstyle="butt", **style)
+    axes.text(length + 0.04 * width, height, f"{length} pixels", fontsize=SMALL, va="center", **style)
     axes.set(xlim=(0, width), ylim=(height, 0))
 
 

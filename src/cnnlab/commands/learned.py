@@ -100,22 +100,37 @@ def excite(work: Explained) -> Part:
         pixels, labels = work.subset[torch.tensor(indices)]
         visible = work.visible(work.normalized(pixels))
         captions = [work.trained.classes[label] for label in labels.tolist()]
-        boxes = [] if field is None else [_box(field, *found.positions[index, unit].tolist()) for index in indices]
+        places = found.positions[indices, unit].tolist()
+        boxes = [] if field is None else [_box(field, row, column, visible.shape[2]) for row, column in places]
         rows.append(ImageRow(f"unit {unit}", visible, captions, boxes))
         facts[str(unit)] = [{"image": index, "activation": float(found.values[index, unit])} for index in indices]
-    title = f"{work.cfg.split.capitalize()} images that excite units of the last map most; {work.trained.name}"
+    frames = _frames(field, work.trained.preprocess.spec.image_size)
+    title = f"{work.cfg.split.capitalize()} images that excite units of the last map most{frames}; {work.trained.name}"
     path = draw_image_rows(rows, title, work.folder / "exciting.png")
     lines = [f"unit {row.name.split()[1]:>4}: {', '.join(row.captions)}" for row in rows]
     return Part("\n".join(lines), [path], facts)
 
 
-def _box(field: Field, row: int, column: int) -> Box:
-    """The pixels that a unit sees."""
-    (top, bottom), (left, right) = (
-        (axis.first + place * axis.jump, axis.last + place * axis.jump + 1)
-        for axis, place in zip(field.axes, (row, column), strict=True)
-    )
+def _box(field: Field, row: int, column: int, side: int) -> Box:
+    """The pixels that a unit sees; the middle of them, one step of the map wide, if that is the whole image."""
+    ends = []
+    for axis, place in zip(field.axes, (row, column), strict=True):
+        length = axis.jump if _sees_all(field, side) else axis.size
+        middle = axis.start + place * axis.jump
+        ends.append((middle - length / 2, middle + length / 2))
+    (top, bottom), (left, right) = ends
     return top, left, bottom, right
+
+
+def _sees_all(field: Field, side: int) -> bool:
+    return min(axis.size for axis in field.axes) >= side
+
+
+def _frames(field: Field | None, side: int) -> str:
+    """What the frames in the images are."""
+    if field is None:
+        return ""
+    return ", and where" if _sees_all(field, side) else ", and the pixels that they see"
 
 
 def mistakes(work: Explained) -> Part:

@@ -75,7 +75,7 @@ def _maps(work: Explained) -> Part:
     target = _target(work)
     baseline = baseline_of(work.trained.preprocess.spec).to(work.machine.device)
     random_net = _with_random_weights(work)
-    rows, facts = [], []
+    facts: list[dict[str, Any]] = []
     figures: list[Path] = []
     for shown in work.images:
         x = work.normalized(shown.pixels[None])
@@ -90,8 +90,7 @@ def _maps(work: Explained) -> Part:
         path = _free(work.folder / f"{method}_{shown.file_name}.png", figures)
         figures.append(draw_explanation(work.visible(x)[0], values.cpu(), _curves(check), title, path))
         facts.append(_facts(work, shown, label, float(probabilities[label]), values) | _areas(check))
-        rows.append(_row(facts[-1]))
-    return Part(_text(method, rows, facts), figures, {"method": method, "images": facts})
+    return Part(_text(method, facts), figures, {"method": method, "images": facts})
 
 
 def _target(work: Explained) -> int | None:
@@ -149,36 +148,42 @@ def _areas(check: Check) -> dict[str, Any]:
 
 def _row(facts: dict[str, Any]) -> dict[str, str]:
     """A row of the table for people."""
-    similarity = facts["similarity"]
-    notes = [*facts["notes"], *(["zero map"] if facts["is_zero"] else [])]
-    if facts["baseline"] > facts["probability"] / 2:
-        notes.append("no evidence: the baseline has this class, too")
     return {
-        "image": facts["image"],
+        "image": Path(facts["image"]).name,
         "class": facts["class"],
         "probability": percent(facts["probability"]),
-        **{name: f"{facts[name]:.3f}" for name in ("map", "shifted_map", "random_weights")},
-        "similarity": "" if similarity is None else f"{similarity:+.2f}",
-        "notes": ", ".join(notes),
+        "map": f"{facts['map']:.3f}",
+        "shifted": f"{facts['shifted_map']:.3f}",
+        "untrained": f"{facts['random_weights']:.3f}",
+        "similarity": "" if facts["similarity"] is None else f"{facts['similarity']:+.2f}",
     }
 
 
-def _text(method: str, rows: list[dict[str, str]], facts: list[dict[str, Any]]) -> str:
-    numbers = ("probability", "map", "shifted_map", "random_weights", "similarity")
-    if not any(row["notes"] for row in rows):
-        rows = [{name: value for name, value in row.items() if name != "notes"} for row in rows]
-    lower = {name: sum(f["map"] < f[name] for f in facts) for name in ("shifted_map", "random_weights")}
-    zeros = sum(f["is_zero"] for f in facts)
+def _notes(facts: dict[str, Any]) -> list[str]:
+    """What is to know about a map and its image."""
+    notes = list(facts["notes"])
+    if facts["is_zero"]:
+        notes.append("zero map: no channel of the last map speaks for the class where it is active")
+    elif facts["baseline"] > facts["probability"] / 2:
+        notes.append("deletion cannot judge this map: the empty image has this class, too")
+    return [f"{Path(facts['image']).name}: {note}" for note in notes]
+
+
+def _text(method: str, facts: list[dict[str, Any]]) -> str:
+    rows = [_row(one) for one in facts]
+    beaten = {name: sum(one["map"] < one[name] for one in facts) for name in ("shifted_map", "random_weights")}
     lines = [
-        f"{NAMES[method]}, checked by deletion: the mean probability of the class while the pixels with the largest",
-        "values disappear; a map that shows what matters has a lower one than maps that cannot know it.",
+        f"{NAMES[method]} for the logit of the class. map, shifted, untrained: the mean",
+        "probability of the class while the pixels with the largest values are deleted;",
+        "lower is better.",
         "",
-        tables.render(rows, "table", numbers=numbers),
+        tables.render(rows, "table", numbers=("probability", "map", "shifted", "untrained", "similarity")),
         "",
-        f"map below the same map at {SHIFTS} random positions: {lower['shifted_map']} of {len(facts)} images",
-        f"map below that of the network with random weights: {lower['random_weights']} of {len(facts)} images",
-        "similarity: rank correlation with the random network's map; near 1, the map does not show what was learned",
+        f"shifted: the same map at {SHIFTS} random positions; worse for {beaten['shifted_map']} of {len(facts)} images",
+        "untrained: the map of the same network with random weights; worse for "
+        f"{beaten['random_weights']} of {len(facts)}",
+        "similarity: rank correlation with the untrained network's map; a map with a",
+        "similarity near 1 does not show what was learned",
+        *(note for one in facts for note in _notes(one)),
     ]
-    if zeros:
-        lines.append(f"zero maps: {zeros}; no channel of the last map has a positive weight where it is active")
     return "\n".join(lines)

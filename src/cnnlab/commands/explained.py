@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from cnnlab.config.trained import ExplainConfig
 from cnnlab.data.datamodule import ImageDataModule, Subset
-from cnnlab.errors import UserError
+from cnnlab.errors import UserError, checking
 from cnnlab.machine.setup import Machine
-from cnnlab.preprocessing import UnreadableImage
 from cnnlab.preprocessing.pixels import denormalize
 from cnnlab.runs.evaluation import datamodule_of, predict_logits
 from cnnlab.runs.trained_network import Trained
@@ -101,10 +100,8 @@ class Explained:
         ]
 
     def _read(self, file: str) -> Shown:
-        try:
+        with checking("images"):
             prepared = self.trained.preprocess.prepare(file, self.cfg.fit, self.cfg.invert)
-        except UnreadableImage as error:
-            raise UserError(f"images: {error}") from error
         return Shown(file, prepared.pixels, None, prepared.notes)
 
 

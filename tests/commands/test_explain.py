@@ -60,7 +60,7 @@ def test_each_map_is_compared_with_shifted_maps_and_random_weights(explained):
     out, facts = explained("show=maps")
     assert "shifted: the same map at 8 random positions; worse for " in out
     for image in facts["maps"]["images"]:
-        assert {"map", "shifted_map", "random_weights", "similarity"} < set(image)
+        assert {"map", "shifted_map", "untrained_network", "similarity"} < set(image)
         assert 0 <= image["map"] <= 1
 
 

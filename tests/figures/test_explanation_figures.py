@@ -51,7 +51,7 @@ def test_long_titles_are_divided_into_lines():
 
 
 def test_explanations_feature_maps_and_filters_can_be_drawn(tmp_path):
-    curves = {name: torch.rand(21) for name in ("map", "shifted map", "random weights")}
+    curves = {name: torch.rand(21) for name in ("map", "shifted map", "untrained network")}
     paths = [
         draw_explanation(torch.rand(3, 20, 20), torch.rand(20, 20), curves, NAMES[0], tmp_path / "explanation.png"),
         draw_feature_maps(

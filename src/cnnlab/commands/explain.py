@@ -125,7 +125,7 @@ def _free(path: Path, taken: list[Path]) -> Path:
 
 
 def _curves(check: Check) -> dict[str, Tensor]:
-    return {"map": check.of_map, "shifted map": check.of_shifted, "random weights": check.of_random_network}
+    return {"map": check.of_map, "shifted map": check.of_shifted, "untrained network": check.of_random_network}
 
 
 def _facts(work: Explained, shown: Shown, label: int, probability: float, values: Tensor) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _row(facts: dict[str, Any]) -> dict[str, str]:
         "probability": percent(facts["probability"]),
         "map": f"{facts['map']:.3f}",
         "shifted": f"{facts['shifted_map']:.3f}",
-        "untrained": f"{facts['random_weights']:.3f}",
+        "untrained": f"{facts['untrained_network']:.3f}",
         "similarity": "" if facts["similarity"] is None else f"{facts['similarity']:+.2f}",
     }
 
@@ -171,7 +171,7 @@ def _notes(facts: dict[str, Any]) -> list[str]:
 
 def _text(method: str, facts: list[dict[str, Any]]) -> str:
     rows = [_row(one) for one in facts]
-    beaten = {name: sum(one["map"] < one[name] for one in facts) for name in ("shifted_map", "random_weights")}
+    beaten = {name: sum(one["map"] < one[name] for one in facts) for name in ("shifted_map", "untrained_network")}
     lines = [
         f"{NAMES[method]} for the logit of the class. map, shifted, untrained: the mean",
         "probability of the class while the pixels with the largest values are deleted;",
@@ -181,7 +181,7 @@ def _text(method: str, facts: list[dict[str, Any]]) -> str:
         "",
         f"shifted: the same map at {SHIFTS} random positions; worse for {beaten['shifted_map']} of {len(facts)} images",
         "untrained: the map of the same network with random weights; worse for "
-        f"{beaten['random_weights']} of {len(facts)}",
+        f"{beaten['untrained_network']} of {len(facts)}",
         "similarity: rank correlation with the untrained network's map; a map with a",
         "similarity near 1 does not show what was learned",
         *(note for one in facts for note in _notes(one)),

@@ -156,7 +156,7 @@ def mistakes(work: Explained) -> Part:
     wrong = int((work.logits.argmax(1) != labels).sum())
     worst = max(found, key=lambda mistake: mistake.probability)
     text = (
-        f"{wrong:,} of {len(labels):,} {work.cfg.split} images; the most confident: image {worst.index}, "
+        f"wrong: {wrong:,} of {len(labels):,} {work.cfg.split} images; the most confident: image {worst.index}, "
         f"{classes[worst.label]} as {classes[worst.predicted]}, {percent(worst.probability)}"
     )
     return Part(text, [path], {"wrong": wrong, "mistakes": [vars(mistake) for mistake in found]})

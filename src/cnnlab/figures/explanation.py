@@ -31,8 +31,8 @@ def draw_explanation(image: Tensor, values: Tensor, curves: Mapping[str, Tensor]
     """
     titles = lines_of(title, LONG_LINE)
     with fonts_for((title,)):
-        fig = figure(WIDTH, 2.05 + 0.14 * len(titles))
-        panels = fig.subplots(1, 3, width_ratios=(0.95, 1.15, 1.4))
+        fig = figure(WIDTH, 2.2 + 0.14 * len(titles))
+        panels = fig.subplots(1, 3, width_ratios=(0.92, 1.02, 1.45))
         show_image(panels[0], image)
         show_map(panels[1], image, values)
         add_colorbar(fig, panels[1], values)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cnnlab.figures.explanation import draw_explanation
 from cnnlab.figures.feature_maps import draw_feature_maps
-from cnnlab.figures.filters import draw_filters
+from cnnlab.figures.first_layer_filters import draw_first_filters
 from cnnlab.figures.image_rows import ImageRow, draw_image_rows
 from cnnlab.figures.overlay import draw_overlay, lines_of, relative_values, round_length, scale_of
 from cnnlab.figures.reliability_diagram import draw_reliability
@@ -58,7 +58,7 @@ def test_explanations_feature_maps_and_filters_can_be_drawn(tmp_path):
             torch.rand(1, 20, 20), {"c1": ([5, 2], torch.randn(2, 9, 9)), "c2": ([0], torch.rand(1, 4, 4))}, "title",
             tmp_path / "features.png",
         ),
-        *(draw_filters(torch.randn(n, c, 3, 3), "title", tmp_path / f"{n}.png") for n, c in ((6, 1), (80, 3), (1, 5))),
+        *(draw_first_filters(torch.randn(n, c, 3, 3), "title", tmp_path / f"{n}.png") for n, c in ((6, 1), (80, 3), (1, 5))),
     ]  # fmt: skip
     assert all(size_of(path)[0] >= COLUMN * PRINT_DPI - 1 for path in paths)
 

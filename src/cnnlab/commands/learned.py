@@ -17,7 +17,7 @@ from cnnlab.explain.first_layer import first_filters
 from cnnlab.explain.last_map import field_of_last_map
 from cnnlab.explain.stages import stages_of
 from cnnlab.figures.feature_maps import CHANNELS, draw_feature_maps
-from cnnlab.figures.filters import MOST, draw_filters
+from cnnlab.figures.first_layer_filters import MOST, draw_first_filters
 from cnnlab.figures.image_rows import Box, ImageRow, draw_image_rows
 from cnnlab.figures.reliability_diagram import draw_reliability
 from cnnlab.figures.scores_by_class import draw_scores
@@ -54,7 +54,7 @@ def filters(work: Explained) -> Part:
     count, channels, height, width = weight.shape
     some = f"the first {MOST} of {count}" if count > MOST else f"{count}"
     title = f"{some} filters {height}x{width} of {name}, {work.trained.name}"
-    path = draw_filters(weight, title, work.folder / "filters.png")
+    path = draw_first_filters(weight, title, work.folder / "filters.png")
     text = f"{name}: {some} filters of {channels} x {height} x {width}, largest weight {float(weight.abs().max()):.3g}"
     return Part(text, [path], {"layer": name, "shape": list(weight.shape)})
 

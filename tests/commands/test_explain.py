@@ -11,6 +11,7 @@ from cnnlab.commands.early import PARTS, answer
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.runs.run import train
+from tests.runs.test_run import folder_of
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def checkpoints(tmp_path_factory, data_root) -> dict[str, Path]:
     for model, epochs in (("lenet5", 2), ("mlp", 1)):
         places = [f"log_dir={logs}", f"data.root={data_root}", "logger=none", "test=false"]
         cfg = compose("train", [*places, f"model={model}", f"trainer.max_epochs={epochs}"])
-        found[model] = logs / cfg.name / train(cfg)["run_id"] / "checkpoints" / "best.ckpt"
+        found[model] = folder_of(cfg, train(cfg)) / "checkpoints" / "best.ckpt"
     return found
 
 

@@ -16,6 +16,7 @@ from cnnlab.figures.scores_by_class import draw_scores
 from cnnlab.figures.style import COLUMN, PRINT_DPI
 
 NAMES = ["图片-猫", "Bücher und Zeitschriften aus dem letzten Jahrhundert", "cats $ dogs"]
+SHAPES = ((6, 1), (80, 3), (1, 5))  # numbers of filters and of their channels
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -58,7 +59,7 @@ def test_explanations_feature_maps_and_filters_can_be_drawn(tmp_path):
             torch.rand(1, 20, 20), {"c1": ([5, 2], torch.randn(2, 9, 9)), "c2": ([0], torch.rand(1, 4, 4))}, "title",
             tmp_path / "features.png",
         ),
-        *(draw_first_filters(torch.randn(n, c, 3, 3), "title", tmp_path / f"{n}.png") for n, c in ((6, 1), (80, 3), (1, 5))),
+        *(draw_first_filters(torch.randn(n, c, 3, 3), "title", tmp_path / f"{n}.png") for n, c in SHAPES),
     ]  # fmt: skip
     assert all(size_of(path)[0] >= COLUMN * PRINT_DPI - 1 for path in paths)
 

@@ -6,12 +6,14 @@ from typing import Any, TypeGuard
 from cnnlab.config.folders import choices
 from cnnlab.config.schema import AnalyzeConfig, BenchmarkConfig, LabConfig, ShowConfig, TrainConfig
 from cnnlab.config.sections import Logs
-from cnnlab.config.trained import EvalConfig, ExportConfig
+from cnnlab.config.trained import EvalConfig, ExplainConfig, ExportConfig
 from cnnlab.data.places import missing
 from cnnlab.errors import UserError, one_of
 from cnnlab.lab.notebook import EXPERIMENTS, OF_A_PHOTOGRAPH
 from cnnlab.runs.complete import report_if_complete
 from cnnlab.runs.locate import locate_checkpoint
+
+PARTS = ("maps", "filters", "features", "excite", "mistakes", "calibration", "scores")  # of explain
 
 
 def answer(cfg: Logs) -> tuple[Logs, Any]:
@@ -20,7 +22,10 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
     Raises:
         UserError: what `cfg` names is not there.
     """
-    if isinstance(cfg, EvalConfig | ExportConfig | AnalyzeConfig) and cfg.checkpoint is not None:
+    if isinstance(cfg, ExplainConfig):
+        for name in cfg.show:
+            one_of("show", name, ["all", *PARTS])
+    if isinstance(cfg, EvalConfig | ExportConfig | AnalyzeConfig | ExplainConfig) and cfg.checkpoint is not None:
         return cfg.model_copy(update={"checkpoint": locate_checkpoint(cfg.checkpoint, cfg.log_dir)}), None
     if isinstance(cfg, AnalyzeConfig):
         for name in cfg.models or ():

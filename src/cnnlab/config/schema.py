@@ -38,7 +38,7 @@ from cnnlab.config.sections import (
     Trainer,
     Views,
 )
-from cnnlab.config.trained import EvalConfig, ExportConfig
+from cnnlab.config.trained import EvalConfig, ExplainConfig, ExportConfig
 from cnnlab.limits import Count, Fraction, Natural
 
 Bench = Literal["train", "data", "ops", "startup", "trainer"]
@@ -225,6 +225,7 @@ COMMANDS: dict[str, type[Logs]] = {
     "tune": TuneConfig,
     "benchmark": BenchmarkConfig,
     "eval": EvalConfig,
+    "explain": ExplainConfig,
     "export": ExportConfig,
     "analyze": AnalyzeConfig,
     "report": ReportConfig,

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from cnnlab.config.fields import PathText, setting
+from cnnlab.config.fields import FreeText, Names, Numbers, Paths, PathText, setting
 from cnnlab.config.sections import Device, Evaluated, Logs, Views
 
 
@@ -17,6 +17,45 @@ class EvalConfig(Logs):
     output: PathText | None = setting(None, "file of the result; null: beside the figure", changes_weights=False)
     figures: PathText | None = setting(
         None, "folder of the figure; null: figures in the checkpoint's run folder", changes_weights=False
+    )
+    data: Evaluated = setting(..., "the images", changes_weights=False)
+    trainer: Device = setting(..., "device and precision", changes_weights=False)
+
+
+class ExplainConfig(Logs):
+    """`explain`: where a trained network looks, and what it has learned."""
+
+    checkpoint: PathText = setting(
+        ..., "a checkpoint file, a run folder, a run id, latest, or pretrained:NAME", changes_weights=False
+    )
+    show: Names = setting(
+        ["maps", "filters", "features"],
+        "of maps, filters, features, excite, mistakes, calibration and scores, or all",
+        changes_weights=False,
+    )
+    images: Paths | None = setting(
+        None, "image files, folders and patterns to explain; null: one image of each class, at most ten",
+        changes_weights=False,
+    )  # fmt: skip
+    method: Literal["gradcam", "cam", "hirescam", "occlusion", "integrated_gradients"] = setting(
+        "gradcam", "that computes the maps", changes_weights=False
+    )
+    target: FreeText | None = setting(
+        None, "the class whose logit is explained; null: the predicted class", changes_weights=False
+    )
+    units: Numbers | None = setting(
+        None, "channels of the last feature map for show=excite; null: eight that few images excite",
+        changes_weights=False,
+    )  # fmt: skip
+    fit: Literal["crop", "pad", "stretch"] = setting(
+        "crop", "how an image file becomes a square; drawings for digits are centered instead", changes_weights=False
+    )
+    invert: Literal["auto", "yes", "no"] = setting(
+        "auto", "whether drawings are dark on light; auto: those with a light border", changes_weights=False
+    )
+    split: Literal["test", "val", "train"] = setting("test", "the images of the dataset", changes_weights=False)
+    figures: PathText | None = setting(
+        None, "folder of the figures; null: figures/explain in the checkpoint's run folder", changes_weights=False
     )
     data: Evaluated = setting(..., "the images", changes_weights=False)
     trainer: Device = setting(..., "device and precision", changes_weights=False)

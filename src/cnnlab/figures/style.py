@@ -21,6 +21,8 @@ PALETTE = (
 )  # Okabe and Ito, color-blind safe
 
 DPI = 130
+PRINT_DPI = 300  # of figures in the width of a paper's column
+COLUMN = 3.4  # inches of a column in a paper with two columns
 
 STYLE: Any = {
     "font.size": 10,
@@ -44,10 +46,10 @@ def figure(width: float, height: float) -> Figure:
 
 
 @styled
-def save(fig: Figure, path: Path) -> Path:
+def save(fig: Figure, path: Path, dpi: int = DPI) -> Path:
     """Write the figure as a PNG file, create its folder if needed, and return `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fig.savefig(path, dpi=DPI)
+    fig.savefig(path, dpi=dpi)
     return path
 
 

@@ -161,6 +161,10 @@ class AnalyzeConfig(Logs):
         None, "a trained network: a checkpoint file, a run folder, a run id, or latest", changes_weights=False
     )
     worked: bool = setting(False, "show the worked examples of what layers cost", changes_weights=False)
+    layers: bool = setting(
+        False, "one row per layer with sizes in numbers, as textbooks count; with two models=, side by side",
+        changes_weights=False,
+    )  # fmt: skip
     explain: bool = setting(
         False, "write a Markdown page that explains each layer; for alexnet_2012", changes_weights=False
     )

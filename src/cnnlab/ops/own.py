@@ -17,8 +17,11 @@ from cnnlab.ops import activation, dense, normalization, pooling
 from cnnlab.ops.convolution import conv2d
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, *layout: Any, **options: Any) -> Tensor:
-    return conv2d(x, weight, bias, *layout, **options, method="im2col")  # supports every layout
+def _convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:  # fmt: skip
+    return conv2d(x, weight, bias, stride, padding, dilation, groups, method="im2col")  # supports every layout
 
 
 def _max_pool(

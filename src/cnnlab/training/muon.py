@@ -19,8 +19,8 @@ class Muon(Optimizer):
     """Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
 
     Filters (C_out, C_in, K, K) are viewed as a matrix (C_out, C_in K K), as in im2col. Their Nesterov momentum
-    U S V^T is replaced by approximately U V^T, so that all but its weakest directions are updated by about the same amount,
-    and scaled by sqrt(max(1, C_out / (C_in K K))). The weight decay is decoupled. This is the update of
+    U S V^T is replaced by approximately U V^T, so that all but its weakest directions are updated by about the same
+    amount, and scaled by sqrt(max(1, C_out / (C_in K K))). The weight decay is decoupled. This is the update of
     `torch.optim.Muon`, which does not accept four dimensions. Parameters with fewer or more than four dimensions
     (fully connected layers, norms, biases) are updated as in `torch.optim.SGD` with Nesterov momentum. Jordan's script
     for CIFAR-10 also rescales each layer's filters to a fixed norm before each step; this optimizer does not.

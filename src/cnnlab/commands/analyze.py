@@ -13,7 +13,7 @@ from cnnlab import models
 from cnnlab.analysis.convolutionize import convolutionize
 from cnnlab.analysis.cost import TrainingMemory, states_of, training_memory
 from cnnlab.analysis.explained import EXPLANATIONS, document
-from cnnlab.analysis.layers import beside, in_words, layer_records
+from cnnlab.analysis.layer_table import beside, in_words, layer_records
 from cnnlab.analysis.statistics import statistics_records
 from cnnlab.analysis.subject import Subject
 from cnnlab.analysis.trace import trace

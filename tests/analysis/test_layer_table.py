@@ -1,6 +1,6 @@
 """Layers as textbooks count them."""
 
-from cnnlab.analysis.layers import beside, in_words, layer_records
+from cnnlab.analysis.layer_table import beside, in_words, layer_records
 from tests.analysis.subjects import subject
 
 # CS231n's notes: the weights of each layer of VGG-16, without biases, and the numbers of its result.

@@ -98,6 +98,13 @@ def test_bench_ops_times_each_pass_of_each_convolution_by_each_method(tmp_path, 
     assert "what a step takes at least" in printed
 
 
+def test_bench_operators_compares_the_whole_network_on_both(tmp_path, capsys):
+    options = ("bench=operators", "model=lenet5", "data.batch_size=2", "rounds=1")
+    found, printed = run(tmp_path, capsys, *options)
+    assert [row["operators"] for row in found["tables"]["training steps"]] == ["PyTorch", "our operators"]
+    assert "A step on our operators takes" in printed
+
+
 def test_frozen_filters_have_no_gradient_passes():
     net = models.fastnet(in_channels=3, num_classes=10, image_size=32)
     net.whiten(torch.randn(50, 3, 32, 32))

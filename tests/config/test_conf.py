@@ -27,8 +27,15 @@ if not torch.cuda.is_available():
     CHOICES["trainer"].remove("gpu")
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 RECORD = ["Command", "Expected", "Cost"]  # in an experiment's header, after its paper or question
-QUICK = {"cnn", "lenet5", "mlp"}  # the others are slow on a CPU
+QUICK = {"cnn", "cnn_notes", "lenet5", "mlp"}  # the others are slow on a CPU
 TIMED = [model if model in QUICK else pytest.param(model, marks=pytest.mark.slow) for model in MODELS]
+
+
+def size_for(model: str, data: str = "") -> list[str]:
+    """The override of the image size, for a network or a dataset that needs one."""
+    sizes = {"nin_d2l": 67} | ({"image_folder": 32} if data == "image_folder" else {})
+    size = sizes.get(model) or sizes.get(data)
+    return [f"data.image_size={size}"] if size else []
 
 
 def two_steps(cfg) -> L.Trainer:
@@ -49,7 +56,7 @@ def two_steps(cfg) -> L.Trainer:
 @pytest.mark.parametrize("model", TIMED)
 def test_every_model_takes_two_steps_on_every_dataset(model, data, small_datasets):
     root = root_of(small_datasets, data)
-    size = ["data.image_size=32"] if data == "image_folder" else []
+    size = size_for(model, data)
     two_steps(
         compose(
             "train",
@@ -62,7 +69,7 @@ def test_every_model_takes_two_steps_on_every_dataset(model, data, small_dataset
 @pytest.mark.parametrize("model", TIMED)
 def test_every_model_takes_two_steps_with_every_optimizer(model, optimizer, data_root):
     arguments = [f"model={model}", f"optimizer={optimizer}", f"data.root={data_root}", "data.batch_size=4"]
-    two_steps(compose("train", [*arguments, "data.limit=12"]))
+    two_steps(compose("train", [*arguments, "data.limit=12", *size_for(model)]))
 
 
 @pytest.mark.slow
@@ -72,7 +79,7 @@ def test_every_model_takes_two_steps_with_every_optimizer(model, optimizer, data
 def test_the_full_product_takes_two_steps(model, optimizer, data, small_datasets):
     root = root_of(small_datasets, data)
     arguments = [f"model={model}", f"optimizer={optimizer}", f"data={data}", f"data.root={root}"]
-    two_steps(compose("train", [*arguments, "data.batch_size=8", "data.limit=16"]))
+    two_steps(compose("train", [*arguments, "data.batch_size=8", "data.limit=16", *size_for(model)]))
 
 
 def combined_choices() -> list[list[str]]:

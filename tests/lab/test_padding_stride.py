@@ -1,5 +1,6 @@
 """Output sizes by padding and stride."""
 
+from cnnlab.lab import padding_stride
 from tests.lab.findings import found
 
 
@@ -34,3 +35,8 @@ def test_valid_same_and_full_padding_give_6_8_and_10():
 
 def test_strides_of_3_down_and_2_across_give_the_textbook_result():
     assert found("padding_stride").values["uneven"] == [[0, 8], [6, 8]]
+
+
+def test_the_simplified_formula_for_padding_of_all_but_one_pixel_of_the_kernel():
+    assert found("padding_stride").values["p = k - 1 agrees"]
+    assert [padding_stride.with_all_padding(8, stride) for stride in (1, 2, 3)] == [8, 4, 3]

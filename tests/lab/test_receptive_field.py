@@ -36,3 +36,9 @@ def test_the_effective_field_of_networks_is_a_fraction_of_the_field():
     fractions = {name: row["effective"] / row["field"] for name, row in networks.items()}
     assert all(0.2 < fraction < 1 for fraction in fractions.values())
     assert fractions["ResNet-20"] < fractions["plain-20"] < fractions["VGG-11 to conv5"] < fractions["VGG-11 to conv4"]
+
+
+def test_arithmetic_and_gradient_are_compared():
+    finding = found("receptive_field")
+    assert all(net["agrees"] for net in finding.values["networks"].values())
+    assert "weights give the same receptive fields" in finding.text

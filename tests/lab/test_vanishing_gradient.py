@@ -1,9 +1,12 @@
 """Where the gradient of a deep network vanishes, where it grows, and how it is preserved."""
 
+import re
+
 import pytest
+import torch
 
 from cnnlab.lab.finding import Settings
-from cnnlab.lab.vanishing_gradient import DEPTH, SEEDS, Stack, experiment, gradient_norms, normalized
+from cnnlab.lab.vanishing_gradient import DEPTH, SEEDS, Stack, described, experiment, gradient_norms, normalized
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +52,12 @@ def test_the_same_seed_gives_the_same_norms():
     data = normalized(0)
     first, again, other = (gradient_norms(lambda: Stack("tanh"), data, seed) for seed in (1, 1, 2))
     assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("norms", "words"),
+    [([1e-4, 1e-4], "tiny .* is preserved"), ([99.0, 30.0], "large .* is preserved"), ([50.0, 0.5], "grows"),
+     ([1e-5, 1.0], "vanishes")],
+)  # fmt: skip
+def test_the_conclusion_depends_on_the_norms(norms, words):
+    assert re.search(words, described(torch.tensor([norms])))

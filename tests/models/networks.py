@@ -12,16 +12,19 @@ from cnnlab.build import targets
 from cnnlab.config.folders import CONF
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+# These networks accept no image of the small datasets unless it is enlarged.
+LARGE_IMAGES = {"nin_d2l"}
+SMALL_IMAGES = [model for model in MODELS if model not in LARGE_IMAGES]
 # The smallest network of each family. Long tests of the others are marked slow.
 FAST = {
-    "alexnet", "cnn", "fastnet", "googlenet_bn", "lenet5", "lenet5_1998", "mlp", "mobilenet_v1", "mobilenet_v2", "nin",
-    "preact_resnet18", "resnet20", "resnext29_32x4d", "se_resnet18", "vgg11", "zfnet",
+    "alexnet", "cnn", "cnn_notes", "fastnet", "googlenet_bn", "lenet5", "lenet5_1998", "mlp", "mobilenet_v1",
+    "mobilenet_v2", "nin", "preact_resnet18", "resnet20", "resnext29_32x4d", "se_resnet18", "vgg11", "zfnet",
 }  # fmt: skip
 # Options for a smaller form, for families whose smallest network is large.
 REDUCED = {"wrn_28_10": {"depth": 10, "width": 2}}
 
 
-def marked(models=MODELS, fast=frozenset(FAST)):
+def marked(models=SMALL_IMAGES, fast=frozenset(FAST)):
     """Return test parameters in which the networks outside `fast` are marked slow."""
     return [model if model in fast else pytest.param(model, marks=pytest.mark.slow) for model in models]
 

@@ -17,17 +17,20 @@ OPTIONS = {
     "alexnet": ("alexnet", {"response_norm": False, "dropout": 0.5, "stem": "auto"}),
     "alexnet_2012": ("alexnet", {"response_norm": True, "dropout": 0.5, "stem": "auto"}),
     "cnn": ("cnn", {"blocks": 3, "width": 32, "batch_norm": True}),
+    "cnn_notes": ("cnn_notes", {"blocks": 3, "width": 16, "hidden": 64, "batch_norm": True}),
     "densenet121": ("densenet", {"stem": "auto"}),
     "fastnet": (
         "fastnet", {"widths": (64, 256, 256), "whitening_images": 5000, "dirac": True, "scale": 1 / 9},
     ),
     "googlenet": ("googlenet", {"batch_norm": False, "auxiliary": True, "dropout": 0.4, "stem": "auto"}),
+    "googlenet_d2l": ("googlenet_d2l", {}),
     "lenet5": ("lenet", {"activation": "tanh", "pooling": "avg"}),
     "lenet5_1998": ("lenet", {"output": "linear"}),
     "mlp": ("mlp", {"hidden": (512, 256), "dropout": 0.2}),
     "mobilenet_v1": ("mobilenet", {"width": 1.0, "stem": "auto"}),
     "mobilenet_v2": ("mobilenet", {"width": 1.0, "dropout": 0.2, "stem": "auto"}),
     "nin": ("nin", {"dropout": 0.5, "stem": "auto"}),
+    "nin_d2l": ("nin_d2l", {"dropout": 0.5}),
     "preact_resnet18": ("preact_resnet", {"stem": "auto"}),
     **{f"resnet{depth}": ("resnet", {"stem": "auto", "shortcut": "B"}) for depth in (18, 34, 50)},
     **{f"resnet{depth}": ("resnet", {"shortcut": "A"}) for depth in (20, 32, 44, 56, 110)},
@@ -40,10 +43,11 @@ OPTIONS = {
 # in_channels, num_classes and image_size; the others are for ImageNet.
 IMAGENET = (3, 1000, 224)
 IMAGES = {
+    "googlenet_d2l": (1, 10, 96), "nin_d2l": (1, 10, 224),
     "lenet5": (1, 10, 28), "lenet5_1998": (1, 10, 32), "mlp": (1, 10, 28),
     **dict.fromkeys(
-        ["cnn", "fastnet", "nin", "preact_resnet18", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110",
-         "resnext29_32x4d", "wrn_28_10"], (3, 10, 32),
+        ["cnn", "cnn_notes", "fastnet", "nin", "preact_resnet18", "resnet20", "resnet32", "resnet44", "resnet56",
+         "resnet110", "resnext29_32x4d", "wrn_28_10"], (3, 10, 32),
     ),
 }  # fmt: skip
 

@@ -12,6 +12,8 @@ PARAMETERS = {
     "alexnet": 61_100_840,
     "alexnet_2012": 60_965_224,  # the paper says 60 million
     "cnn": 32 * 27 + 64 * 288 + 128 * 576 + 2 * (32 + 64 + 128) + 2048 * 10 + 10,
+    # Three 3x3 convolutions of 16 channels with biases and norms, then 16 x 16 x 16 values to 64 units to 10 classes.
+    "cnn_notes": (3 + 16 + 16) * 9 * 16 + 3 * 3 * 16 + 4096 * 64 + 64 + 640 + 10,
     "densenet121": 7_978_856,
     # The whitening layer; the blocks' convolutions and one shift per channel; the head.
     "fastnet": (24 * 12 + 24) + 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256) + 2 * (64 + 256 + 256) + 2560,
@@ -20,12 +22,14 @@ PARAMETERS = {
     + 6_379_728
     + 7_280
     + 2 * 128,  # per channel, two parameters of a norm instead of one bias
+    "googlenet_d2l": 5_977_530,  # one channel, 10 classes
     "lenet5": 61_706,
     "lenet5_1998": 60_806 + 44,  # with table I; weights and biases of the subsampling
     "mlp": 784 * 512 + 512 + 512 * 256 + 256 + 2560 + 10,
     "mobilenet_v1": 4_231_976,
     "mobilenet_v2": 3_504_872,
     "nin": 966_986,
+    "nin_d2l": 1_992_166,  # one channel, 10 classes
     "plain18": 11_515_688,
     "plain20": 269_722,  # as ResNet-20, because option A has no parameters
     "plain34": 21_797_672 - 173_824,  # without the projections, which are those of ResNet-18

@@ -19,12 +19,12 @@ def logits_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:
     return output[0] if isinstance(output, tuple) else output
 
 
-@pytest.mark.parametrize("model", marked())
+@pytest.mark.parametrize("model", marked(MODELS))
 def test_output_shape_for_the_papers_input(model):
     with torch.device("meta"):
         x = paper_input(model)
         logits = make(model).eval()(x)
-    assert logits.shape == (2, 1000 if x.shape[-1] == 224 else 10)
+    assert logits.shape == (2, 1000 if x.shape[1:] == (3, 224, 224) else 10)
 
 
 @pytest.mark.parametrize(("channels", "side"), SIZES)
@@ -171,6 +171,7 @@ ERRORS = [
     (models.fastnet, {"whitening_images": -1}, "whitening_images must be a whole number of at least 0, got -1"),
     (models.fastnet, {"image_size": 8}, "image_size must be at least 9 for FastNet, got 8"),
     (models.cnn, {"blocks": 0}, "blocks must be a whole number of at least 1, got 0"),
+    (models.cnn_notes, {"hidden": 0}, "hidden must be a whole number of at least 1, got 0"),
     (models.cnn, {"image_size": 4}, "image_size must be at least 8 for CNN with blocks=3, got 4"),
 ]
 
@@ -185,12 +186,14 @@ SMALLEST = {
     "alexnet": {"small": 15, "imagenet": 63},
     "alexnet_2012": {"small": 15, "imagenet": 63},
     "cnn": {None: 8},
+    "cnn_notes": {None: 2},
     "densenet121": {"small": 8, "imagenet": 29},
     "fastnet": {None: 9},
     "googlenet": {"small": 4, "imagenet": 31},
     "lenet5": {None: 12},
     "lenet5_1998": {None: 12},
     "nin": {"small": 4, "imagenet": 39},
+    "nin_d2l": {None: 67},
     "vgg11": {"small": 1, "imagenet": 32},
     "vgg13": {"small": 1, "imagenet": 32},
     "vgg16": {"small": 1, "imagenet": 32},

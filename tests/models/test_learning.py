@@ -6,7 +6,7 @@ import pytest
 from cnnlab.build.objects import build_classifier, build_datamodule
 from cnnlab.config.compose import compose
 from cnnlab.machine.setup import keep_freed_memory, resolve_precision
-from tests.models.networks import MODELS
+from tests.models.networks import SMALL_IMAGES
 
 THRESHOLD = 0.3  # chance is 0.1
 # Other optimizers with their learning rates, and a variant that often fails to start learning.
@@ -41,7 +41,7 @@ def accuracy_after_200_steps(model: str, overrides: list[str]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.realdata
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", SMALL_IMAGES)
 def test_a_network_learns_with_its_default_recipe(model):
     assert accuracy_after_200_steps(model, []) > THRESHOLD
 

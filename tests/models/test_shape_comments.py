@@ -13,8 +13,9 @@ from tests.models.shape_comments import Checker
 FILES = [str(path) for path in sorted(Path(models.__file__).parent.glob("*.py"))]
 # One network for each class with comments, which hold for its default input.
 COMMENTED = [
-    "alexnet", "cnn", "densenet121", "fastnet", "googlenet", "lenet5", "lenet5_1998", "mlp", "mobilenet_v1",
-    "mobilenet_v2", "nin", "preact_resnet18", "resnet18", "resnet20", "resnext29_32x4d", "vgg16", "wrn_28_10", "zfnet",
+    "alexnet", "cnn", "cnn_notes", "densenet121", "fastnet", "googlenet", "googlenet_d2l", "lenet5", "lenet5_1998",
+    "mlp", "mobilenet_v1", "mobilenet_v2", "nin", "nin_d2l", "preact_resnet18", "resnet18", "resnet20",
+    "resnext29_32x4d", "vgg16", "wrn_28_10", "zfnet",
 ]  # fmt: skip
 
 

@@ -56,6 +56,15 @@ def test_all_singular_values_become_close_to_one(shape):
     assert (u.T @ out @ v.T).diagonal().min() > 0.6  # with the same singular vectors
 
 
+def test_five_steps_leave_the_smallest_singular_values_of_a_square_matrix_small():
+    values = torch.linalg.svdvals(orthogonalized(start((100, 100)), steps=5))
+    assert values[0] < 1.3
+    assert values[-1] < 0.5
+    # Small values grow by 3.4445 per step.
+    before = torch.linalg.svdvals(start((100, 100)) / start((100, 100)).norm())
+    assert values[-1] == pytest.approx(3.4445**5 * float(before[-1]), rel=0.1)
+
+
 def test_filters_with_a_zero_gradient_do_not_change():
     filters = nn.Parameter(start((4, 3, 3, 3)))
     filters.grad = torch.zeros_like(filters)

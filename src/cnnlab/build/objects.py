@@ -18,6 +18,7 @@ from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, checking, one_of
 from cnnlab.machine.setup import Machine, prepare
 from cnnlab.models.protocols import HasStem, HasWhitening
+from cnnlab.ops.own import use_own_operators
 from cnnlab.ops.swap import swap_convolutions
 from cnnlab.preprocessing import normalize
 from cnnlab.training.classifier import ImageClassifier
@@ -69,7 +70,9 @@ def build_model_parts(cfg: TrainConfig, data: ImageDataModule, processes: int = 
     """
     model = build_classifier(cfg, data)
     macs = count_macs(model.net, data.spec.in_channels, data.spec.image_size)
-    convolutions = choose_convolutions(model.net, cfg.conv)
+    convolutions = choose_convolutions(model.net, "im2col" if cfg.ops == "own" else cfg.conv)
+    if cfg.ops == "own":
+        use_own_operators(model.net)
     machine = prepare(cfg.trainer, macs_per_step=macs * cfg.data.batch_size / processes)
     return Parts(data, model, machine, macs, convolutions, processes)
 

@@ -13,6 +13,7 @@ from cnnlab import models
 from cnnlab.analysis.convolutionize import convolutionize
 from cnnlab.analysis.cost import TrainingMemory, states_of, training_memory
 from cnnlab.analysis.explained import EXPLANATIONS, document
+from cnnlab.analysis.layer_table import beside, in_words, layer_records
 from cnnlab.analysis.statistics import statistics_records
 from cnnlab.analysis.subject import Subject
 from cnnlab.analysis.trace import trace
@@ -50,7 +51,11 @@ def run(cfg: AnalyzeConfig) -> None:
         raise UserError(f"analyze shows one thing at a time, got {' and '.join(asked)}")
     if cfg.image is not None and cfg.checkpoint is None:
         raise UserError("image needs a trained network: checkpoint=PATH")
-    if cfg.worked:
+    if cfg.layers and (cfg.worked or cfg.explain or cfg.checkpoint):
+        raise UserError("layers=true is for model= or for two models=")
+    if cfg.layers:
+        _show_layers(cfg)
+    elif cfg.worked:
         tables.emit(tables.render(worked_records(), cfg.format), cfg.output)
     elif cfg.explain:
         _explain(cfg)
@@ -121,6 +126,20 @@ def _show_network(cfg: AnalyzeConfig, subject: Subject, statistics: Sequence[tab
     records = [record | {**columns, **by_name.get(record["name"], {}), **record} for record in records]
     is_json = cfg.format == "json"
     tables.emit(tables.render(records, cfg.format, total if is_json else None, subject.facts(memory)), cfg.output)
+
+
+def _show_layers(cfg: AnalyzeConfig) -> None:
+    """Show the layers of one network, or of two side by side."""
+    if cfg.models is None:
+        records = layer_records(described(cfg, cfg.name, cfg.model).trace)
+        total = {"layer": "total"} | {key: sum(row[key] for row in records) for key in ("numbers", "memory", "weights")}
+        total["size"] = in_words(total["numbers"])
+        tables.emit(tables.render(records, cfg.format, total, numbers=("size",)), cfg.output)
+        return
+    if len(names := _model_names(cfg.models)) != 2:
+        raise UserError(f"layers=true compares two networks, got {len(names)}: models=[lenet5,alexnet]")
+    first, second = ((name, described(cfg, name, compose("analyze", [f"model={name}"]).model).trace) for name in names)
+    tables.emit(tables.render(beside(first, second), cfg.format), cfg.output)
 
 
 def _compare(cfg: AnalyzeConfig) -> None:

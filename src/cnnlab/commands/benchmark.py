@@ -7,7 +7,10 @@ from cnnlab.config.schema import BenchmarkConfig
 from cnnlab.errors import UserError
 
 # The module that measures what `bench=` names.
-MODULES = {"train": "steps", "data": "loading", "ops": "convolutions", "startup": "startup", "trainer": "overhead"}
+MODULES = {
+    "train": "steps", "data": "loading", "ops": "convolutions", "operators": "operators", "startup": "startup",
+    "trainer": "overhead",
+}  # fmt: skip
 
 
 def run(cfg: BenchmarkConfig) -> None:

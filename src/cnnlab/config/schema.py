@@ -34,6 +34,7 @@ from cnnlab.config.sections import (
     Logger,
     Logs,
     Metric,
+    Operators,
     ParamGroups,
     Trainer,
     Views,
@@ -41,7 +42,7 @@ from cnnlab.config.sections import (
 from cnnlab.config.trained import EvalConfig, ExplainConfig, ExportConfig
 from cnnlab.limits import Count, Fraction, Natural
 
-Bench = Literal["train", "data", "ops", "startup", "trainer"]
+Bench = Literal["train", "data", "ops", "operators", "startup", "trainer"]
 
 
 class TrainConfig(Logs):
@@ -53,6 +54,11 @@ class TrainConfig(Logs):
     )  # fmt: skip
     seed: Seed = setting(0, "seed of weights, batch order, augmentation and dropout", changes_weights=True)
     conv: Convolution = setting("auto", "method that computes convolutions; auto: by shape", changes_weights=True)
+    ops: Operators = setting(
+        "library",
+        "own: our convolution, pooling, linear, normalization, activation and dropout, instead of PyTorch's",
+        changes_weights=True, hashed=False,
+    )  # fmt: skip
     tta: Views = setting("none", "views of an image over which evaluation averages", changes_weights=True)
     monitor: Metric = setting("val/acc", "the metric of the best epoch", changes_weights=True)
     test: bool = setting(
@@ -80,6 +86,10 @@ class TrainConfig(Logs):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.ops == "own" and self.trainer.compile:
+            raise ValueError("trainer.compile must be false with ops=own, got true")
+        if self.ops == "own" and self.conv not in ("auto", "im2col"):
+            raise ValueError(f"conv must be auto or im2col with ops=own, got {self.conv}")
         if self.data.val_size == 0:
             needed = "needs validation images: data.val_size must be above 0, got 0"
             if self.callbacks.early_stopping is not None:
@@ -151,6 +161,10 @@ class AnalyzeConfig(Logs):
         None, "a trained network: a checkpoint file, a run folder, a run id, or latest", changes_weights=False
     )
     worked: bool = setting(False, "show the worked examples of what layers cost", changes_weights=False)
+    layers: bool = setting(
+        False, "one row per layer with sizes in numbers, as textbooks count; with two models=, side by side",
+        changes_weights=False,
+    )  # fmt: skip
     explain: bool = setting(
         False, "write a Markdown page that explains each layer; for alexnet_2012", changes_weights=False
     )

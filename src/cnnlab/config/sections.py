@@ -20,6 +20,7 @@ from cnnlab.limits import Count, Fraction, Natural, NonNegative
 
 DatasetName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder"]
 Convolution = Literal["auto", "torch", "loop", "shifted", "im2col", "fft", "winograd"]
+Operators = Literal["library", "own"]
 Metric = Literal["val/acc", "val/loss", "train/acc", "train/loss"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 Views = Literal["none", "flip", "shift", "flip_shift"]

@@ -11,17 +11,20 @@ EXPERIMENTS = (
     "edges",
     "laplacian",
     "learn_kernel",
+    "parameters",
     "padding_stride",
     "channels",
     "pooling",
     "receptive_field",
     "conv_vs_dense",
+    "integral",
     "correlation_vs_convolution",
     "bottleneck",
     "separable",
     "dropout",
     "speed",
     "vanishing_gradient",
+    "identity_block",
 )
 
 OF_A_PHOTOGRAPH = ("laplacian", "learn_kernel", "pooling")  # the experiments that take `image=`

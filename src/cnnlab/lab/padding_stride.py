@@ -40,6 +40,11 @@ def in_total(kernel: int, stride: int, padded: int) -> int:
     return (SIZE - kernel + padded + stride) // stride
 
 
+def with_all_padding(size: int, stride: int) -> int:
+    """(n - k + p + s) / s for p = k - 1: (n + s - 1) / s, rounded down, whatever the kernel; n / s if s divides n."""
+    return (size + stride - 1) // stride
+
+
 def experiment(settings: Settings) -> Finding:
     sizes = {
         (kernel, stride, padding): result_size(kernel, stride, padding)
@@ -52,6 +57,10 @@ def experiment(settings: Settings) -> Finding:
         == size
         for (kernel, stride, padding), size in sizes.items()
     )
+    preserved = {
+        (kernel, stride): result_size(kernel, stride, (kernel - 1) // 2) == with_all_padding(SIZE, stride)
+        for kernel in KERNELS for stride in STRIDES if kernel % 2
+    }  # fmt: skip
     words = {
         word: ops.conv2d(torch.zeros(1, SIZE, SIZE), torch.zeros(1, 1, 3, 3), padding=word).shape[1] for word in WORDS
     }
@@ -64,14 +73,19 @@ def experiment(settings: Settings) -> Finding:
     values = {
         "sizes": [{"kernel": k, "stride": s, "padding": p, "size": size} for (k, s, p), size in sizes.items()],
         "formulas agree": agree,
+        "p = k - 1 agrees": all(preserved.values()),
         "words": words,
         "uneven": uneven.tolist(),
     }
     maps = (pad(x, ((1, 1), (1, 1))), kernel, uneven)
-    return Finding(title, describe(sizes, words, agree, uneven), values, draw(sizes, words, maps))
+    return Finding(
+        title, describe(sizes, words, (agree, all(preserved.values())), uneven), values, draw(sizes, words, maps)
+    )
 
 
-def describe(sizes: dict[tuple[int, int, int], int], words: dict[str, int], agree: bool, uneven: Tensor) -> str:
+def describe(
+    sizes: dict[tuple[int, int, int], int], words: dict[str, int], agree: tuple[bool, bool], uneven: Tensor
+) -> str:
     """Format the table of sizes, both formulas with an example, and the result of the uneven stride."""
     header = "".join(f"{f'stride {stride}':<{4 * len(PADDINGS) + 2}}" for stride in STRIDES)
     paddings = "  ".join("".join(f"{f'P={padding}':>4}" for padding in PADDINGS) for _ in STRIDES)
@@ -91,7 +105,11 @@ def describe(sizes: dict[tuple[int, int, int], int], words: dict[str, int], agre
             f"({SIZE} + 2*1 - 3) / 2 + 1 = {per_side(3, 2, 1)}",
             f"padding p of both sides:       (n - k + p + s) / s, rounded down:  "
             f"({SIZE} - 3 + 2 + 2) / 2  = {in_total(3, 2, 2)}",
-            f"both formulas {'match' if agree else 'do NOT match'} the measured output sizes in the {len(sizes)} cases",
+            f"the latter for p = k - 1:      (n + s - 1) / s, rounded down:      "
+            f"({SIZE} + 2 - 1) / 2      = {with_all_padding(SIZE, 2)}; n / s if s divides n",
+            f"  it {'matches' if agree[1] else 'does NOT match'} the measured sizes of the odd kernels",
+            f"both formulas {'match' if agree[0] else 'do NOT match'} the measured output sizes in the {len(sizes)} "
+            "cases",
             "output of a 3 x 3 kernel by padding: " + ", ".join(f"{word} {n} x {n}" for word, n in words.items()),
             "",
             f"input 0...8 (3 x 3), kernel 0...3 (2 x 2), stride {STEPS[0]} down and {STEPS[1]} across, padding 1:",

@@ -75,12 +75,14 @@ class Measured:
     """The receptive field of the central unit of a network's last map.
 
     Attributes:
-        field: side of the receptive field in pixels; arithmetic and the gradient with positive weights agree on it.
+        field: side of the receptive field in pixels, measured from the gradient with positive weights.
+        agrees: whether the arithmetic of the layers gives the same field.
         first: row and column of the first pixel of the field.
         gradient: (H, W) gradient of the unit by the pixels, as root mean square over channels and random images.
     """
 
     field: int
+    agrees: bool
     first: int
     gradient: Tensor
 
@@ -92,7 +94,8 @@ class Measured:
 def measure(net: nn.Module, generator: torch.Generator) -> Measured:
     """Measure `net` on random images somewhat larger than its receptive field."""
     net.requires_grad_(requires_grad=False)
-    field = measured_field(net, trace(net, 3, 64))
+    traced = trace(net, 3, 64)
+    field = measured_field(net, traced)
     assert field is not None
     axis = field.vertical
     size = axis.jump * math.ceil(axis.size * MARGIN / axis.jump)
@@ -101,7 +104,9 @@ def measure(net: nn.Module, generator: torch.Generator) -> Measured:
     unit = y.shape[2] // 2
     signs = torch.randn(y.shape[:2], generator=generator)
     (gradient,) = torch.autograd.grad((y[:, :, unit, unit] * signs).sum(), image)
-    return Measured(axis.size, axis.first + unit * axis.jump, gradient.square().mean((0, 1)).sqrt())
+    return Measured(
+        axis.size, field == traced.field, axis.first + unit * axis.jump, gradient.square().mean((0, 1)).sqrt()
+    )
 
 
 def experiment(settings: Settings) -> Finding:
@@ -109,6 +114,7 @@ def experiment(settings: Settings) -> Finding:
     growth = {depth: {"field": len(counts), "effective": effective(counts)} for depth, counts in paths.items()}
     generator = torch.Generator().manual_seed(settings.seed)
     networks = {name: measure(net, generator) for name, net in untrained(settings.seed).items()}
+    agreement = "give" if all(net.agrees for net in networks.values()) else "do NOT give"
     title = (
         f"Two stacked 3x3 convolutions see 5 x 5 pixels; 64 see {growth[64]['field']} x {growth[64]['field']}, but the "
         f"effective receptive field has a side of {growth[64]['effective']:.0f} pixels only"
@@ -125,13 +131,16 @@ def experiment(settings: Settings) -> Finding:
             "",
             f"{'networks with random weights':<34}{'field':>7}{'effective':>11}",
             *(f"{f'  {name}':<34}{net.field:>7}{net.effective:>11.1f}" for name, net in networks.items()),
-            "Layer arithmetic and the gradient with positive weights give the same receptive fields.",
+            f"Layer arithmetic and the gradient with positive weights {agreement} the same receptive fields.",
         ]
     )
     values = {
         "ways": paths[2].tolist(),
         "stacked": {str(depth): row for depth, row in growth.items()},
-        "networks": {name: {"field": net.field, "effective": net.effective} for name, net in networks.items()},
+        "networks": {
+            name: {"field": net.field, "agrees": net.agrees, "effective": net.effective}
+            for name, net in networks.items()
+        },
     }
     return Finding(title, text, values, draw(paths[2], growth, networks))
 

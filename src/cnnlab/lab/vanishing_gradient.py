@@ -119,6 +119,16 @@ def first_to_last(norms: Tensor) -> float:
     return float((norms[:, 0] / norms[:, -1]).log().mean().exp())
 
 
+def described(norms: Tensor) -> str:
+    """The size of the gradient in all layers, and where it grows, in words; `norms` is (seeds, layers)."""
+    means = norms.log().mean(0).exp()
+    smallest, largest = float(means.min()), float(means.max())
+    ratio = float(means[0] / means[-1])
+    size = "tiny" if largest < 1e-2 else "large" if smallest > 10 else "between tiny and large"
+    trend = "grows" if ratio > 10 else "vanishes" if ratio < 0.1 else "is preserved"
+    return f"{size} ({smallest:.1e} to {largest:.1e}), and {trend} toward the first layer"
+
+
 def experiment(settings: Settings) -> Finding:
     data = normalized(settings.seed)
     seeds = range(SEEDS * settings.seed, SEEDS * (settings.seed + 1))
@@ -143,9 +153,8 @@ def experiment(settings: Settings) -> Finding:
             lines.append(f"{name:<30}{first:>12.1e}{last:>12.1e}{ratios[panel][name]:>14.1e}")
     lines += [
         "",
-        "With 55 convolutions and batch norm alone (plain56), the gradient grows toward the first layer.",
-        "With shortcuts alone, it is large in all layers. With neither, it is tiny in all layers.",
-        "Batch norm and shortcuts together (resnet56) keep it on the order of 1.",
+        "55 convolutions with ReLU:",
+        *(f"  {name}: {described(by_seed)}" for name, by_seed in norms["55 convolutions with ReLU"].items()),
     ]
     values = {
         "norms": {panel: {name: n.tolist() for name, n in networks.items()} for panel, networks in norms.items()},

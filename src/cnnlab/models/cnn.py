@@ -1,4 +1,6 @@
-"""A small network for CIFAR-10: blocks of convolution and pooling, then a fully connected layer.
+"""Our small network for CIFAR-10: blocks of convolution and pooling, each as wide again, then a fully connected layer.
+
+The study notes' own form, with one pooling after all convolutions, is `cnn_notes`.
 
 Differs from the paper: nothing, as no paper describes it.
 """

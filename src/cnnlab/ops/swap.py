@@ -1,4 +1,4 @@
-"""Swap the operators of a network for those of cnnlab; parameters and state dict do not change."""
+"""Choose the method of a network's convolutions; parameters and state dict do not change."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -55,16 +55,6 @@ def swap_convolutions(net: nn.Module, method: str) -> Counter[str]:
         else:
             layer.correlate = F.conv2d if chosen == "torch" else partial(conv2d, method=chosen)
     return counts
-
-
-def swap_poolings(net: nn.Module) -> int:
-    """Replace each max and average pooling of `net` by ours, in place; return their number."""
-    count = 0
-    for module in net.modules():
-        if own := {nn.MaxPool2d: modules.MaxPool2d, nn.AvgPool2d: modules.AvgPool2d}.get(type(module)):
-            _change_class(module, own)
-            count += 1
-    return count
 
 
 def _supported(layer: Any, method: str) -> str:

@@ -168,7 +168,7 @@ IMPOSSIBLE = {
     "tta=flip": "tta must be none or shift for images whose reflection changes the label, got 'flip'",
     "data.image_size=8": "image_size must be at least 12 for LeNet-5, got 8",
     "model=cnn model.blocks=6": "image_size must be at least 64 for CNN with blocks=6, got 28",
-    "model=cnn model.blocks=two": "model.blocks must be a whole number, got 'two'",
+    "model=cnn model.blocks=two": "model.blocks must be a whole number of at least 1, got 'two'",
     "model=resnet18 model.stem=tiny": r"stem must be one of \['auto', 'imagenet', 'small'\], got 'tiny'",
     "model.activation=gelu": r"activation must be one of \['tanh', 'sigmoid', 'relu'\], got 'gelu'",
     "data.batch_size=5000": "data.batch_size must be at most the 1,293 training images, got 5,000",

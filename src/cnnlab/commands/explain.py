@@ -22,7 +22,7 @@ from cnnlab.files import write_atomically, writing
 from cnnlab.machine.setup import prepare
 from cnnlab.rendering import tables
 from cnnlab.rendering.numbers import percent
-from cnnlab.runs.trained_network import load_trained
+from cnnlab.runs.trained_network import load_network
 
 FEW = 3  # figures that are listed
 
@@ -33,7 +33,7 @@ def run(cfg: ExplainConfig) -> None:
     Raises:
         UserError: the images, the method or the network do not allow it, or a file cannot be written.
     """
-    work = Explained(cfg, load_trained(cfg.checkpoint), prepare(cfg.trainer))
+    work = Explained(cfg, load_network(cfg.checkpoint, "explain"), prepare(cfg.trainer))
     asked = PARTS if "all" in cfg.show else tuple(dict.fromkeys(cfg.show))
     print(f"network  {work.trained.name}, from {cfg.checkpoint}")
     facts: dict[str, Any] = {"network": work.trained.card["network"], "data": work.trained.card["data"]}

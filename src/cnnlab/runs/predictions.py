@@ -77,7 +77,7 @@ class Predictions:
             OSError: it cannot be read.
         """
         try:
-            with np.load(path, allow_pickle=False) as content:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
                 indices, labels, predicted = (
                     torch.from_numpy(content[name]).long() for name in ("indices", "labels", "predicted")
                 )

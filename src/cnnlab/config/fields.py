@@ -41,6 +41,12 @@ def _expanded(value: str) -> str:
     return os.path.expandvars(os.path.expanduser(value))
 
 
+def _two(value: list[str]) -> list[str]:
+    if len(value) != 2:
+        raise ValueError
+    return value
+
+
 MOST = 2**31 - 1  # what torch and Lightning take as a number; not mentioned in words
 Count = Annotated[int, Ge(1), Le(MOST)]
 Natural = Annotated[int, Ge(0), Le(MOST)]
@@ -58,6 +64,8 @@ Name = Annotated[
 PathText = Annotated[str, AfterValidator(_expanded), Text(), Words("a path")]
 FreeText = Annotated[str, Text(), Words("text")]
 Names = Annotated[list[FreeText], MinLen(1), Words("names with commas between them")]
+Paths = Annotated[list[PathText], MinLen(1), Words("paths with commas between them")]
+TwoPaths = Annotated[list[PathText], AfterValidator(_two), Words("two paths in brackets, as [FIRST,SECOND]")]
 Open = Annotated[dict[str, Any], Words("a choice of this group")]  # its keys are the arguments of its `_target_`
 Search = Annotated[dict[str, Any], Words("a search space")]
 Steps = Annotated[dict[str, Open | None], Words("augmentation steps by name")]

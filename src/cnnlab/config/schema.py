@@ -41,7 +41,7 @@ from cnnlab.config.sections import (
     Trainer,
     Views,
 )
-from cnnlab.config.trained import EvalConfig
+from cnnlab.config.trained import EvalConfig, PredictConfig
 
 Bench = Literal["train", "data", "ops", "startup", "trainer"]
 
@@ -227,6 +227,7 @@ COMMANDS: dict[str, type[Logs]] = {
     "tune": TuneConfig,
     "benchmark": BenchmarkConfig,
     "eval": EvalConfig,
+    "predict": PredictConfig,
     "analyze": AnalyzeConfig,
     "report": ReportConfig,
     "show": ShowConfig,

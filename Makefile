@@ -8,7 +8,7 @@ GIVEN = $(foreach name,$(filter-out ARGS PYTHON MAKEFLAGS,$(.VARIABLES)),$(if $(
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup show train tune eval explain test check lab bench table tensorboard clean
+.PHONY: help setup show train tune eval predict explain test check lab bench table tensorboard clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ tune: $(VENV)/stamp-dev ## search hyperparameters: ARGS="search=adamw optimizer=
 
 eval: $(VENV)/stamp ## evaluate a checkpoint: make eval ARGS="checkpoint=PATH"
 	@$(PY) src/eval.py $(GIVEN) $(ARGS)
+
+predict: $(VENV)/stamp ## classify your images: make predict checkpoint=latest images=FOLDER
+	@$(PY) src/predict.py $(GIVEN) $(ARGS)
 
 explain: $(VENV)/stamp-dev ## where a network looks, what it has learned: make explain ARGS="checkpoint=PATH"
 	@$(PY) src/explain.py $(GIVEN) $(ARGS)

@@ -1,5 +1,6 @@
 """Evaluation, and reading checkpoints from untrusted sources."""
 
+import csv
 import json
 import pickle
 import zipfile
@@ -13,6 +14,7 @@ from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.runs.checkpoint import read_checkpoint
 from cnnlab.runs.evaluation import score
+from cnnlab.runs.locate import PRETRAINED
 from cnnlab.runs.run import train
 from cnnlab.runs.trained_network import trained
 from tests.runs.test_run import folder_of
@@ -71,6 +73,47 @@ def test_the_views_are_those_of_the_run_unless_tta_is_given(run, data_root, tmp_
     assert views == ["none", "shift", "shift"]
     with pytest.raises(UserError, match="tta must be none or shift"):
         evaluate(configure(checkpoint, data_root, "tta=flip_shift"))
+
+
+def test_the_prediction_for_each_image_is_kept(run, data_root, tmp_path):
+    evaluation = evaluate(configure(run[1], data_root, f"output={tmp_path / 'e.json'}", f"figures={tmp_path}"))
+    rows = list(csv.DictReader((tmp_path / "predictions_test.csv").read_text().splitlines()))
+    assert [int(row["index"]) for row in rows] == list(range(360))
+    assert sum(row["label"] == row["predicted"] for row in rows) == int(evaluation.confusion.diagonal().sum())
+    assert all(0.1 < float(row["probability"]) <= 1 for row in rows)
+
+
+def test_two_networks_are_compared_on_the_same_images(run, data_root, tmp_path, capsys):
+    content = torch.load(run[1], weights_only=True)
+    for name, weight in content["state_dict"].items():
+        content["state_dict"][name] = torch.where(weight.abs() < 0.05, 0, weight)
+    torch.save(content, tmp_path / "pruned.ckpt")
+    pair = f"[{run[1]},{tmp_path / 'pruned.ckpt'}]"
+    cfg = compose("eval", [f"checkpoint={pair}", f"data.root={data_root}", f"figures={tmp_path}"])
+    assert evaluate(cfg).accuracy == pytest.approx(run[0]["test/acc"])
+    assert "McNemar's test  p " in capsys.readouterr().out
+    found = json.loads((tmp_path / "comparison_test.json").read_text())
+    counts = [found[name] for name in ("both", "only_first", "only_second", "neither")]
+    accuracies = [network["accuracy"] for network in found["networks"]]
+    assert sum(counts) == 360
+    assert found["difference"] == pytest.approx(accuracies[0] - accuracies[1], abs=1e-6)
+    rows = list(csv.DictReader((tmp_path / "comparison_test.csv").read_text().splitlines()))
+    assert sum(row["predicted_a"] == row["predicted_b"] for row in rows) == round(360 * found["agreement"])
+
+
+def test_networks_of_different_data_are_not_compared(run, small_datasets, tmp_path):
+    content = torch.load(run[1], weights_only=True)
+    content["cnnlab"]["data"]["name"] = "mnist"
+    torch.save(content, tmp_path / "mnist.ckpt")
+    pair = f"[{run[1]},{tmp_path / 'mnist.ckpt'}]"
+    with pytest.raises(UserError, match=r"two networks are compared on the same images, got digits .*, and mnist "):
+        evaluate(compose("eval", [f"checkpoint={pair}", f"data.root={small_datasets}", f"figures={tmp_path}"]))
+
+
+def test_nothing_is_written_into_the_package(data_root, small_datasets, tmp_path):
+    checkpoint = PRETRAINED / "lenet5-mnist.safetensors"
+    evaluate(compose("eval", [f"checkpoint={checkpoint}", f"data.root={small_datasets}", f"log_dir={tmp_path}"]))
+    assert (tmp_path / "pretrained" / "lenet5-mnist" / "evaluation_test.json").exists()
 
 
 def test_the_metrics_of_a_worked_example():

@@ -47,6 +47,18 @@ def test_lists_need_no_brackets():
     assert compose("report", ["where=model=resnet18 test/acc>0.9"]).where == ["model=resnet18 test/acc>0.9"]
 
 
+def test_what_stands_in_brackets_needs_no_quotes():
+    typed = "images=[~/cats & dogs/*.png, a=b (1).jpg,'x,y.png',Füße.png]"
+    images = compose("predict", ["checkpoint=x", typed]).images
+    assert images == [f"{Path.home()}/cats & dogs/*.png", "a=b (1).jpg", "x,y.png", "Füße.png"]
+    assert compose("eval", ["checkpoint=[~/a b.ckpt,latest]"]).checkpoint == [f"{Path.home()}/a b.ckpt", "latest"]
+
+
+def test_two_checkpoints_are_compared_and_not_three():
+    with pytest.raises(UserError, match=r"checkpoint must be a path or two paths in brackets, as \[FIRST,SECOND\]"):
+        compose("eval", ["checkpoint=[a,b,c]"])
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_records_have_what_was_typed_and_it_means_the_same(text):
     taken = as_hydra_takes("train", [f"data.root={text}"])

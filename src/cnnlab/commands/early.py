@@ -6,10 +6,11 @@ from typing import Any, TypeGuard
 from cnnlab.config.folders import choices
 from cnnlab.config.schema import AnalyzeConfig, BenchmarkConfig, LabConfig, ShowConfig, TrainConfig
 from cnnlab.config.sections import Logs
-from cnnlab.config.trained import EvalConfig, ExplainConfig, ExportConfig
+from cnnlab.config.trained import ExplainConfig, PredictConfig
 from cnnlab.data.places import missing
-from cnnlab.errors import UserError, one_of
+from cnnlab.errors import UserError, checking, one_of
 from cnnlab.lab.notebook import EXPERIMENTS, OF_A_PHOTOGRAPH
+from cnnlab.predict.image_paths import check_exists
 from cnnlab.runs.complete import report_if_complete
 from cnnlab.runs.locate import locate_checkpoint
 
@@ -25,8 +26,12 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
     if isinstance(cfg, ExplainConfig):
         for name in cfg.show:
             one_of("show", name, ["all", *PARTS])
-    if isinstance(cfg, EvalConfig | ExportConfig | AnalyzeConfig | ExplainConfig) and cfg.checkpoint is not None:
-        return cfg.model_copy(update={"checkpoint": locate_checkpoint(cfg.checkpoint, cfg.log_dir)}), None
+    if isinstance(cfg, PredictConfig):
+        with checking():
+            check_exists(cfg.images)
+    if (given := getattr(cfg, "checkpoint", None)) is not None:
+        found = [locate_checkpoint(one, cfg.log_dir) for one in ([given] if isinstance(given, str) else given)]
+        return cfg.model_copy(update={"checkpoint": found[0] if isinstance(given, str) else found}), None
     if isinstance(cfg, AnalyzeConfig):
         for name in cfg.models or ():
             one_of("models", name, ["all", *choices("model")])

@@ -1,8 +1,11 @@
-"""`eval`: the accuracy of a trained network, overall and per class, from its checkpoint alone."""
+"""`eval`: the accuracy of a trained network from its checkpoint alone, overall and per class, or two compared."""
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from cnnlab.augment.views import check_tta
 from cnnlab.config.trained import EvalConfig
@@ -11,21 +14,62 @@ from cnnlab.errors import UserError, checking
 from cnnlab.figures.confusion import MOST_LABELED, draw_confusion
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.setup import Machine, prepare
+from cnnlab.predict.comparison import compare
+from cnnlab.predict.comparison_text import comparison_text
+from cnnlab.predict.per_image import write_pair, write_per_image
+from cnnlab.predict.trained_file import load_file
+from cnnlab.rendering.class_table import class_table
 from cnnlab.rendering.numbers import percent
-from cnnlab.rendering.printable import printable
 from cnnlab.rendering.tables import aligned
 from cnnlab.runs.evaluation import Evaluation, datamodule_of, predict_logits, score
-from cnnlab.runs.trained_network import load_trained
+from cnnlab.runs.locate import PRETRAINED
+from cnnlab.runs.trained_network import Trained
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One network on the images of its data."""
+
+    checkpoint: str
+    trained: Trained
+    data: ImageDataModule
+    subset: Subset
+    tta: str
+    logits: Tensor
+    evaluation: Evaluation
 
 
 def run(cfg: EvalConfig) -> Evaluation:
     """Rebuild the network of a checkpoint, evaluate it on the images of its data, print and draw the result.
 
+    Two networks are compared on the same images; the result is that of the first.
+
     Raises:
         UserError: the checkpoint or the data does not allow it, or the files cannot be written.
     """
     machine = prepare(cfg.trainer)
-    trained = load_trained(cfg.checkpoint)
+    if isinstance(cfg.checkpoint, list):
+        first, second = (_evaluated(cfg, checkpoint, machine) for checkpoint in cfg.checkpoint)
+        _compare(cfg, first, second, machine)
+        return first.evaluation
+    result = _evaluated(cfg, cfg.checkpoint, machine)
+    evaluation, card = result.evaluation, result.trained.card
+    print(_text(result, cfg.split, machine))
+    figures = _figures_folder(cfg, cfg.checkpoint)
+    output = Path(cfg.output) if cfg.output else figures / f"evaluation_{cfg.split}.json"
+    per_image = output.with_name(f"predictions_{cfg.split}.csv")
+    title = f"{card['network']['name']} on {card['data']['name']}, {cfg.split}: {percent(evaluation.accuracy)}"
+    with writing(f"output={output}"):
+        _write(evaluation, card, cfg.split, result.tta, output)
+        write_per_image(per_image, result.subset.indices, result.subset.labels, result.logits)
+    with writing(f"figures={figures}"):
+        figure = draw_confusion(evaluation.confusion, card["classes"], title, figures / f"confusion_{cfg.split}.png")
+    print(f"\nfigure  {figure}\nresult  {output}\nimages  {per_image}")
+    return evaluation
+
+
+def _evaluated(cfg: EvalConfig, checkpoint: str, machine: Machine) -> Evaluated:
+    trained = load_file(checkpoint)
     card = trained.card
     data = datamodule_of(cfg.data, card)
     tta = card.get("tta", "none") if cfg.tta is None else cfg.tta
@@ -36,23 +80,16 @@ def run(cfg: EvalConfig) -> Evaluation:
         raise UserError(f"split={cfg.split} has no images: the network was trained with data.val_size=0")
     logits = predict_logits(trained, (images for images, _ in data.eval_dataloader(subset)), machine, tta)
     evaluation = score(logits, subset.labels, len(card["classes"]))
-    print(_text(evaluation, card, cfg, data, machine, tta))
-    figures = _figures_folder(cfg)
-    output = Path(cfg.output) if cfg.output else figures / f"evaluation_{cfg.split}.json"
-    title = f"{card['network']['name']} on {card['data']['name']}, {cfg.split}: {percent(evaluation.accuracy)}"
-    with writing(f"output={output}"):
-        _write(evaluation, card, cfg.split, tta, output)
-    with writing(f"figures={figures}"):
-        figure = draw_confusion(evaluation.confusion, card["classes"], title, figures / f"confusion_{cfg.split}.png")
-    print(f"\nfigure  {figure}\nresult  {output}")
-    return evaluation
+    return Evaluated(checkpoint, trained, data, subset, tta, logits, evaluation)
 
 
-def _figures_folder(cfg: EvalConfig) -> Path:
+def _figures_folder(cfg: EvalConfig, checkpoint: str) -> Path:
     """`figures`, or the run's figures, or the checkpoint's folder if it is not in a run folder."""
     if cfg.figures is not None:
         return Path(cfg.figures)
-    folder = Path(cfg.checkpoint).parent
+    folder = Path(checkpoint).parent
+    if folder == PRETRAINED:  # of the package, where nothing is written
+        return Path(cfg.log_dir) / "pretrained" / Path(checkpoint).stem
     return folder.parent / "figures" if (folder.parent / "result.json").exists() else folder
 
 
@@ -71,41 +108,54 @@ def _write(evaluation: Evaluation, card: dict[str, Any], split: str, tta: str, p
     write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
-def _text(
-    evaluation: Evaluation,
-    card: dict[str, Any],
-    cfg: EvalConfig,
-    data: ImageDataModule,
-    machine: Machine,
-    tta: str,
-) -> str:
+def _images(result: Evaluated, split: str) -> str:
+    return f"{result.data.name} from {result.data.dataset.source}: {len(result.subset):,} {split} images"
+
+
+def _device(machine: Machine) -> str:
+    return f"{machine.device}, {machine.threads} threads, {machine.precision}"
+
+
+def _text(result: Evaluated, split: str, machine: Machine) -> str:
     """Totals, one row per class, and the confusion matrix if it fits."""
-    total = int(evaluation.confusion.sum())
+    evaluation, card = result.evaluation, result.trained.card
     rows = [
-        ("network", f"{card['network']['name']}, from {cfg.checkpoint}"),
-        ("data", f"{data.name} from {data.dataset.source}: {total:,} {cfg.split} images"),
-        ("device", f"{machine.device}, {machine.threads} threads, {machine.precision}"),
-        ("views", tta),
+        ("network", f"{card['network']['name']}, from {result.checkpoint}"),
+        ("data", _images(result, split)),
+        ("device", _device(machine)),
+        ("views", result.tta),
         ("accuracy", percent(evaluation.accuracy)),
         *([("top-5 accuracy", percent(evaluation.top5))] if evaluation.top5 is not None else []),
     ]
-    return f"{aligned(rows)}\n\n{_class_table(evaluation, card['classes'])}"
+    with_matrix = len(card["classes"]) <= MOST_LABELED
+    return f"{aligned(rows)}\n\n{class_table(evaluation.confusion.tolist(), card['classes'], with_matrix)}"
 
 
-def _class_table(evaluation: Evaluation, classes: list[str]) -> str:
-    """True classes in rows; predicted classes in columns, by number, if there are few enough."""
-    n, classes = len(classes), [printable(name) for name in classes]
-    width = max(5, *(len(name) for name in classes))
-    cell = max(4, len(str(int(evaluation.confusion.max()))) + 1)
-    with_matrix = n <= MOST_LABELED
-    head = f"{'':>3} {'class':<{width}}  images  accuracy"
-    if with_matrix:
-        head += "  predicted" + "".join(f"{i:>{cell}}" for i in range(n))
-    lines = [head]
-    for i, (name, accuracy) in enumerate(zip(classes, evaluation.by_class, strict=True)):
-        counts = evaluation.confusion[i].tolist()
-        line = f"{i:>3} {name:<{width}}  {sum(counts):>6}  {percent(accuracy):>8}"
-        if with_matrix:
-            line += " " * 11 + "".join(f"{count or '.':>{cell}}" for count in counts)
-        lines.append(line)
-    return "\n".join(lines)
+def _compare(cfg: EvalConfig, first: Evaluated, second: Evaluated, machine: Machine) -> None:
+    """Print and write what the predictions of two networks for the same images say about their difference."""
+    if (
+        first.data.name != second.data.name
+        or first.data.dataset.classes != second.data.dataset.classes
+        or not first.subset.indices.equal(second.subset.indices)
+        or not first.subset.labels.equal(second.subset.labels)
+    ):
+        images = [_images(result, cfg.split) for result in (first, second)]
+        raise UserError(f"two networks are compared on the same images, got {images[0]}, and {images[1]}")
+    guess_a, guess_b = first.logits.argmax(1), second.logits.argmax(1)
+    comparison = compare(guess_a, guess_b, first.subset.labels)
+    named = zip("AB", (first, second), strict=True)
+    rows = [
+        *((name, f"{r.trained.name}, from {r.checkpoint}: {percent(r.evaluation.accuracy)}") for name, r in named),
+        ("data", _images(first, cfg.split)),
+        ("device", _device(machine)),
+    ]
+    print(f"{aligned(rows)}\n\n{comparison_text(comparison)}")
+    output = _figures_folder(cfg, first.checkpoint) / f"comparison_{cfg.split}.json"
+    output = Path(cfg.output) if cfg.output else output
+    networks = [{"checkpoint": r.checkpoint, "accuracy": r.evaluation.accuracy} for r in (first, second)]
+    content = {"split": cfg.split, "networks": networks, **asdict(comparison)}
+    with writing(f"output={output}"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(output, json.dumps(content, indent=2) + "\n")
+        write_pair(output.with_suffix(".csv"), first.subset.indices, first.subset.labels, guess_a, guess_b)
+    print(f"\nresult  {output}\nimages  {output.with_suffix('.csv')}")

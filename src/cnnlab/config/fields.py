@@ -34,6 +34,12 @@ def _expanded(value: str) -> str:
     return os.path.expandvars(os.path.expanduser(value))
 
 
+def _two(value: list[str]) -> list[str]:
+    if len(value) != 2:
+        raise ValueError
+    return value
+
+
 Processes = Annotated[int, Ge(1), Le(1024)]
 Shown = Annotated[int, Ge(1), Le(200)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
@@ -48,6 +54,7 @@ FreeText = Annotated[str, Text(), Words("text")]
 Names = Annotated[list[FreeText], MinLen(1), Words("names with commas between them")]
 Paths = Annotated[list[PathText], MinLen(1), Words("paths with commas between them")]
 Numbers = Annotated[list[Natural], MinLen(1), Words("whole numbers in brackets, as [0,5]")]
+TwoPaths = Annotated[list[PathText], AfterValidator(_two), Words("two paths in brackets, as [FIRST,SECOND]")]
 Open = Annotated[dict[str, Any], Words("a choice of this group")]  # its keys are the arguments of its `_target_`
 Search = Annotated[dict[str, Any], Words("a search space")]
 Steps = Annotated[dict[str, Open | None], Words("augmentation steps by name")]

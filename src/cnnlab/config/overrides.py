@@ -9,6 +9,7 @@ from cnnlab.config.validation import field_at
 
 REMOVABLE = ("callbacks", "logger", "augment")  # `~callbacks` means callbacks=none
 QUOTED = re.compile(r"""^(['"]).*\1$""", re.DOTALL)
+ELEMENT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,]+"""  # of a list: in quotes, or up to the next comma
 SWEPT = re.compile(r"^(choice|range|sort|shuffle|glob)\(.*\)$")
 
 
@@ -29,13 +30,22 @@ def _as_hydra_takes(command: str, argument: str, is_sweep: bool) -> str:
     field = field_at(command, key.lstrip("+")) if equals and not argument.startswith("-") else None
     if field is None or not is_text(field) or _is_for_hydra(value):
         return argument
-    if is_list(field) and not value.startswith("["):
+    if value.startswith("[") and value.endswith("]"):
+        return f"{key}={_quoted_list(value)}"
+    if is_list(field):
         parts = value.split(",") if "=" not in value else [value]
         return f"{key}=[{','.join(map(quoted, parts))}]"
-    if value.startswith("["):
-        return argument
     values = value.split(",") if is_sweep else [value]
     return f"{key}={','.join(map(quoted, values))}"
+
+
+def _quoted_list(text: str) -> str:
+    """The elements of `[a,~/b,'c,d']` in quotes; unchanged if it is no list."""
+    elements = re.findall(ELEMENT, text[1:-1])
+    if ",".join(elements) != text[1:-1]:
+        return text
+    parts = map(str.strip, elements)
+    return f"[{','.join(part if _is_for_hydra(part) else quoted(part) for part in parts)}]"
 
 
 def as_typed(overrides: Sequence[str]) -> list[str]:

@@ -39,7 +39,7 @@ from cnnlab.config.sections import (
     Trainer,
     Views,
 )
-from cnnlab.config.trained import EvalConfig, ExplainConfig, ExportConfig
+from cnnlab.config.trained import EvalConfig, ExplainConfig, ExploreConfig, ExportConfig, PredictConfig
 from cnnlab.limits import Count, Fraction, Natural
 
 Bench = Literal["train", "data", "ops", "operators", "startup", "trainer"]
@@ -239,7 +239,9 @@ COMMANDS: dict[str, type[Logs]] = {
     "tune": TuneConfig,
     "benchmark": BenchmarkConfig,
     "eval": EvalConfig,
+    "predict": PredictConfig,
     "explain": ExplainConfig,
+    "explore": ExploreConfig,
     "export": ExportConfig,
     "analyze": AnalyzeConfig,
     "report": ReportConfig,

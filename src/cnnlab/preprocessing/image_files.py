@@ -6,7 +6,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 GRAY = 12  # levels by which the channels of a gray pixel differ at most, after JPEG compression
-UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+# What Pillow raises for damaged files of one format or another; AVIF's decoder raises RuntimeError.
+UNREADABLE = (
+    UnidentifiedImageError, OSError, SyntaxError, ValueError, RuntimeError, MemoryError, Image.DecompressionBombError,
+)  # fmt: skip
 
 
 class UnreadableImage(ValueError):

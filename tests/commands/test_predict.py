@@ -178,6 +178,21 @@ def test_the_contact_sheet_shows_the_images(configure, tree, tmp_path):
     assert (tmp_path / "figures" / "contact_sheet.png").stat().st_size > 10_000
 
 
+def test_a_map_of_each_image_is_drawn(configure, tree, tmp_path):
+    first = next((tree / "4").iterdir())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / first.name).write_bytes(first.read_bytes())
+    images = f"images={first},{tmp_path / 'other'}"
+    predict(configure(images, "explain=gradcam", f"figures={tmp_path / 'figures'}"))
+    drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert drawn == [f"{first.stem}_2_gradcam.png", f"{first.stem}_gradcam.png"]
+
+
+def test_a_method_that_is_not_for_the_network_is_refused(configure, tree, tmp_path):
+    with pytest.raises(UserError, match="explain=cam "):
+        predict(configure(f"images={tree / '4'}", "explain=cam", f"figures={tmp_path / 'figures'}"))
+
+
 def test_a_place_that_cannot_be_written_is_reported_before_the_images_are_read(configure, tree, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr("cnnlab.commands.predict._predict", lambda *_: pytest.fail("the images were read"))

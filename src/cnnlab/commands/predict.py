@@ -17,7 +17,8 @@ from cnnlab.files import writing
 from cnnlab.machine.setup import prepare
 from cnnlab.predict.contact_sheet import ContactSheet
 from cnnlab.predict.image_paths import ImagePaths, find_images
-from cnnlab.predict.prediction import Prediction, Predictor, Seconds
+from cnnlab.predict.overlays import Overlays
+from cnnlab.predict.prediction import PredictedBatch, Prediction, Predictor, Seconds
 from cnnlab.predict.rows import changes_in, first_of, plain_rows, readable_rows, utf8
 from cnnlab.predict.trained_file import load_file
 from cnnlab.predict.true_labels import accuracy_of, true_labels
@@ -39,7 +40,9 @@ def run(cfg: PredictConfig) -> None:
     paths, predictor = _prepared(cfg)
     classes, seconds = predictor.trained.classes, Seconds()
     sheet = ContactSheet(len(paths.files) if cfg.contact_sheet else 0)
-    predictions = _predict(predictor, paths, cfg.top, seconds, sheet)
+    overlays = Overlays(predictor, cfg.explain, Path(cfg.figures)) if cfg.explain else None
+    with writing(f"figures={cfg.figures}"):
+        predictions = _predict(predictor, paths, cfg.top, seconds, sheet, overlays)
     labels = true_labels(paths.files, classes)
     evaluation = accuracy_of(predictions, labels, len(classes))
     for_people = cfg.format in tables.READ_BY_PEOPLE
@@ -55,6 +58,8 @@ def run(cfg: PredictConfig) -> None:
         with writing(f"figures={cfg.figures}"):
             path = save(sheet.draw(predictions, labels, classes, title), Path(cfg.figures) / "contact_sheet.png")
         print(f"\nfigure  {path}", file=out)
+    if overlays is not None:
+        print(f"\n{len(overlays.paths):,} overlays of {cfg.explain} in {cfg.figures}", file=out)
     unreadable = [prediction for prediction in predictions if not prediction.is_readable]
     if unreadable:
         first = unreadable[0]
@@ -79,14 +84,14 @@ def _prepared(cfg: PredictConfig) -> tuple[ImagePaths, Predictor]:
             Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)
             if Path(cfg.output).is_dir():
                 raise IsADirectoryError(None, "it is a folder")
-    if cfg.contact_sheet:
+    if cfg.contact_sheet or cfg.explain:
         with writing(f"figures={cfg.figures}"):
             Path(cfg.figures).mkdir(parents=True, exist_ok=True)
     return paths, Predictor(trained, machine, cfg.fit, cfg.invert, tta, cfg.batch_size)
 
 
 def _predict(
-    predictor: Predictor, paths: ImagePaths, top: int, seconds: Seconds, sheet: ContactSheet
+    predictor: Predictor, paths: ImagePaths, top: int, seconds: Seconds, sheet: ContactSheet, overlays: Overlays | None
 ) -> list[Prediction]:
     console = Console(stderr=True)
     quiet = not console.is_terminal or len(paths.files) < FEW
@@ -97,9 +102,19 @@ def _predict(
         for batch in predictor.batches(paths.files, seconds):
             for position, image in enumerate(batch.images, start=len(predictions)):
                 sheet.add(position, image.pixels)
-            predictions += batch.predictions(top)
+            found = batch.predictions(top)
+            predictions += found
+            if overlays is not None:
+                _draw(overlays, batch, found)
             progress.update(task, completed=len(predictions))
     return predictions
+
+
+def _draw(overlays: Overlays, batch: PredictedBatch, predictions: list[Prediction]) -> None:
+    try:
+        overlays.draw(batch, predictions)
+    except ValueError as error:
+        raise UserError(str(error).replace("method=", "explain=")) from error
 
 
 def _facts(

@@ -50,6 +50,9 @@ class PredictConfig(Logs):
     format: Format = setting("table", "of the predictions", changes_weights=False)
     output: PathText | None = setting(None, "file of the predictions; null: the terminal", changes_weights=False)
     contact_sheet: bool = setting(False, "draw the images with their true and predicted classes", changes_weights=False)
+    explain: Literal["gradcam", "cam", "hirescam", "occlusion", "integrated_gradients"] | None = setting(
+        None, "draw where the network looks in each image, by this method", changes_weights=False
+    )
     figures: PathText = setting("${log_dir}/predictions", "folder of the figures", changes_weights=False)
     trainer: Device = setting(..., "device and precision", changes_weights=False)
 

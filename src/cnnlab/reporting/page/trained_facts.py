@@ -1,0 +1,188 @@
+"""What a run's trained network shows, as plain values for a page: its mistakes, calibration, filters and layers."""
+
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.analysis.trace import trace
+from cnnlab.analysis.trace_records import records_of, total_of
+from cnnlab.build.objects import network_from_card
+from cnnlab.config.folders import data_root
+from cnnlab.config.sections import Device, Evaluated
+from cnnlab.data.datamodule import ImageDataModule, Subset
+from cnnlab.errors import UserError
+from cnnlab.machine.setup import Machine, prepare
+from cnnlab.reporting.page.run_facts import config_of
+from cnnlab.reporting.page.thumbnails import Sheet, sheet_of
+from cnnlab.reporting.records import KnownRun
+from cnnlab.runs.evaluation import datamodule_of, predict_logits, score
+from cnnlab.runs.locate import locate_checkpoint
+from cnnlab.runs.trained_network import Trained, load_trained
+
+BINS = 15  # of the reliability diagram
+PER_CELL = (8, 6, 4, 3, 2, 1)  # mistaken images per cell of the confusion matrix, as many as the budget allows
+MOST_FILTERS = 64
+SMALLEST_FILTER = 3
+EVAL_BATCH = 500
+
+
+def trained_facts(run: KnownRun, budget: int) -> dict[str, Any]:
+    """The evaluation and the filters of a run's network, from its checkpoint.
+
+    Args:
+        budget: bytes that its images may take.
+
+    Returns:
+        `evaluation` and `filters`, each None if it cannot be made, and `notes`, which say why.
+    """
+    facts: dict[str, Any] = {"evaluation": None, "filters": None, "notes": []}
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said):
+            trained = load_trained(locate_checkpoint(str(run.folder.path), log_dir=""))
+            facts["filters"] = _filters(trained.net)
+            data = datamodule_of(_images(run), trained.card)
+            facts["evaluation"] = _evaluation(run, trained, data, budget)
+    except (UserError, ValueError, RuntimeError, OSError) as error:
+        facts["notes"].append(f"The trained network was not evaluated: {' '.join(str(error).split())}")
+    facts["notes"] += [line.removeprefix("note: ") for line in said.getvalue().splitlines()]
+    return facts
+
+
+def layer_facts(run: KnownRun) -> dict[str, Any] | None:
+    """The network of a record layer by layer: `columns`, `rows` and `total`; None if it cannot be traced."""
+    try:
+        with torch.device("meta"):
+            net = network_from_card(run.record)
+        arguments = run.record["network"]["arguments"]
+        records = records_of(trace(net, arguments["in_channels"], arguments["image_size"]))
+    except (UserError, ValueError, KeyError, TypeError):
+        return None
+    columns = ["name", "kind", "output", "weights", "biases", "macs", "memory", "field"]
+    total = total_of(records)
+    return {
+        "columns": columns,
+        "rows": [[record[column] for column in columns] for record in records],
+        "total": [total.get(column) for column in columns],
+    }
+
+
+def _images(run: KnownRun) -> Evaluated:
+    """Where the run found its images, or else where this machine has its datasets; nothing is downloaded."""
+    root = str((config_of(run).get("data") or {}).get("root") or data_root())
+    return Evaluated(root=root if Path(root).is_dir() else data_root(), download=False, eval_batch_size=EVAL_BATCH)
+
+
+def _machine(run: KnownRun) -> Machine:
+    """This machine in the precision of the run, so that the same images are mistaken as in its record."""
+    try:
+        return prepare(Device(precision=run.record.get("precision", "auto")))
+    except (ValueError, UserError):
+        return prepare(Device())
+
+
+def _evaluation(run: KnownRun, trained: Trained, data: ImageDataModule, budget: int) -> dict[str, Any]:
+    """The predictions for the test images of a tested run, else for the validation images."""
+    split = "test" if run.record.get("test/acc") is not None else "val"
+    subset: Subset = getattr(data, split)
+    if not len(subset):
+        raise UserError("the run was not tested, and has no validation images")
+    batches = (images for images, _ in data.eval_dataloader(subset))
+    logits = predict_logits(trained, batches, _machine(run), trained.card.get("tta", "none")).float()
+    labels, classes = subset.labels, trained.card["classes"]
+    evaluation = score(logits, labels, len(classes))
+    return {
+        "split": split,
+        "classes": classes,
+        "accuracy": evaluation.accuracy,
+        "top5": evaluation.top5,
+        "confusion": evaluation.confusion.tolist(),
+        "by_class": by_class(evaluation.confusion),
+        "calibration": calibration(logits.softmax(1), labels),
+        "mistakes": _mistakes(logits.softmax(1), subset, budget),
+    }
+
+
+def by_class(confusion: Tensor) -> list[list[float]]:
+    """Precision, recall, F1 and number of images of each class, from counts by true and predicted class."""
+    hits, images, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    precision, recall = hits / predicted.clamp(min=1), hits / images.clamp(min=1)
+    f1 = 2 * hits / (images + predicted).clamp(min=1)
+    return torch.stack([precision, recall, f1, images.float()], dim=1).tolist()
+
+
+def calibration(probabilities: Tensor, labels: Tensor) -> dict[str, Any]:
+    """The expected calibration error, and count, mean confidence and accuracy of each bin of confidence.
+
+    Args:
+        probabilities: (N, num_classes).
+        labels: (N,).
+    """
+    confidence, predicted = probabilities.double().max(1)
+    hits = (predicted == labels).double()
+    bins = (confidence * BINS).long().clamp(max=BINS - 1)
+    count, confidences, accuracies = (
+        torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, values)
+        for values in (torch.ones_like(hits), confidence, hits)
+    )
+    error = (confidences - accuracies).abs().sum() / len(labels)
+    rows = torch.stack([count, confidences / count.clamp(min=1), accuracies / count.clamp(min=1)], dim=1)
+    return {"ece": error.item(), "bins": rows.tolist()}
+
+
+def _mistakes(probabilities: Tensor, subset: Subset, budget: int) -> dict[str, Any]:
+    """The mistaken images, most confident first: a sheet, and true class, predicted class, probability and index each.
+
+    Of each cell of the confusion matrix the most confident are kept, as many as fit into `budget` bytes.
+    """
+    confidence, predicted = probabilities.max(1)
+    wrong = (predicted != subset.labels).nonzero().flatten()
+    wrong = wrong[confidence[wrong].argsort(descending=True)].tolist()
+    rows = [(int(subset.labels[i]), int(predicted[i]), round(float(confidence[i]), 4), i) for i in wrong]
+    shown: list[tuple[int, int, float, int]] = []
+    sheet: Sheet | None = None
+    for most in PER_CELL:
+        shown, sheet = _first(rows, most), None
+        sheet = _sheet(shown, subset)
+        if sheet is None or len(sheet.url) <= budget:
+            break
+    while sheet is not None and len(sheet.url) > budget:
+        shown = shown[: len(shown) // 2]
+        sheet = _sheet(shown, subset)
+    return {"total": len(rows), "rows": shown, "sheet": None if sheet is None else asdict(sheet)}
+
+
+def _sheet(rows: Sequence[tuple[int, int, float, int]], subset: Subset) -> Sheet | None:
+    return sheet_of(subset[torch.tensor([row[3] for row in rows])][0]) if rows else None
+
+
+def _first(rows: Sequence[tuple[int, int, float, int]], most: int) -> list[tuple[int, int, float, int]]:
+    """The first `most` rows of each pair of a true and a predicted class."""
+    seen: dict[tuple[int, int], int] = {}
+    shown = []
+    for row in rows:
+        seen[row[:2]] = seen.get(row[:2], 0) + 1
+        if seen[row[:2]] <= most:
+            shown.append(row)
+    return shown
+
+
+def _filters(net: nn.Module) -> dict[str, Any] | None:
+    """The filters of the first convolution, if they are seen as images; gray is zero, each filter has its own scale."""
+    first = next((item for item in net.named_modules() if isinstance(item[1], nn.Conv2d)), None)
+    if first is None:
+        return None
+    name, convolution = first
+    weight = convolution.weight.detach().float()
+    if weight.shape[1] not in (1, 3) or min(weight.shape[2:]) < SMALLEST_FILTER or weight.shape[2] != weight.shape[3]:
+        return None
+    shown = weight[:MOST_FILTERS]
+    scale = shown.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
+    pixels = (127.5 + 127.5 * shown / scale).round().to(torch.uint8)
+    return {"layer": name, "total": len(weight), "sheet": asdict(sheet_of(pixels, lossless=True))}

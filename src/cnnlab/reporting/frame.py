@@ -43,7 +43,7 @@ def epochs_frame(folder: str | Path, where: str | None = None) -> "pandas.DataFr
     rows: list[dict[str, object]] = []
     for run in runs:
         try:
-            rows += [{"run": run.values["run"], "seed": run.values.get("seed")} | row for row in read_rows(run)]
+            rows += [{"run": run.values["run"], "seed": run.values.get("seed"), **row} for row in read_rows(run)]
         except ValueError as error:
             skipped.append(f"skipped {run.folder.path}: {error}")
     frame = pandas.DataFrame(rows, columns=None if rows else ["run", "seed", "epoch"])

@@ -70,7 +70,7 @@ def _runs(runs: Sequence[KnownRun], evaluate: bool, log: Callable[[str], None]) 
         if network not in layers:
             layers[network] = layer_facts(run)
         facts["layers"] = list(layers).index(network)
-        trained: dict[str, Any] = {"evaluation": None, "filters": None, "notes": []}
+        trained: dict[str, Any] = {"evaluation": None, "filters": None, "maps": None, "notes": []}
         if evaluate and run.is_done:
             log(f"evaluating {run.values['run']} ({number} of {len(runs)})")
             trained = trained_facts(run, budget)

@@ -11,7 +11,8 @@ export function dots(groups, title) {
   const shown = groups.filter(({ values }) => values.length);
   if (!shown.length) return "";
   const values = shown.flatMap(({ values: all }) => all.map(({ value }) => value));
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const ends = shown.flatMap(({ mean, std }) => (mean === null ? [] : [mean - (std ?? 0), mean + (std ?? 0)]));
+  const [low, high] = [Math.min(...values, ...ends), Math.max(...values, ...ends)];
   const space = 0.08 * (high - low) || 0.01;
   const figure = element("figure", { class: "dots" });
   const svg = drawn("svg", { role: "img", "aria-label": title, height: ROW * shown.length + 30 });
@@ -44,7 +45,7 @@ function row({ name, color, mean, std, values }, index, x, left, width) {
   const bar = mean !== null && std !== null && std > 0;
   return [
     drawn("text", { class: "label", x: left, y: y + 4, "text-anchor": "end" }, label, words),
-    bar ? drawn("line", { class: "std", x1: Math.max(left, x(mean - std)), x2: Math.min(width, x(mean + std)), y1: y, y2: y, "--color": color }) : drawn("g"),
+    bar ? drawn("line", { class: "std", x1: x(mean - std), x2: x(mean + std), y1: y, y2: y, "--color": color }) : drawn("g"),
     ...values.map(({ seed, value }) =>
       drawn("circle", { class: "seed", cx: x(value), cy: y, r: 4.5, "--color": color }, drawn("title", {}, `${name}, seed ${seed}: ${percent(value)}`)),
     ),

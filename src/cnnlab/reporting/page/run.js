@@ -17,7 +17,7 @@ export function runView(run, layers) {
     curves(run.curves),
     ...(run.evaluation ? evaluated(run.evaluation) : []),
     filters(run.filters),
-    run.maps ? section("Class-activation maps", maps(run.maps)) : "",
+    run.maps && run.evaluation ? section("Class-activation maps", ...maps(run.maps, run.evaluation)) : "",
     layers ? section("Layers", layerTable(layers)) : "",
     section("Environment", facts(run.environment), configuration(run.configuration)),
   ].filter(Boolean);
@@ -157,6 +157,34 @@ function filters(content) {
     element("p", { class: "soft" }, `The ${shown} of the first convolution, ${layer}; gray is zero, and each has its own scale.`),
     element("div", { class: "filters" }, Array.from({ length: sheet.count }, (_, i) => tile(i, `filter ${i} of ${layer}`))),
   );
+}
+
+// Each example is a row of three tiles on the sheet: the image, and the maps of two classes.
+function maps({ examples, sheet }, { classes, split }) {
+  const tile = sheetOf(sheet, 84);
+  const figures = examples.map(([actual, predicted, probability, index], place) => {
+    const of = (i, words) => tile(3 * place + i, words);
+    const right = actual === predicted;
+    const title = `${classes[actual]}, ${SPLITS[split]} image ${index}`;
+    return element(
+      "figure",
+      {},
+      element("div", { class: "row" }, of(0, title), of(1, `map of ${classes[predicted]}`), right ? "" : of(2, `map of ${classes[actual]}`)),
+      element(
+        "figcaption",
+        {},
+        element("span", {}, element("strong", {}, classes[actual]), right ? "" : ` → ${classes[predicted]}`),
+        number(probability, percent(probability)),
+      ),
+    );
+  });
+  const of = (wanted) => figures.filter((_, i) => (examples[i][0] === examples[i][1]) === wanted);
+  const group = (words, shown) => (shown.length ? [element("h3", {}, words), element("div", { class: "maps" }, shown)] : []);
+  return [
+    element("p", { class: "soft" }, "Grad-CAM: where the last feature map speaks for a class, over the gray image. Each map has its own scale."),
+    ...group("Right: the image, and the map of its class", of(true)),
+    ...group("Mistaken: the image, the map of the predicted class, and that of the true class", of(false)),
+  ];
 }
 
 function layerTable({ columns, rows, total }) {

@@ -18,6 +18,7 @@ from cnnlab.config.sections import Device, Evaluated
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError
 from cnnlab.machine.setup import Machine, prepare
+from cnnlab.reporting.page.example_maps import example_maps
 from cnnlab.reporting.page.run_facts import config_of
 from cnnlab.reporting.page.thumbnails import Sheet, sheet_of
 from cnnlab.reporting.records import KnownRun
@@ -30,6 +31,9 @@ PER_CELL = (8, 6, 4, 3, 2, 1)  # mistaken images per cell of the confusion matri
 MOST_FILTERS = 64
 SMALLEST_FILTER = 3
 EVAL_BATCH = 500
+FOR_MISTAKES = 0.6  # fraction of the budget; maps and filters are few
+AMPLE = 300_000  # bytes, with which a page has MOST_EXAMPLES of right and of mistaken images
+MOST_EXAMPLES, FEW_EXAMPLES = 8, 3
 
 
 def trained_facts(run: KnownRun, budget: int) -> dict[str, Any]:
@@ -39,16 +43,16 @@ def trained_facts(run: KnownRun, budget: int) -> dict[str, Any]:
         budget: bytes that its images may take.
 
     Returns:
-        `evaluation` and `filters`, each None if it cannot be made, and `notes`, which say why.
+        `evaluation`, `filters` and `maps`, each None if it cannot be made, and `notes`, which say why.
     """
-    facts: dict[str, Any] = {"evaluation": None, "filters": None, "notes": []}
+    facts: dict[str, Any] = {"evaluation": None, "filters": None, "maps": None, "notes": []}
     said = io.StringIO()
     try:
         with redirect_stdout(said):
             trained = load_trained(locate_checkpoint(str(run.folder.path), log_dir=""))
             facts["filters"] = _filters(trained.net)
             data = datamodule_of(_images(run), trained.card)
-            facts["evaluation"] = _evaluation(run, trained, data, budget)
+            facts |= _evaluated(run, trained, data, budget)
     except (UserError, ValueError, RuntimeError, OSError) as error:
         facts["notes"].append(f"The trained network was not evaluated: {' '.join(str(error).split())}")
     facts["notes"] += [line.removeprefix("note: ") for line in said.getvalue().splitlines()]
@@ -87,26 +91,28 @@ def _machine(run: KnownRun) -> Machine:
         return prepare(Device())
 
 
-def _evaluation(run: KnownRun, trained: Trained, data: ImageDataModule, budget: int) -> dict[str, Any]:
-    """The predictions for the test images of a tested run, else for the validation images."""
+def _evaluated(run: KnownRun, trained: Trained, data: ImageDataModule, budget: int) -> dict[str, Any]:
+    """The predictions for the test images of a tested run, else for the validation images, and maps of examples."""
     split = "test" if run.record.get("test/acc") is not None else "val"
     subset: Subset = getattr(data, split)
     if not len(subset):
         raise UserError("the run was not tested, and has no validation images")
     batches = (images for images, _ in data.eval_dataloader(subset))
     logits = predict_logits(trained, batches, _machine(run), trained.card.get("tta", "none")).float()
-    labels, classes = subset.labels, trained.card["classes"]
-    evaluation = score(logits, labels, len(classes))
-    return {
+    probabilities, classes = logits.softmax(1), trained.card["classes"]
+    evaluation = score(logits, subset.labels, len(classes))
+    facts = {
         "split": split,
         "classes": classes,
         "accuracy": evaluation.accuracy,
         "top5": evaluation.top5,
         "confusion": evaluation.confusion.tolist(),
         "by_class": by_class(evaluation.confusion),
-        "calibration": calibration(logits.softmax(1), labels),
-        "mistakes": _mistakes(logits.softmax(1), subset, budget),
+        "calibration": calibration(probabilities, subset.labels),
+        "mistakes": _mistakes(probabilities, subset, int(FOR_MISTAKES * budget)),
     }
+    most = MOST_EXAMPLES if budget > AMPLE else FEW_EXAMPLES
+    return {"evaluation": facts, "maps": example_maps(trained, subset, probabilities, most)}
 
 
 def by_class(confusion: Tensor) -> list[list[float]]:
@@ -143,8 +149,8 @@ def _mistakes(probabilities: Tensor, subset: Subset, budget: int) -> dict[str, A
     """
     confidence, predicted = probabilities.max(1)
     wrong = (predicted != subset.labels).nonzero().flatten()
-    wrong = wrong[confidence[wrong].argsort(descending=True)].tolist()
-    rows = [(int(subset.labels[i]), int(predicted[i]), round(float(confidence[i]), 4), i) for i in wrong]
+    ordered = wrong[confidence[wrong].argsort(descending=True)].tolist()
+    rows = [(int(subset.labels[i]), int(predicted[i]), round(float(confidence[i]), 4), i) for i in ordered]
     shown: list[tuple[int, int, float, int]] = []
     sheet: Sheet | None = None
     for most in PER_CELL:

@@ -19,7 +19,9 @@ export function calibration({ ece, bins }) {
     const low = i / bins.length;
     const high = (i + 1) / bins.length;
     const words = `confidence ${percent(confidence)}: ${percent(accuracy)} correct of ${count(images)} images`;
-    const read = () => { reading.textContent = words; };
+    const read = () => {
+      reading.textContent = words;
+    };
     const width = x(high) - x(low) - 1.5;
     const tall = Math.max(1, (COUNTS * images) / most);
     return [
@@ -27,8 +29,20 @@ export function calibration({ ece, bins }) {
         "g",
         { class: "bin", tabindex: "0", role: "img", "aria-label": words, onpointerenter: read, onfocus: read },
         drawn("rect", { class: "hover", x: x(low), width: width + 1.5, y: y(1), height: top + COUNTS - y(1) }),
-        drawn("rect", { class: "accuracy", x: x(low), width, y: y(accuracy), height: Math.max(1, y(0) - y(accuracy)) }),
-        drawn("line", { class: "gap", x1: x(low) + width / 2, x2: x(low) + width / 2, y1: y(accuracy), y2: y(confidence) }),
+        drawn("rect", {
+          class: "accuracy",
+          x: x(low),
+          width,
+          y: y(accuracy),
+          height: Math.max(1, y(0) - y(accuracy)),
+        }),
+        drawn("line", {
+          class: "gap",
+          x1: x(low) + width / 2,
+          x2: x(low) + width / 2,
+          y1: y(accuracy),
+          y2: y(confidence),
+        }),
         drawn("rect", { class: "count", x: x(low), width, y: top + COUNTS - tall, height: tall }),
       ),
     ];
@@ -51,7 +65,13 @@ export function calibration({ ece, bins }) {
   return element(
     "div",
     { class: "reliability" },
-    element("figure", {}, element("figcaption", {}, "accuracy in %, by confidence; below, the number of images"), svg, reading),
+    element(
+      "figure",
+      {},
+      element("figcaption", {}, "accuracy in %, by confidence; below, the number of images"),
+      svg,
+      reading,
+    ),
     element(
       "div",
       { class: "prose" },

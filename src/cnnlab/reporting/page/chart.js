@@ -51,8 +51,13 @@ export function chart({ title, series, read, tick = read, zero = false, mayBeLog
   const plan = { shown, xs, range: rangeOf(values, zero, logarithmic), logarithmic, tick, xName };
   const id = `chart-${(charts += 1)}`;
   const svg = drawn("svg", {
-    class: "chart", tabindex: "0", role: "slider", "aria-labelledby": id, "aria-valuemin": xs[0],
-    "aria-valuemax": xs.at(-1), height: HEIGHT,
+    class: "chart",
+    tabindex: "0",
+    role: "slider",
+    "aria-labelledby": id,
+    "aria-valuemin": xs[0],
+    "aria-valuemax": xs.at(-1),
+    height: HEIGHT,
   });
   const legend = element("ul", { class: "legend" });
   const where = element("span", { class: "where" });
@@ -125,7 +130,8 @@ function geometryOf({ xs, range: [low, high], logarithmic }, width) {
 
 function parts({ shown, xs, range: [low, high], logarithmic, tick, xName }, { width, right, bottom, x, y }) {
   const heights = logarithmic ? logarithmicTicks(low, high) : linearTicks(low, high, 5);
-  const steps = xs.length === 1 ? xs : linearTicks(xs[0], xs.at(-1), Math.min(xs.length, width / 70)).filter(Number.isInteger);
+  const steps =
+    xs.length === 1 ? xs : linearTicks(xs[0], xs.at(-1), Math.min(xs.length, width / 70)).filter(Number.isInteger);
   const grid = heights.flatMap((value) => [
     drawn("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(value), y2: y(value) }),
     drawn("text", { class: "tick", x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, tick(value)),
@@ -145,11 +151,13 @@ function line({ points, color, dashed }, x, y) {
 
 function band({ points, color }, x, y) {
   if (points.length < 2 || !points.some(([, , std]) => std)) return drawn("g");
-  const edge = (sign) => points.map(([at, value, std]) => `${x(at).toFixed(1)} ${y(value + sign * (std ?? 0)).toFixed(1)}`);
+  const edge = (sign) =>
+    points.map(([at, value, std]) => `${x(at).toFixed(1)} ${y(value + sign * (std ?? 0)).toFixed(1)}`);
   return drawn("path", { class: "band", d: `M${[...edge(1), ...edge(-1).reverse()].join("L")}Z`, "--color": color });
 }
 
-const dot = ([at, value], color, x, y) => drawn("circle", { class: "dot", cx: x(at), cy: y(value), r: 4, "--color": color });
+const dot = ([at, value], color, x, y) =>
+  drawn("circle", { class: "dot", cx: x(at), cy: y(value), r: 4, "--color": color });
 
 function cursor(rows, at, { x, y, bottom }) {
   return [

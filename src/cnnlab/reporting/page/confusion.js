@@ -42,7 +42,8 @@ export function confusion({ classes, confusion: counts, mistakes, split }) {
 const images_ = (total) => (total === 1 ? "1 image" : `${count(total)} images`);
 
 function image([actual, predicted, probability, index], tiles, classes, split) {
-  const words = `${classes[actual]}, predicted ${classes[predicted]}, probability ${percent(probability)}, ${split} image ${index}`;
+  const guess = `predicted ${classes[predicted]}, probability ${percent(probability)}`;
+  const words = `${classes[actual]}, ${guess}, ${split} image ${index}`;
   return element(
     "figure",
     { title: words },
@@ -75,7 +76,12 @@ function labeled(classes, counts, choose) {
     element(
       "thead",
       {},
-      element("tr", {}, element("td"), classes.map((name) => element("th", { scope: "col" }, element("span", {}, name)))),
+      element(
+        "tr",
+        {},
+        element("td"),
+        classes.map((name) => element("th", { scope: "col" }, element("span", {}, name))),
+      ),
     ),
     element("tbody", {}, rows),
   );
@@ -85,7 +91,11 @@ function cell(value, fraction, actual, predicted, classes, choose) {
   const hit = actual === predicted;
   const share = `${(hit ? 55 * fraction : value ? 12 + 43 * Math.sqrt(fraction) : 0).toFixed(1)}%`;
   if (hit || !value) {
-    return element("td", { class: hit ? "hit" : undefined, "--share": share }, hit || value ? number(value, String(value)) : "");
+    return element(
+      "td",
+      { class: hit ? "hit" : undefined, "--share": share },
+      hit || value ? number(value, String(value)) : "",
+    );
   }
   const button = element(
     "button",

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 FILES = files("cnnlab.reporting.page")
+STYLES = ("report.css", "figures.css")
 ENTRY = "report"  # the module that starts the page
 # The browser itself refuses whatever would load something from outside.
 POLICY = (
@@ -23,7 +24,7 @@ def document(title: str, content: Mapping[str, Any]) -> str:
         for file in sorted(FILES.iterdir(), key=lambda file: file.name)
         if file.name.endswith(".js")
     }
-    style = FILES.joinpath("report.css").read_text(encoding="utf-8")
+    style = "".join(FILES.joinpath(name).read_text(encoding="utf-8") for name in STYLES)
     return f"""<!doctype html>
 <html lang="en">
 <head>

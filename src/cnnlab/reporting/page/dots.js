@@ -21,7 +21,10 @@ export function dots(groups, title) {
     const left = Math.min(0.36 * width, 8 + 7.2 * Math.max(...shown.map(({ name }) => name.length)));
     const x = (value) => left + 14 + ((value - low + space) / (high - low + 2 * space)) * (width - left - 24);
     svg.setAttribute("viewBox", `0 0 ${width} ${ROW * shown.length + 30}`);
-    svg.replaceChildren(...axis(low, high, x, ROW * shown.length), ...shown.flatMap((group, i) => row(group, i, x, left, width)));
+    svg.replaceChildren(
+      ...axis(low, high, x, ROW * shown.length),
+      ...shown.flatMap((group, i) => row(group, i, x, left, width)),
+    );
   }
 
   redraw(WIDTH);
@@ -33,7 +36,18 @@ export function dots(groups, title) {
 function axis(low, high, x, bottom) {
   return [low, (low + high) / 2, high].flatMap((value, i) => [
     drawn("line", { class: "grid", x1: x(value), x2: x(value), y1: 0, y2: bottom }),
-    low === high && i ? drawn("g") : drawn("text", { class: "tick", x: x(value), y: bottom + 18, "text-anchor": ["start", "middle", "end"][low === high ? 1 : i] }, percent(value)),
+    low === high && i
+      ? drawn("g")
+      : drawn(
+          "text",
+          {
+            class: "tick",
+            x: x(value),
+            y: bottom + 18,
+            "text-anchor": ["start", "middle", "end"][low === high ? 1 : i],
+          },
+          percent(value),
+        ),
   ]);
 }
 
@@ -45,10 +59,18 @@ function row({ name, color, mean, std, values }, index, x, left, width) {
   const bar = mean !== null && std !== null && std > 0;
   return [
     drawn("text", { class: "label", x: left, y: y + 4, "text-anchor": "end" }, label, words),
-    bar ? drawn("line", { class: "std", x1: x(mean - std), x2: x(mean + std), y1: y, y2: y, "--color": color }) : drawn("g"),
+    bar
+      ? drawn("line", { class: "std", x1: x(mean - std), x2: x(mean + std), y1: y, y2: y, "--color": color })
+      : drawn("g"),
     ...values.map(({ seed, value }) =>
-      drawn("circle", { class: "seed", cx: x(value), cy: y, r: 4.5, "--color": color }, drawn("title", {}, `${name}, seed ${seed}: ${percent(value)}`)),
+      drawn(
+        "circle",
+        { class: "seed", cx: x(value), cy: y, r: 4.5, "--color": color },
+        drawn("title", {}, `${name}, seed ${seed}: ${percent(value)}`),
+      ),
     ),
-    mean === null ? drawn("g") : drawn("line", { class: "mean", x1: x(mean), x2: x(mean), y1: y - 8, y2: y + 8, "--color": color }),
+    mean === null
+      ? drawn("g")
+      : drawn("line", { class: "mean", x1: x(mean), x2: x(mean), y1: y - 8, y2: y + 8, "--color": color }),
   ];
 }

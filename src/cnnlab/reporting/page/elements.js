@@ -60,6 +60,10 @@ export function tiles(entries) {
 
 export function notes(lines) {
   return lines.length
-    ? element("ul", { class: "notes", role: "note" }, lines.map((line) => element("li", {}, line)))
+    ? element(
+        "ul",
+        { class: "notes", role: "note" },
+        lines.map((line) => element("li", {}, line)),
+      )
     : "";
 }

@@ -32,7 +32,11 @@ export function short(value) {
 }
 
 export function rounded(value) {
-  for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
+  for (const [unit, size] of [
+    ["G", 1e9],
+    ["M", 1e6],
+    ["k", 1e3],
+  ]) {
     if (value >= 10 * size || (value >= size && unit !== "k")) {
       return `${(value / size).toPrecision(4).replace(/\.?0+$/, "")} ${unit}`;
     }

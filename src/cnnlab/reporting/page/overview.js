@@ -9,9 +9,17 @@ import { cell, table } from "report/table.js";
 const COLORS = 8;
 const MEASURES = { "test/acc": "test accuracy", "val/acc": "validation accuracy" };
 const CURVES = {
-  "val/acc": { title: "validation accuracy, %", read: percent, tick: (value) => String(Number((100 * value).toPrecision(6))) },
+  "val/acc": {
+    title: "validation accuracy, %",
+    read: percent,
+    tick: (value) => String(Number((100 * value).toPrecision(6))),
+  },
   "val/loss": { title: "validation loss", read: short, zero: true, mayBeLogarithmic: true },
-  "train/acc": { title: "training accuracy, %", read: percent, tick: (value) => String(Number((100 * value).toPrecision(6))) },
+  "train/acc": {
+    title: "training accuracy, %",
+    read: percent,
+    tick: (value) => String(Number((100 * value).toPrecision(6))),
+  },
   "train/loss": { title: "training loss", read: short, zero: true, mayBeLogarithmic: true },
 };
 const plain = (value) => String(Number(value.toPrecision(6)));
@@ -25,14 +33,26 @@ export function overview(content, addressOf) {
     header(content, groups),
     section(
       "Configurations",
-      element("p", { class: "soft" }, content.shared ? `All with ${content.shared}. ` : "", "Mean ± sample standard deviation over the seeds. Choose which ones are drawn below."),
+      element(
+        "p",
+        { class: "soft" },
+        content.shared ? `All with ${content.shared}. ` : "",
+        "Mean ± sample standard deviation over the seeds. Choose which ones are drawn below.",
+      ),
       groupTable(content, groups, drawCurves),
     ),
     section(
       "Results by seed",
-      dots(groups.map((group) => seeds(group, content)), `${MEASURES[content.measure]}; each dot is a run, the line is the mean, the bar ± one standard deviation`),
+      dots(
+        groups.map((group) => seeds(group, content)),
+        `${MEASURES[content.measure]}; each dot is a run, the line is the mean, the bar ± one standard deviation`,
+      ),
     ),
-    section("Curves", element("p", { class: "soft" }, "Mean over the seeds in a band of ± one standard deviation."), comparison),
+    section(
+      "Curves",
+      element("p", { class: "soft" }, "Mean over the seeds in a band of ± one standard deviation."),
+      comparison,
+    ),
     pairs(content),
     section("Runs", runTable(content, groups, addressOf)),
   ].filter(Boolean);
@@ -45,14 +65,28 @@ function header({ groups: plainGroups, runs, measure, notes: lines }, groups) {
   const data = [...new Set(runs.map((run) => run.data))];
   const entries = [
     { label: "runs", value: runs.length, text: count(runs.length), note: unfinished(runs) },
-    { label: "configurations", value: plainGroups.length, text: count(plainGroups.length), note: "that differ in more than the seed" },
-    { label: `best ${MEASURES[measure]}`, value: best?.numbers[measure], text: best && percent(best.numbers[measure]), note: best && `${best.name}, ${best.numbers.n === 1 ? "one run" : `mean of ${best.numbers.n}`}` },
+    {
+      label: "configurations",
+      value: plainGroups.length,
+      text: count(plainGroups.length),
+      note: "that differ in more than the seed",
+    },
+    {
+      label: `best ${MEASURES[measure]}`,
+      value: best?.numbers[measure],
+      text: best && percent(best.numbers[measure]),
+      note: best && `${best.name}, ${best.numbers.n === 1 ? "one run" : `mean of ${best.numbers.n}`}`,
+    },
     { label: "training time", value: seconds, text: duration(seconds), note: "of all runs together" },
   ];
   return element(
     "header",
     {},
-    element("h1", {}, `${count(runs.length)} runs on ${data.length > 3 ? `${data.length} datasets` : data.join(", ")}`),
+    element(
+      "h1",
+      {},
+      `${count(runs.length)} runs on ${data.length > 3 ? `${data.length} datasets` : data.join(", ")}`,
+    ),
     tiles(entries),
     notes(lines),
   );
@@ -68,21 +102,30 @@ const seeds = ({ name, color, numbers, done }, { runs, measure }) => ({
   color,
   mean: numbers[measure],
   std: numbers[`${measure}_std`],
-  values: done.map((i) => ({ seed: runs[i].seed, value: runs[i].numbers[measure] })).filter(({ value }) => value !== null && value !== undefined),
+  values: done
+    .map((i) => ({ seed: runs[i].seed, value: runs[i].numbers[measure] }))
+    .filter(({ value }) => value !== null && value !== undefined),
 });
 
-const valued = (value, text) => (value === null || value === undefined ? cell(null, "") : cell(value, text(value), number(value, text(value))));
+const valued = (value, text) =>
+  value === null || value === undefined ? cell(null, "") : cell(value, text(value), number(value, text(value)));
 
 const typed = (text) => (text !== "" && !Number.isNaN(Number(text)) ? Number(text) : text);
 
 function groupTable({ columns }, groups, changed) {
-  const measured = [["val/acc", "val %"], ["test/acc", "test %"], ["test/acc_last", "last %"]].filter(([field]) => groups.some(({ numbers }) => numbers[field] !== null));
+  const measured = [
+    ["val/acc", "val %"],
+    ["test/acc", "test %"],
+    ["test/acc_last", "last %"],
+  ].filter(([field]) => groups.some(({ numbers }) => numbers[field] !== null));
   const rows = groups.map((group) => ({
     cells: [
       cell(typed(group.cells[0]), group.cells[0], choice(group, changed)),
       ...group.cells.slice(1).map((text) => cell(typed(text), text)),
       cell(group.numbers.n, String(group.numbers.n), number(group.numbers.n, String(group.numbers.n))),
-      ...measured.map(([field]) => valued(group.numbers[field], (value) => spread(value, group.numbers[`${field}_std`]).replace(" %", ""))),
+      ...measured.map(([field]) =>
+        valued(group.numbers[field], (value) => spread(value, group.numbers[`${field}_std`]).replace(" %", "")),
+      ),
       valued(group.numbers.best_epoch, (value) => String(Number(value.toPrecision(4)))),
       valued(group.numbers.epochs, (value) => String(Number(value.toPrecision(4)))),
       valued(group.numbers.train_seconds, (value) => fixed(value / 60, 1)),
@@ -117,30 +160,63 @@ function choice(group, changed) {
       changed();
     },
   });
-  return element("label", { class: "choice" }, input, element("span", { class: "swatch", "--color": group.color }), group.cells[0]);
+  return element(
+    "label",
+    { class: "choice" },
+    input,
+    element("span", { class: "swatch", "--color": group.color }),
+    group.cells[0],
+  );
 }
 
 function compared(groups) {
   const drawnCurves = Object.entries(CURVES).map(([metric, { tick = plain, ...look }]) =>
-    chart({ ...look, tick, series: groups.map(({ name, color, curves }) => ({ name, color, points: curves[metric] ?? [] })) }),
+    chart({
+      ...look,
+      tick,
+      series: groups.map(({ name, color, curves }) => ({ name, color, points: curves[metric] ?? [] })),
+    }),
   );
   const curves = drawnCurves.filter(Boolean);
-  return curves.length ? [element("div", { class: "pair" }, curves)] : [element("p", {}, "No configuration is chosen, or none has epochs.")];
+  return curves.length
+    ? [element("div", { class: "pair" }, curves)]
+    : [element("p", {}, "No configuration is chosen, or none has epochs.")];
 }
 
 function pairs({ pairs: rows, measure, groups }) {
-  if (rows === null) return section("Paired tests", element("p", { class: "soft" }, `Up to 8 configurations are compared in pairs, and these are ${groups.length}.`));
+  if (rows === null)
+    return section(
+      "Paired tests",
+      element("p", { class: "soft" }, `Up to 8 configurations are compared in pairs, and these are ${groups.length}.`),
+    );
   if (!rows.length) return "";
   const points = (value) => `${value < 0 ? "−" : "+"}${fixed(Math.abs(100 * value), 2)}`;
   return section(
     "Paired tests",
-    element("p", { class: "soft" }, `${MEASURES[measure]} on the seeds that both have, first minus second, in percentage points. p is that of the pair's own two-sided paired t-test, and not corrected for the number of pairs.`),
+    element(
+      "p",
+      { class: "soft" },
+      `The ${MEASURES[measure]} on the seeds that both have, first minus second, in percentage points. p is that of the ` +
+        "pair's own two-sided paired t-test, and not corrected for the number of pairs.",
+    ),
     table({
       caption: "paired tests",
       filter: rows.length > 10,
-      columns: [{ label: "first" }, { label: "second" }, { label: "seeds", numeric: true }, { label: "difference", numeric: true }, { label: "p", numeric: true }],
+      columns: [
+        { label: "first" },
+        { label: "second" },
+        { label: "seeds", numeric: true },
+        { label: "difference", numeric: true },
+        { label: "p", numeric: true },
+      ],
       rows: rows.map(({ first, second, seeds: n, difference, std, p }) => ({
-        cells: [cell(first), cell(second), cell(n, String(n), number(n, String(n))), valued(difference, (value) => `${points(value)} ± ${fixed(100 * std, 2)}`), p === null ? cell(null, "–") : valued(p, probability)],
+        cells: [
+          cell(first),
+          cell(second),
+          cell(n, String(n), number(n, String(n))),
+          valued(difference, (value) => `${points(value)} ± ${fixed(100 * std, 2)}`),
+          p === null ? cell(null, "–") : valued(p, probability),
+        ],
       })),
     }),
   );
@@ -154,9 +230,15 @@ function runTable({ runs }, groups, addressOf) {
     const { numbers } = run;
     return {
       cells: [
-        cell(run.id, `${run.name}/${run.id}`, link), cell(name), cell(Number(run.seed), run.seed), cell(run.status),
-        valued(numbers["val/acc"], (value) => fixed(100 * value, 2)), valued(numbers["test/acc"], (value) => fixed(100 * value, 2)),
-        valued(numbers.best_epoch, String), valued(numbers.epochs, String), valued(numbers.train_seconds, (value) => fixed(value / 60, 1)),
+        cell(run.id, `${run.name}/${run.id}`, link),
+        cell(name),
+        cell(Number(run.seed), run.seed),
+        cell(run.status),
+        valued(numbers["val/acc"], (value) => fixed(100 * value, 2)),
+        valued(numbers["test/acc"], (value) => fixed(100 * value, 2)),
+        valued(numbers.best_epoch, String),
+        valued(numbers.epochs, String),
+        valued(numbers.train_seconds, (value) => fixed(value / 60, 1)),
       ],
     };
   });
@@ -164,8 +246,15 @@ function runTable({ runs }, groups, addressOf) {
     caption: "runs",
     filter: true,
     columns: [
-      { label: "run" }, { label: "configuration" }, { label: "seed", numeric: true }, { label: "status" }, { label: "val %", numeric: true },
-      { label: "test %", numeric: true }, { label: "best", numeric: true }, { label: "epochs", numeric: true }, { label: "minutes", numeric: true },
+      { label: "run" },
+      { label: "configuration" },
+      { label: "seed", numeric: true },
+      { label: "status" },
+      { label: "val %", numeric: true },
+      { label: "test %", numeric: true },
+      { label: "best", numeric: true },
+      { label: "epochs", numeric: true },
+      { label: "minutes", numeric: true },
     ],
     rows,
   });

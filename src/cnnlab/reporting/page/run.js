@@ -25,11 +25,18 @@ export function runView(run, layers) {
 
 function header(run) {
   const { numbers } = run;
-  const best = numbers.best_epoch ? `epoch ${numbers.best_epoch} of ${numbers.epochs}, by ${run.monitor ?? "val/acc"}` : "last weights";
+  const best = numbers.best_epoch
+    ? `epoch ${numbers.best_epoch} of ${numbers.epochs}, by ${run.monitor ?? "val/acc"}`
+    : "last weights";
   const entries = [
     { label: "test accuracy", value: numbers["test/acc"], read: percent, note: "one run" },
     { label: "validation accuracy", value: numbers["val/acc"], read: percent, note: best },
-    { label: "training time", value: numbers.train_seconds, read: duration, note: numbers.images_per_second ? `${speed(numbers.images_per_second)} images/s` : "" },
+    {
+      label: "training time",
+      value: numbers.train_seconds,
+      read: duration,
+      note: numbers.images_per_second ? `${speed(numbers.images_per_second)} images/s` : "",
+    },
     { label: "parameters", value: numbers.parameters, read: count },
     { label: "multiply-accumulates", value: numbers.macs, read: rounded, note: "per image" },
   ].filter(({ value }) => value !== null && value !== undefined);
@@ -44,7 +51,8 @@ function header(run) {
 }
 
 function command(lines) {
-  if (!lines.length) return element("p", { class: "soft" }, "The record does not say with which command the run was started.");
+  if (!lines.length)
+    return element("p", { class: "soft" }, "The record does not say with which command the run was started.");
   const text = lines.join("\n");
   const button = element("button", { type: "button", class: "copy" }, "Copy");
   button.addEventListener("click", async () => {
@@ -89,26 +97,44 @@ function curves({ columns, rows }) {
       { class: "pair" },
       chart({ title: "accuracy, %", series: stages("acc"), read: percent, tick: inPercent }),
       chart({ title: "loss", series: stages("loss"), read: short, tick: plain, zero: true, mayBeLogarithmic: true }),
-      chart({ title: "learning rate", series: one("learning rate", "lr", "var(--c2)"), read: short, tick: plain, zero: true }),
-      chart({ title: "images per second", series: one("training", "images_per_second", "var(--c6)"), read: speed, tick: rounded, zero: true }),
+      chart({
+        title: "learning rate",
+        series: one("learning rate", "lr", "var(--c2)"),
+        read: short,
+        tick: plain,
+        zero: true,
+      }),
+      chart({
+        title: "images per second",
+        series: one("training", "images_per_second", "var(--c6)"),
+        read: speed,
+        tick: rounded,
+        zero: true,
+      }),
     ),
     element("details", {}, element("summary", {}, "All epochs as a table"), epochs(columns, rows)),
   );
 }
 
 function epochs(columns, rows) {
-  const read = (name, value) => (name.endsWith("/acc") ? percent(value) : Number.isInteger(value) ? count(value) : short(value));
+  const read = (name, value) =>
+    name.endsWith("/acc") ? percent(value) : Number.isInteger(value) ? count(value) : short(value);
   return table({
     caption: "epochs",
     columns: columns.map((label) => ({ label, numeric: true })),
-    rows: rows.map((row) => ({ cells: row.map((value, i) => (value === null ? cell(null, "") : cell(value, read(columns[i], value), number(value, read(columns[i], value))))) })),
+    rows: rows.map((row) => ({
+      cells: row.map((value, i) =>
+        value === null ? cell(null, "") : cell(value, read(columns[i], value), number(value, read(columns[i], value))),
+      ),
+    })),
   });
 }
 
 function evaluated(evaluation) {
   const { split, accuracy, top5, mistakes, by_class: rows, classes } = evaluation;
   const total = rows.reduce((sum, row) => sum + row[3], 0);
-  const more = top5 === null ? "" : ["; the true class is among the five most probable for ", number(top5, percent(top5))];
+  const more =
+    top5 === null ? "" : ["; the true class is among the five most probable for ", number(top5, percent(top5))];
   return [
     section(
       "Mistakes",
@@ -137,12 +163,22 @@ function classTable(classes, rows) {
     columns: [
       { label: "class" },
       { label: "images", numeric: true },
-      { label: "precision", numeric: true, title: "of the images predicted as this class, the fraction that belongs to it" },
+      {
+        label: "precision",
+        numeric: true,
+        title: "of the images predicted as this class, the fraction that belongs to it",
+      },
       { label: "recall", numeric: true, title: "of the images of this class, the fraction that is found" },
       { label: "F1", numeric: true, title: "the harmonic mean of precision and recall" },
     ],
     rows: rows.map(([precision, recall, f1, images], i) => ({
-      cells: [cell(classes[i]), cell(images, count(images), number(images, count(images))), part(precision), part(recall), part(f1)],
+      cells: [
+        cell(classes[i]),
+        cell(images, count(images), number(images, count(images))),
+        part(precision),
+        part(recall),
+        part(f1),
+      ],
     })),
   });
 }
@@ -154,8 +190,16 @@ function filters(content) {
   const shown = sheet.count < total ? `${sheet.count} of ${total} filters` : `${total} filters`;
   return section(
     "Filters",
-    element("p", { class: "soft" }, `The ${shown} of the first convolution, ${layer}; gray is zero, and each has its own scale.`),
-    element("div", { class: "filters" }, Array.from({ length: sheet.count }, (_, i) => tile(i, `filter ${i} of ${layer}`))),
+    element(
+      "p",
+      { class: "soft" },
+      `The ${shown} of the first convolution, ${layer}; gray is zero, and each has its own scale.`,
+    ),
+    element(
+      "div",
+      { class: "filters" },
+      Array.from({ length: sheet.count }, (_, i) => tile(i, `filter ${i} of ${layer}`)),
+    ),
   );
 }
 
@@ -169,7 +213,13 @@ function maps({ examples, sheet }, { classes, split }) {
     return element(
       "figure",
       {},
-      element("div", { class: "row" }, of(0, title), of(1, `map of ${classes[predicted]}`), right ? "" : of(2, `map of ${classes[actual]}`)),
+      element(
+        "div",
+        { class: "row" },
+        of(0, title),
+        of(1, `map of ${classes[predicted]}`),
+        right ? "" : of(2, `map of ${classes[actual]}`),
+      ),
       element(
         "figcaption",
         {},
@@ -179,9 +229,14 @@ function maps({ examples, sheet }, { classes, split }) {
     );
   });
   const of = (wanted) => figures.filter((_, i) => (examples[i][0] === examples[i][1]) === wanted);
-  const group = (words, shown) => (shown.length ? [element("h3", {}, words), element("div", { class: "maps" }, shown)] : []);
+  const group = (words, shown) =>
+    shown.length ? [element("h3", {}, words), element("div", { class: "maps" }, shown)] : [];
   return [
-    element("p", { class: "soft" }, "Grad-CAM: where the last feature map speaks for a class, over the gray image. Each map has its own scale."),
+    element(
+      "p",
+      { class: "soft" },
+      "Grad-CAM: where the last feature map speaks for a class, over the gray image. Each map has its own scale.",
+    ),
     ...group("Right: the image, and the map of its class", of(true)),
     ...group("Mistaken: the image, the map of the predicted class, and that of the true class", of(false)),
   ];
@@ -191,7 +246,8 @@ function layerTable({ columns, rows, total }) {
   const numeric = new Set(["weights", "biases", "macs", "memory", "field"]);
   const labels = { macs: "MACs", memory: "memory, KiB", field: "receptive field" };
   const barred = new Set(["weights", "macs"]);
-  const read = (name, value) => (name === "memory" ? fixed(value / 1024, 1) : typeof value === "number" ? count(value) : String(value ?? ""));
+  const read = (name, value) =>
+    name === "memory" ? fixed(value / 1024, 1) : typeof value === "number" ? count(value) : String(value ?? "");
   const cells = (row, sums) =>
     row.map((value, i) => {
       const name = columns[i];

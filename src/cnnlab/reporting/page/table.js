@@ -112,7 +112,11 @@ function lineOf({ cells, class: kind }, columns) {
       const { numeric } = columns[index];
       const bar = share === undefined ? {} : { "--share": `${100 * share}%` };
       const look = [numeric ? "number" : "", share === undefined ? "" : "bar"].join(" ").trim();
-      return element(index ? "td" : "th", { scope: index ? undefined : "row", class: look || undefined, ...bar }, show ?? text);
+      return element(
+        index ? "td" : "th",
+        { scope: index ? undefined : "row", class: look || undefined, ...bar },
+        show ?? text,
+      );
     }),
   );
 }

@@ -20,7 +20,8 @@ export function sheetOf(sheet, side = SIDE) {
     tile.style.width = tile.style.height = `${side}px`;
     tile.style.backgroundImage = `url("${address}")`;
     tile.style.backgroundSize = `${sheet.columns * side}px ${rows * side}px`;
-    tile.style.backgroundPosition = `${-(index % sheet.columns) * side}px ${-Math.floor(index / sheet.columns) * side}px`;
+    const [left, top] = [index % sheet.columns, Math.floor(index / sheet.columns)];
+    tile.style.backgroundPosition = `${-left * side}px ${-top * side}px`;
     return tile;
   };
 }

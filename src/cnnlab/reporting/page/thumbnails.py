@@ -54,7 +54,7 @@ def _url(image: Image.Image, lossless: bool) -> str:
     stream = io.BytesIO()
     if features.check("webp") and not lossless:
         kind = "webp"
-        image.save(stream, "WEBP", quality=QUALITY, method=6)
+        image.save(stream, "WEBP", quality=QUALITY)
     else:
         kind = "png"
         image.save(stream, "PNG", optimize=True)

@@ -40,7 +40,8 @@ function rangeOf(values, zero, logarithmic) {
   return [zero ? 0 : low - space, high + space];
 }
 
-// Series: {name, color, dashed, points: [[x, y, std]]}, x ascending. `read` makes text of a value, `tick` of an axis.
+// Series: {name, color, dashed, points: [[x, y, std]]}, x ascending. `read` makes text of a value and its
+// standard deviation, which may be missing, and `tick` of an axis.
 export function chart({ title, series, read, tick = read, zero = false, mayBeLogarithmic = false, xName = "epoch" }) {
   const shown = series.filter(({ points }) => points.length);
   if (!shown.length) return "";
@@ -105,7 +106,7 @@ export function chart({ title, series, read, tick = read, zero = false, mayBeLog
 }
 
 function entry({ name, color, dashed, point }, read) {
-  const text = point === null ? "–" : read(point[1]) + (point[2] ? ` ± ${read(point[2])}` : "");
+  const text = point === null ? "–" : read(point[1], point[2] || null);
   return element(
     "li",
     {},

@@ -7,7 +7,7 @@ from typing import Any
 from cnnlab.figures.group_curves import curve_of
 from cnnlab.rendering.printable import printable
 from cnnlab.reporting.conditions import text_of
-from cnnlab.reporting.groups import Group, name_of, shared_choices
+from cnnlab.reporting.groups import Group, name_of, natural, seed_of, shared_choices
 from cnnlab.reporting.page.run_facts import run_facts
 from cnnlab.reporting.page.trained_facts import layer_facts, trained_facts
 from cnnlab.reporting.pairs import compared
@@ -36,7 +36,7 @@ def content_of(
         evaluate: whether to evaluate the trained networks; None for up to MOST_EVALUATED runs.
         log: prints a line before each network is evaluated.
     """
-    runs = [run for group in groups for run in group.runs]
+    runs = [run for group in groups for run in sorted(group.runs, key=lambda run: natural(text_of(seed_of(run))))]
     if evaluate is None:
         evaluate = len(runs) <= MOST_EVALUATED
     measure = "test/acc" if any(group.mean("test/acc") is not None for group in groups) else "val/acc"

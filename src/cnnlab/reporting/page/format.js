@@ -48,6 +48,18 @@ export function spread(mean, std) {
   return std === null || std === undefined ? percent(mean) : `${fixed(100 * mean, 2)} ± ${fixed(100 * std, 2)} %`;
 }
 
+// A value in four digits, and its standard deviation in two.
+export function measured(mean, std) {
+  return std === null || std === undefined ? short(mean) : `${short(mean)} ± ${Number(std.toPrecision(2))}`;
+}
+
+// A number beside an axis.
+export const plain = (value) => String(Number(value.toPrecision(6)));
+
+// How a chart shows an accuracy or a loss.
+export const ACCURACY = { read: spread, tick: (value) => plain(100 * value) };
+export const LOSS = { read: measured, tick: plain, zero: true, mayBeLogarithmic: true };
+
 export function probability(p) {
   if (p === null) return "–";
   return p < 0.001 ? "< 0.001" : fixed(p, 3);

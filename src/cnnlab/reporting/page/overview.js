@@ -3,26 +3,17 @@
 import { chart } from "report/chart.js";
 import { dots } from "report/dots.js";
 import { element, notes, number, section, tiles } from "report/elements.js";
-import { count, duration, fixed, percent, probability, short, speed, spread } from "report/format.js";
+import { ACCURACY, LOSS, count, duration, fixed, percent, probability, speed, spread } from "report/format.js";
 import { cell, table } from "report/table.js";
 
 const COLORS = 8;
 const MEASURES = { "test/acc": "test accuracy", "val/acc": "validation accuracy" };
 const CURVES = {
-  "val/acc": {
-    title: "validation accuracy, %",
-    read: percent,
-    tick: (value) => String(Number((100 * value).toPrecision(6))),
-  },
-  "val/loss": { title: "validation loss", read: short, zero: true, mayBeLogarithmic: true },
-  "train/acc": {
-    title: "training accuracy, %",
-    read: percent,
-    tick: (value) => String(Number((100 * value).toPrecision(6))),
-  },
-  "train/loss": { title: "training loss", read: short, zero: true, mayBeLogarithmic: true },
+  "val/acc": { title: "validation accuracy, %", ...ACCURACY },
+  "val/loss": { title: "validation loss", ...LOSS },
+  "train/acc": { title: "training accuracy, %", ...ACCURACY },
+  "train/loss": { title: "training loss", ...LOSS },
 };
-const plain = (value) => String(Number(value.toPrecision(6)));
 
 export function overview(content, addressOf) {
   const groups = content.groups.map((group, i) => ({ ...group, color: `var(--c${i % COLORS})`, shown: i < COLORS }));
@@ -170,10 +161,9 @@ function choice(group, changed) {
 }
 
 function compared(groups) {
-  const drawnCurves = Object.entries(CURVES).map(([metric, { tick = plain, ...look }]) =>
+  const drawnCurves = Object.entries(CURVES).map(([metric, look]) =>
     chart({
       ...look,
-      tick,
       series: groups.map(({ name, color, curves }) => ({ name, color, points: curves[metric] ?? [] })),
     }),
   );

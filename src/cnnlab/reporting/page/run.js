@@ -4,7 +4,7 @@ import { calibration } from "report/calibration.js";
 import { chart } from "report/chart.js";
 import { confusion } from "report/confusion.js";
 import { element, facts, notes, number, section, tiles } from "report/elements.js";
-import { count, duration, fixed, percent, rounded, short, speed } from "report/format.js";
+import { ACCURACY, LOSS, count, duration, fixed, percent, plain, rounded, short, speed } from "report/format.js";
 import { cell, table } from "report/table.js";
 import { sheetOf } from "report/thumbnails.js";
 
@@ -86,8 +86,6 @@ function curves({ columns, rows }) {
     { name: "training", color: "var(--c0)", dashed: true, points: of(`train/${metric}`) },
     { name: "validation", color: "var(--c1)", points: of(`val/${metric}`) },
   ];
-  const plain = (value) => String(Number(value.toPrecision(6)));
-  const inPercent = (value) => plain(100 * value);
   const one = (name, column, color) => [{ name, color, points: of(column) }];
   return section(
     "Curves",
@@ -95,8 +93,8 @@ function curves({ columns, rows }) {
     element(
       "div",
       { class: "pair" },
-      chart({ title: "accuracy, %", series: stages("acc"), read: percent, tick: inPercent }),
-      chart({ title: "loss", series: stages("loss"), read: short, tick: plain, zero: true, mayBeLogarithmic: true }),
+      chart({ title: "accuracy, %", series: stages("acc"), ...ACCURACY }),
+      chart({ title: "loss", series: stages("loss"), ...LOSS }),
       chart({
         title: "learning rate",
         series: one("learning rate", "lr", "var(--c2)"),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from cnnlab.data.datamodule import Subset
-from cnnlab.explain.maps import attribution_map
+from cnnlab.explain.attribution import attribution_map
 from cnnlab.figures.overlay import FAINT, relative_values, scale_of
 from cnnlab.reporting.page.thumbnails import sheet_of
 from cnnlab.runs.trained_network import Trained

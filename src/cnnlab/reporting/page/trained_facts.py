@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnnlab.analysis.trace import trace
 from cnnlab.analysis.trace_records import records_of, total_of
@@ -17,7 +17,11 @@ from cnnlab.config.folders import data_root
 from cnnlab.config.sections import Device, Evaluated
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError
+from cnnlab.explain.calibration import reliability
+from cnnlab.explain.class_scores import class_scores
+from cnnlab.explain.first_layer import first_filters
 from cnnlab.machine.setup import Machine, prepare
+from cnnlab.rendering.numbers import percent
 from cnnlab.reporting.page.example_maps import example_maps
 from cnnlab.reporting.page.run_facts import config_of
 from cnnlab.reporting.page.thumbnails import Sheet, sheet_of
@@ -26,11 +30,11 @@ from cnnlab.runs.evaluation import datamodule_of, predict_logits, score
 from cnnlab.runs.locate import locate_checkpoint
 from cnnlab.runs.trained_network import Trained, load_trained
 
-BINS = 15  # of the reliability diagram
 PER_CELL = (8, 6, 4, 3, 2, 1)  # mistaken images per cell of the confusion matrix, as many as the budget allows
 MOST_FILTERS = 64
 SMALLEST_FILTER = 3
 EVAL_BATCH = 500
+TOLERANCE = 1e-6  # of two accuracies that are the same
 FOR_MISTAKES = 0.6  # fraction of the budget; maps and filters are few
 AMPLE = 300_000  # bytes, with which a page has MOST_EXAMPLES of right and of mistaken images
 MOST_EXAMPLES, FEW_EXAMPLES = 8, 3
@@ -50,13 +54,21 @@ def trained_facts(run: KnownRun, budget: int) -> dict[str, Any]:
     try:
         with redirect_stdout(said):
             trained = load_trained(locate_checkpoint(str(run.folder.path), log_dir=""))
-            facts["filters"] = _filters(trained.net)
+            facts["filters"] = _filters(trained)
             data = datamodule_of(_images(run), trained.card)
             facts |= _evaluated(run, trained, data, budget)
+            _compare(facts["evaluation"], run)
     except (UserError, ValueError, RuntimeError, OSError) as error:
         facts["notes"].append(f"The trained network was not evaluated: {' '.join(str(error).split())}")
     facts["notes"] += [line.removeprefix("note: ") for line in said.getvalue().splitlines()]
     return facts
+
+
+def _compare(evaluation: dict[str, Any], run: KnownRun) -> None:
+    """Print a note if the evaluation differs from the record, as on another machine or after a limited test."""
+    found, recorded = evaluation["accuracy"], run.record.get(f"{evaluation['split']}/acc")
+    if recorded is not None and abs(found - recorded) > TOLERANCE:
+        print(f"evaluated for this page, {percent(found)} are right; the record has {percent(recorded)}")
 
 
 def layer_facts(run: KnownRun) -> dict[str, Any] | None:
@@ -107,39 +119,25 @@ def _evaluated(run: KnownRun, trained: Trained, data: ImageDataModule, budget: i
         "accuracy": evaluation.accuracy,
         "top5": evaluation.top5,
         "confusion": evaluation.confusion.tolist(),
-        "by_class": by_class(evaluation.confusion),
-        "calibration": calibration(probabilities, subset.labels),
+        "by_class": _by_class(evaluation.confusion),
+        "calibration": _calibration(logits, subset.labels),
         "mistakes": _mistakes(probabilities, subset, int(FOR_MISTAKES * budget)),
     }
     most = MOST_EXAMPLES if budget > AMPLE else FEW_EXAMPLES
     return {"evaluation": facts, "maps": example_maps(trained, subset, probabilities, most)}
 
 
-def by_class(confusion: Tensor) -> list[list[float]]:
-    """Precision, recall, F1 and number of images of each class, from counts by true and predicted class."""
-    hits, images, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    precision, recall = hits / predicted.clamp(min=1), hits / images.clamp(min=1)
-    f1 = 2 * hits / (images + predicted).clamp(min=1)
-    return torch.stack([precision, recall, f1, images.float()], dim=1).tolist()
+def _by_class(confusion: Tensor) -> list[list[float]]:
+    """Precision, recall, F1 and number of images of each class."""
+    scores = class_scores(confusion)
+    return torch.stack([scores.precision, scores.recall, scores.f1, confusion.sum(1).double()], dim=1).tolist()
 
 
-def calibration(probabilities: Tensor, labels: Tensor) -> dict[str, Any]:
-    """The expected calibration error, and count, mean confidence and accuracy of each bin of confidence.
-
-    Args:
-        probabilities: (N, num_classes).
-        labels: (N,).
-    """
-    confidence, predicted = probabilities.double().max(1)
-    hits = (predicted == labels).double()
-    bins = (confidence * BINS).long().clamp(max=BINS - 1)
-    count, confidences, accuracies = (
-        torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, values)
-        for values in (torch.ones_like(hits), confidence, hits)
-    )
-    error = (confidences - accuracies).abs().sum() / len(labels)
-    rows = torch.stack([count, confidences / count.clamp(min=1), accuracies / count.clamp(min=1)], dim=1)
-    return {"ece": error.item(), "bins": rows.tolist()}
+def _calibration(logits: Tensor, labels: Tensor) -> dict[str, Any]:
+    """The expected calibration error, and count, mean confidence and accuracy of each bin of confidence."""
+    found = reliability(logits, labels)
+    rows = torch.stack([found.counts.double(), found.confidence, found.accuracy], dim=1)
+    return {"ece": found.error, "bins": rows.tolist()}
 
 
 def _mistakes(probabilities: Tensor, subset: Subset, budget: int) -> dict[str, Any]:
@@ -179,16 +177,15 @@ def _first(rows: Sequence[tuple[int, int, float, int]], most: int) -> list[tuple
     return shown
 
 
-def _filters(net: nn.Module) -> dict[str, Any] | None:
+def _filters(trained: Trained) -> dict[str, Any] | None:
     """The filters of the first convolution, if they are seen as images; gray is zero, each filter has its own scale."""
-    first = next((item for item in net.named_modules() if isinstance(item[1], nn.Conv2d)), None)
-    if first is None:
+    try:
+        name, weight = first_filters(trained.net, torch.zeros(1, *trained.preprocess.spec.shape))
+    except ValueError:
         return None
-    name, convolution = first
-    weight = convolution.weight.detach().float()
-    if weight.shape[1] not in (1, 3) or min(weight.shape[2:]) < SMALLEST_FILTER or weight.shape[2] != weight.shape[3]:
+    if weight.shape[1] not in (1, 3) or weight.shape[2] != weight.shape[3] or weight.shape[2] < SMALLEST_FILTER:
         return None
-    shown = weight[:MOST_FILTERS]
+    shown = weight[:MOST_FILTERS].float()
     scale = shown.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
     pixels = (127.5 + 127.5 * shown / scale).round().to(torch.uint8)
     return {"layer": name, "total": len(weight), "sheet": asdict(sheet_of(pixels, lossless=True))}

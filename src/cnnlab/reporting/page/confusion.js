@@ -6,6 +6,7 @@ import { gallery } from "report/thumbnails.js";
 
 const MOST_LABELED = 20; // with more classes, cells are too small for numbers
 const MOST_PAIRS = 12; // most frequent confusions
+const MOST_PAIRS_OF_MANY = 40; // where cells are too many for the keyboard
 const FIRST = 24; // images that are shown before a cell is chosen
 
 export function confusion({ classes, confusion: counts, mistakes, split }) {
@@ -30,7 +31,7 @@ export function confusion({ classes, confusion: counts, mistakes, split }) {
   }
 
   show(mistakes.rows.slice(0, FIRST), mistakes.total ? "The most confident mistakes" : "No mistakes");
-  const matrix = classes.length <= MOST_LABELED ? labeled(classes, counts, choose) : dense(classes, counts);
+  const matrix = classes.length <= MOST_LABELED ? labeled(classes, counts, choose) : dense(classes, counts, choose);
   return element(
     "div",
     { class: "confusion" },
@@ -110,22 +111,31 @@ function cell(value, fraction, actual, predicted, classes, choose) {
   return element("td", { class: "miss", "--share": share }, button);
 }
 
-// A matrix of many classes as a drawing; the most frequent confusions beside it can be chosen.
-function dense(classes, counts) {
+// A matrix of many classes as a drawing. Its cells are chosen by the pointer; by the keyboard, the pairs beside it are.
+function dense(classes, counts, choose) {
   const n = classes.length;
   const cells = counts.flatMap((row, actual) => {
     const total = row.reduce((a, b) => a + b, 0) || 1;
-    return row.flatMap((value, predicted) => {
-      if (!value) return [];
-      const kind = actual === predicted ? "hit" : "miss";
-      const opacity = kind === "hit" ? value / total : Math.min(1, 0.25 + 3 * (value / total));
-      const words = `${classes[actual]} → ${classes[predicted]}: ${images_(value)}`;
-      const place = { x: predicted, y: actual, width: 1, height: 1, "fill-opacity": opacity.toFixed(2) };
-      return [drawn("rect", { class: kind, ...place }, drawn("title", {}, words))];
-    });
+    return row.flatMap((value, predicted) => (value ? [mark(value, value / total, actual, predicted)] : []));
   });
+
+  function mark(value, fraction, actual, predicted) {
+    const hit = actual === predicted;
+    const opacity = (hit ? fraction : Math.min(1, 0.25 + 3 * fraction)).toFixed(2);
+    const words = `${classes[actual]}${hit ? "" : ` taken for ${classes[predicted]}`}: ${images_(value)}`;
+    const place = { x: predicted, y: actual, width: 1, height: 1, "fill-opacity": opacity };
+    const rectangle = drawn("rect", { class: hit ? "hit" : "miss", ...place }, drawn("title", {}, words));
+    if (!hit) rectangle.addEventListener("click", () => choose(actual, predicted, rectangle));
+    return rectangle;
+  }
+
   const label = `confusion matrix of ${n} classes; rows are true classes, columns predicted classes`;
-  return drawn("svg", { class: "dense", viewBox: `0 0 ${n} ${n}`, role: "img", "aria-label": label }, cells);
+  return element(
+    "figure",
+    { class: "dense" },
+    element("figcaption", {}, "Rows are true classes, columns predicted classes. Choose a cell to see its images."),
+    drawn("svg", { viewBox: `0 0 ${n} ${n}`, role: "img", "aria-label": label }, cells),
+  );
 }
 
 function frequent(classes, counts, choose) {
@@ -133,7 +143,7 @@ function frequent(classes, counts, choose) {
     .flatMap((row, actual) => row.map((value, predicted) => ({ value, actual, predicted })))
     .filter(({ value, actual, predicted }) => value && actual !== predicted)
     .sort((a, b) => b.value - a.value)
-    .slice(0, MOST_PAIRS);
+    .slice(0, classes.length <= MOST_LABELED ? MOST_PAIRS : MOST_PAIRS_OF_MANY);
   if (!pairs.length) return "";
   const buttons = pairs.map(({ value, actual, predicted }) => {
     const button = element(

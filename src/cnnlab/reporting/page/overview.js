@@ -103,41 +103,43 @@ const valued = (value, text) =>
 
 const typed = (text) => (text !== "" && !Number.isNaN(Number(text)) ? Number(text) : text);
 
+const digits = (value) => String(Number(value.toPrecision(4)));
+
+const remarks = ({ unfinished, limited }) => [unfinished, limited ? "limited" : ""].filter(Boolean).join(", ");
+
+// One column per number; those that no group has are left out.
 function groupTable({ columns }, groups, changed) {
-  const measured = [
-    ["val/acc", "val %"],
-    ["test/acc", "test %"],
-    ["test/acc_last", "last %"],
-  ].filter(([field]) => groups.some(({ numbers }) => numbers[field] !== null));
-  const rows = groups.map((group) => ({
-    cells: [
-      cell(typed(group.cells[0]), group.cells[0], choice(group, changed)),
-      ...group.cells.slice(1).map((text) => cell(typed(text), text)),
-      cell(group.numbers.n, String(group.numbers.n), number(group.numbers.n, String(group.numbers.n))),
-      ...measured.map(([field]) =>
-        valued(group.numbers[field], (value) => spread(value, group.numbers[`${field}_std`]).replace(" %", "")),
-      ),
-      valued(group.numbers.best_epoch, (value) => String(Number(value.toPrecision(4)))),
-      valued(group.numbers.epochs, (value) => String(Number(value.toPrecision(4)))),
-      valued(group.numbers.train_seconds, (value) => fixed(value / 60, 1)),
-      valued(group.numbers.images_per_second, speed),
-      cell([group.numbers.unfinished, group.numbers.limited ? "limited" : ""].filter(Boolean).join(", ")),
-    ],
-  }));
+  const accuracy = (field, label) => ({
+    label,
+    numeric: true,
+    of: ({ numbers }) => valued(numbers[field], (value) => spread(value, numbers[`${field}_std`]).replace(" %", "")),
+  });
+  const measured = (field, label, text, title) => ({
+    label,
+    numeric: true,
+    title,
+    of: ({ numbers }) => valued(numbers[field], text),
+  });
+  const shown = [
+    ...columns.map((label, i) => ({
+      label,
+      of: (group) => cell(typed(group.cells[i]), group.cells[i], i === 0 ? choice(group, changed) : null),
+    })),
+    measured("n", "n", String, "complete runs"),
+    { label: "remarks", of: ({ numbers }) => cell(remarks(numbers)) },
+    accuracy("val/acc", "val %"),
+    accuracy("test/acc", "test %"),
+    accuracy("test/acc_last", "last %"),
+    measured("best_epoch", "best", digits, "epoch of the best validation result"),
+    measured("epochs", "epochs", digits),
+    measured("train_seconds", "minutes", (value) => fixed(value / 60, 1)),
+    measured("images_per_second", "images/s", speed),
+  ].filter(({ of }, i) => i < columns.length || groups.some((group) => of(group).text !== ""));
   return table({
     caption: "configurations",
-    filter: true,
-    columns: [
-      ...columns.map((label) => ({ label })),
-      { label: "n", numeric: true, title: "complete runs" },
-      ...measured.map(([, label]) => ({ label, numeric: true })),
-      { label: "best", numeric: true, title: "epoch of the best validation result" },
-      { label: "epochs", numeric: true },
-      { label: "minutes", numeric: true },
-      { label: "images/s", numeric: true },
-      { label: "remarks" },
-    ],
-    rows,
+    filter: "lenet test>97",
+    columns: shown,
+    rows: groups.map((group) => ({ cells: shown.map(({ of }) => of(group)) })),
   });
 }
 
@@ -191,7 +193,7 @@ function pairs({ pairs: rows, measure, groups }) {
     ),
     table({
       caption: "paired tests",
-      filter: rows.length > 10,
+      filter: rows.length > 10 ? "lenet p<0.05" : null,
       columns: [
         { label: "first" },
         { label: "second" },
@@ -234,7 +236,7 @@ function runTable({ runs }, groups, addressOf) {
   });
   return table({
     caption: "runs",
-    filter: true,
+    filter: "lenet seed=1 test>97",
     columns: [
       { label: "run" },
       { label: "configuration" },

@@ -30,7 +30,7 @@ function fits(row, words, columns) {
     const index = label === undefined ? -1 : columns.findIndex((column) => plain(column.label) === plain(label));
     if (index < 0) return row.cells.some(({ text }) => text.toLowerCase().includes(word));
     const { text } = row.cells[index];
-    const numbers = [Number.parseFloat(text.replaceAll(",", "")), Number(wanted)];
+    const numbers = [Number.parseFloat(text.replaceAll(",", "").replace("−", "-").replace(/^< /, "")), Number(wanted)];
     if (!numbers.some(Number.isNaN)) return TESTS[sign](...numbers);
     return sign.includes("=") && TESTS[sign](text.toLowerCase(), wanted);
   });
@@ -38,8 +38,9 @@ function fits(row, words, columns) {
 
 const plain = (label) => label.toLowerCase().replace(/[^\p{L}\p{N}.]/gu, "");
 
-// Columns: {label, numeric, title}; rows: {cells, class}. `total` is a last row of cells that stays there.
-export function table({ caption, columns, rows, total = null, filter = false, sort = null }) {
+// Columns: {label, numeric, title}; rows: {cells, class}. `total` is a last row of cells that stays there, `filter` an
+// example of what can be typed, or null.
+export function table({ caption, columns, rows, total = null, filter = null, sort = null }) {
   const body = element("tbody");
   const built = rows.map((row) => ({ ...row, line: lineOf(row, columns) }));
   const status = element("output", { class: "matches", "aria-live": "polite" });
@@ -88,13 +89,13 @@ export function table({ caption, columns, rows, total = null, filter = false, so
   );
   const scrolled = element("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": caption }, grid);
   update();
-  return element("div", { class: "table" }, filter ? filterOf(caption, status, state, update) : "", scrolled);
+  return element("div", { class: "table" }, filter ? filterOf(caption, filter, status, state, update) : "", scrolled);
 }
 
-function filterOf(caption, status, state, update) {
+function filterOf(caption, example, status, state, update) {
   const input = element("input", {
     type: "search",
-    placeholder: "filter: lenet seed=1 test>97",
+    placeholder: `filter, as ${example}`,
     "aria-label": `filter: ${caption}`,
     oninput: () => {
       state.words = input.value.toLowerCase().split(/\s+/).filter(Boolean);

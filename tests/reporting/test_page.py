@@ -76,7 +76,7 @@ def trained(tmp_path_factory, data_root) -> Path:
     options = ["trainer.max_epochs=2", "trainer.precision=32-true", "logger=none", "callbacks=none"]
     cfg = compose("train", [f"log_dir={logs}", f"data.root={data_root}", *options])
     record = train(cfg)
-    return logs / cfg.name / record["run_id"]
+    return next(logs.glob(f"*/*{record['run_id']}"))
 
 
 @pytest.fixture(scope="module")

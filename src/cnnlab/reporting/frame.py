@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cnnlab.config.folders import logs_root
 from cnnlab.reporting.conditions import chosen
 from cnnlab.reporting.records import KnownRun, collect, read_rows
 
@@ -12,14 +13,14 @@ if TYPE_CHECKING:
 NAMES = ("run", "status", "seed")  # the first columns; `folder` is the last
 
 
-def runs_frame(folder: str | Path, where: str | None = None) -> "pandas.DataFrame":
+def runs_frame(folder: str | Path | None = None, where: str | None = None) -> "pandas.DataFrame":
     """One row per run: its record and its configuration, by dotted key.
 
     Lists are tuples of texts, and keys that a run does not have are missing values. `frame.attrs["skipped"]` lists the
     runs that cannot be read, and why.
 
     Args:
-        folder: the folder of runs, such as `logs`.
+        folder: the folder of runs; None for `logs`.
         where: conditions such as `model=resnet18 test/acc>0.9`.
 
     Raises:
@@ -35,7 +36,7 @@ def runs_frame(folder: str | Path, where: str | None = None) -> "pandas.DataFram
     return frame
 
 
-def epochs_frame(folder: str | Path, where: str | None = None) -> "pandas.DataFrame":
+def epochs_frame(folder: str | Path | None = None, where: str | None = None) -> "pandas.DataFrame":
     """One row per run and epoch: run, seed, and the columns of metrics.csv; see `runs_frame`."""
     import pandas
 
@@ -51,6 +52,6 @@ def epochs_frame(folder: str | Path, where: str | None = None) -> "pandas.DataFr
     return frame.astype({"epoch": "int64"})
 
 
-def _selected(folder: str | Path, where: str | None) -> tuple[list[KnownRun], list[str]]:
-    runs, skipped = collect(Path(folder).expanduser())
+def _selected(folder: str | Path | None, where: str | None) -> tuple[list[KnownRun], list[str]]:
+    runs, skipped = collect(Path(folder or logs_root()).expanduser())
     return chosen(runs, None if where is None else [where]), skipped

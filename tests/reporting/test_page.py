@@ -13,13 +13,15 @@ from cnnlab.commands.report import run as report
 from cnnlab.config.compose import compose
 from cnnlab.data.datamodule import Subset
 from cnnlab.data.images import Split
+from cnnlab.errors import UserError
 from cnnlab.rendering.numbers import percent
 from cnnlab.reporting.groups import columns_of, grouped, in_order
 from cnnlab.reporting.page import trained_facts
 from cnnlab.reporting.page.content import content_of
 from cnnlab.reporting.page.document import document
 from cnnlab.reporting.pairs import compared
-from cnnlab.reporting.records import collect
+from cnnlab.reporting.records import collect, read_run
+from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.run import train
 from tests.reporting.synthetic import LENET5, MLP, acc, write_run
 from tests.web.browser import needs_browser, opened
@@ -296,12 +298,37 @@ def test_mistaken_images_fit_their_budget_and_the_most_confident_are_kept(budget
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (600, 3, 32, 32), dtype=torch.uint8, generator=generator)
     subset = Subset(Split(images, torch.randint(10, (600,), generator=generator)), torch.arange(600))
-    probabilities = torch.randn(600, 10, generator=generator).softmax(1)
-    mistakes = trained_facts._mistakes(probabilities, subset, budget)
+    found = Predictions.of("test", subset, torch.randn(600, 10, generator=generator))
+    mistakes = trained_facts._mistakes(found, subset, budget)
     assert 0 < len(mistakes["sheet"]["url"]) <= budget
     assert len(mistakes["rows"]) == mistakes["sheet"]["count"] < mistakes["total"]
-    wrong = probabilities.argmax(1) != subset.labels
-    assert mistakes["rows"][0][2] == pytest.approx(float(probabilities.max(1).values[wrong].max()), abs=1e-4)
+    wrong = found.predicted != found.labels
+    assert mistakes["rows"][0][2] == pytest.approx(float(found.confidence[wrong].max()), abs=1e-4)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_the_predictions_are_those_of_the_run_or_computed(trained, tmp_path, stored, monkeypatch):
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    if stored:
+        monkeypatch.setattr(trained_facts, "predict_logits", None)
+    else:
+        (folder / "predictions.npz").unlink()
+    facts = trained_facts.trained_facts(read_run(folder), budget=100_000)
+    assert facts["evaluation"]["accuracy"] == pytest.approx(read_run(folder).record["test/acc"])
+    assert facts["evaluation"]["mistakes"]["sheet"] is not None
+    assert facts["notes"] == []
+
+
+def test_without_images_the_stored_predictions_are_shown_and_the_reason(trained, tmp_path, monkeypatch):
+    def missing(*arguments):
+        raise UserError("data=digits is not there")
+
+    monkeypatch.setattr(trained_facts, "datamodule_of", missing)
+    facts = trained_facts.trained_facts(read_run(trained), budget=100_000)
+    assert facts["evaluation"]["accuracy"] == pytest.approx(read_run(trained).record["test/acc"])
+    assert facts["evaluation"]["mistakes"]["sheet"] is None
+    assert facts["notes"] == ["Its images are not shown: data=digits is not there"]
 
 
 def test_a_run_without_checkpoint_says_what_is_missing(tmp_path, capsys):

@@ -28,6 +28,7 @@ from cnnlab.reporting.page.thumbnails import Sheet, sheet_of
 from cnnlab.reporting.records import KnownRun
 from cnnlab.runs.evaluation import datamodule_of, predict_logits, score
 from cnnlab.runs.locate import locate_checkpoint
+from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.trained_network import Trained, load_trained
 
 PER_CELL = (8, 6, 4, 3, 2, 1)  # mistaken images per cell of the confusion matrix, as many as the budget allows
@@ -55,13 +56,38 @@ def trained_facts(run: KnownRun, budget: int) -> dict[str, Any]:
         with redirect_stdout(said):
             trained = load_trained(locate_checkpoint(str(run.folder.path), log_dir=""))
             facts["filters"] = _filters(trained)
+            found = _stored(run)
+            if found is not None:
+                facts["evaluation"] = _evaluation(found, trained.card["classes"])
             data = datamodule_of(_images(run), trained.card)
-            facts |= _evaluated(run, trained, data, budget)
+            found = found or _computed(run, trained, data)
+            facts |= _with_images(found, trained, data, budget)
             _compare(facts["evaluation"], run)
     except (UserError, ValueError, RuntimeError, OSError) as error:
-        facts["notes"].append(f"The trained network was not evaluated: {' '.join(str(error).split())}")
+        missing = "Its images are not shown" if facts["evaluation"] else "The trained network was not evaluated"
+        facts["notes"].append(f"{missing}: {' '.join(str(error).split())}")
     facts["notes"] += [line.removeprefix("note: ") for line in said.getvalue().splitlines()]
     return facts
+
+
+def _stored(run: KnownRun) -> Predictions | None:
+    """What the run predicted in its last evaluation; runs of earlier versions did not keep it."""
+    try:
+        return Predictions.load(run.folder.predictions) if run.folder.predictions.is_file() else None
+    except ValueError as error:
+        print(error)
+        return None
+
+
+def _computed(run: KnownRun, trained: Trained, data: ImageDataModule) -> Predictions:
+    """The predictions for the test images of a tested run, else for the validation images."""
+    split = "test" if run.record.get("test/acc") is not None else "val"
+    subset: Subset = getattr(data, split)
+    if not len(subset):
+        raise UserError("the run was not tested, and has no validation images")
+    batches = (images for images, _ in data.eval_dataloader(subset))
+    logits = predict_logits(trained, batches, _machine(run), trained.card.get("tta", "none")).float()
+    return Predictions.of(split, subset, logits)
 
 
 def _compare(evaluation: dict[str, Any], run: KnownRun) -> None:
@@ -103,28 +129,30 @@ def _machine(run: KnownRun) -> Machine:
         return prepare(Device())
 
 
-def _evaluated(run: KnownRun, trained: Trained, data: ImageDataModule, budget: int) -> dict[str, Any]:
-    """The predictions for the test images of a tested run, else for the validation images, and maps of examples."""
-    split = "test" if run.record.get("test/acc") is not None else "val"
-    subset: Subset = getattr(data, split)
-    if not len(subset):
-        raise UserError("the run was not tested, and has no validation images")
-    batches = (images for images, _ in data.eval_dataloader(subset))
-    logits = predict_logits(trained, batches, _machine(run), trained.card.get("tta", "none")).float()
-    probabilities, classes = logits.softmax(1), trained.card["classes"]
-    evaluation = score(logits, subset.labels, len(classes))
-    facts = {
-        "split": split,
-        "classes": classes,
-        "accuracy": evaluation.accuracy,
-        "top5": evaluation.top5,
-        "confusion": evaluation.confusion.tolist(),
-        "by_class": _by_class(evaluation.confusion),
-        "calibration": _calibration(logits, subset.labels),
-        "mistakes": _mistakes(probabilities, subset, int(FOR_MISTAKES * budget)),
+def _evaluation(found: Predictions, classes: Sequence[str]) -> dict[str, Any]:
+    """What the predictions say without the images."""
+    confusion = found.confusion()
+    return {
+        "split": found.split,
+        "classes": list(classes),
+        "accuracy": confusion.diagonal().sum().item() / len(found.labels),
+        "top5": score(found.logits, found.labels, len(classes)).top5,
+        "confusion": confusion.tolist(),
+        "by_class": _by_class(confusion),
+        "calibration": _calibration(found.logits, found.labels),
+        "mistakes": _mistakes(found, None, 0),
     }
+
+
+def _with_images(found: Predictions, trained: Trained, data: ImageDataModule, budget: int) -> dict[str, Any]:
+    """The evaluation with the mistaken images, and maps of examples."""
+    subset = Subset(data.dataset.test if found.split == "test" else data.dataset.train, found.indices)
+    if len(subset) and int(found.indices.max()) >= len(subset.split.labels):
+        raise UserError("these are not the images that the run evaluated")
+    evaluation = _evaluation(found, trained.card["classes"])
+    evaluation["mistakes"] = _mistakes(found, subset, int(FOR_MISTAKES * budget))
     most = MOST_EXAMPLES if budget > AMPLE else FEW_EXAMPLES
-    return {"evaluation": facts, "maps": example_maps(trained, subset, probabilities, most)}
+    return {"evaluation": evaluation, "maps": example_maps(trained, subset, found.logits.softmax(1), most)}
 
 
 def _by_class(confusion: Tensor) -> list[list[float]]:
@@ -140,30 +168,30 @@ def _calibration(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     return {"ece": found.error, "bins": rows.tolist()}
 
 
-def _mistakes(probabilities: Tensor, subset: Subset, budget: int) -> dict[str, Any]:
+def _mistakes(found: Predictions, subset: Subset | None, budget: int) -> dict[str, Any]:
     """The mistaken images, most confident first: a sheet, and true class, predicted class, probability and index each.
 
-    Of each cell of the confusion matrix the most confident are kept, as many as fit into `budget` bytes.
+    Of each cell of the confusion matrix the most confident are kept, as many as fit into `budget` bytes; without a
+    `subset` there is no sheet.
     """
-    confidence, predicted = probabilities.max(1)
-    wrong = (predicted != subset.labels).nonzero().flatten()
-    ordered = wrong[confidence[wrong].argsort(descending=True)].tolist()
-    rows = [(int(subset.labels[i]), int(predicted[i]), round(float(confidence[i]), 4), i) for i in ordered]
-    shown: list[tuple[int, int, float, int]] = []
-    sheet: Sheet | None = None
-    for most in PER_CELL:
-        shown, sheet = _first(rows, most), None
-        sheet = _sheet(shown, subset)
+    confidence = found.confidence
+    order = found.most_confident_mistakes(len(found.labels)).tolist()
+    rows = [(int(found.labels[i]), int(found.predicted[i]), round(float(confidence[i]), 4), i) for i in order]
+    shown = _first(rows, PER_CELL[0])
+    sheet = _sheet(shown, subset)
+    for most in PER_CELL[1:]:
         if sheet is None or len(sheet.url) <= budget:
             break
+        shown = _first(rows, most)
+        sheet = _sheet(shown, subset)
     while sheet is not None and len(sheet.url) > budget:
         shown = shown[: len(shown) // 2]
         sheet = _sheet(shown, subset)
     return {"total": len(rows), "rows": shown, "sheet": None if sheet is None else asdict(sheet)}
 
 
-def _sheet(rows: Sequence[tuple[int, int, float, int]], subset: Subset) -> Sheet | None:
-    return sheet_of(subset[torch.tensor([row[3] for row in rows])][0]) if rows else None
+def _sheet(rows: Sequence[tuple[int, int, float, int]], subset: Subset | None) -> Sheet | None:
+    return sheet_of(subset[torch.tensor([row[3] for row in rows])][0]) if rows and subset is not None else None
 
 
 def _first(rows: Sequence[tuple[int, int, float, int]], most: int) -> list[tuple[int, int, float, int]]:

@@ -4,6 +4,7 @@ import { drawn, element, number } from "report/elements.js";
 import { count, percent } from "report/format.js";
 import { gallery } from "report/thumbnails.js";
 
+export const FILES = { test: "test", val: "training" }; // in which an image has its number
 const MOST_LABELED = 20; // with more classes, cells are too small for numbers
 const MOST_PAIRS = 12; // most frequent confusions
 const MOST_PAIRS_OF_MANY = 40; // where cells are too many for the keyboard
@@ -44,7 +45,7 @@ const images_ = (total) => (total === 1 ? "1 image" : `${count(total)} images`);
 
 function image([actual, predicted, probability, index], tiles, classes, split) {
   const guess = `predicted ${classes[predicted]}, probability ${percent(probability)}`;
-  const words = `${classes[actual]}, ${guess}, ${split} image ${index}`;
+  const words = `${classes[actual]}, ${guess}, image ${index} of the ${FILES[split]} files`;
   return element(
     "figure",
     { title: words },

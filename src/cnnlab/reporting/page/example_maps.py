@@ -47,7 +47,7 @@ def example_maps(trained: Trained, subset: Subset, probabilities: Tensor, most: 
         for tile in (image.expand(3, -1, -1), *(blended(image, _enlarged(one[None, i : i + 1])[0, 0]) for one in maps))
     ]
     pixels = (255 * torch.stack(tiles)).round().to(torch.uint8)
-    rows = zip(labels.tolist(), predicted.tolist(), confidence.tolist(), chosen.tolist(), strict=True)
+    rows = zip(labels.tolist(), predicted.tolist(), confidence.tolist(), subset.indices[chosen].tolist(), strict=True)
     examples = [(true, guess, round(probability, 4), index) for true, guess, probability, index in rows]
     return {"examples": examples, "sheet": asdict(sheet_of(pixels, largest=SIDE))}
 

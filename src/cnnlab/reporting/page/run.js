@@ -2,7 +2,7 @@
 
 import { calibration } from "report/calibration.js";
 import { chart } from "report/chart.js";
-import { confusion } from "report/confusion.js";
+import { FILES, confusion } from "report/confusion.js";
 import { element, facts, notes, number, section, tiles } from "report/elements.js";
 import { ACCURACY, LOSS, count, duration, fixed, percent, plain, rounded, short, speed } from "report/format.js";
 import { cell, table } from "report/table.js";
@@ -207,7 +207,7 @@ function maps({ examples, sheet }, { classes, split }) {
   const figures = examples.map(([actual, predicted, probability, index], place) => {
     const of = (i, words) => tile(3 * place + i, words);
     const right = actual === predicted;
-    const title = `${classes[actual]}, ${SPLITS[split]} image ${index}`;
+    const title = `${classes[actual]}, image ${index} of the ${FILES[split]} files`;
     return element(
       "figure",
       {},

@@ -171,12 +171,15 @@ def _calibration(logits: Tensor, labels: Tensor) -> dict[str, Any]:
 def _mistakes(found: Predictions, subset: Subset | None, budget: int) -> dict[str, Any]:
     """The mistaken images, most confident first: a sheet, and true class, predicted class, probability and index each.
 
-    Of each cell of the confusion matrix the most confident are kept, as many as fit into `budget` bytes; without a
+    The index is that in the dataset's test or training images. Of each cell of the confusion matrix the most confident are kept, as many as fit into `budget` bytes; without a
     `subset` there is no sheet.
     """
     confidence = found.confidence
     order = found.most_confident_mistakes(len(found.labels)).tolist()
-    rows = [(int(found.labels[i]), int(found.predicted[i]), round(float(confidence[i]), 4), i) for i in order]
+    rows = [
+        (int(found.labels[i]), int(found.predicted[i]), round(float(confidence[i]), 4), int(found.indices[i]))
+        for i in order
+    ]
     shown = _first(rows, PER_CELL[0])
     sheet = _sheet(shown, subset)
     for most in PER_CELL[1:]:
@@ -191,7 +194,9 @@ def _mistakes(found: Predictions, subset: Subset | None, budget: int) -> dict[st
 
 
 def _sheet(rows: Sequence[tuple[int, int, float, int]], subset: Subset | None) -> Sheet | None:
-    return sheet_of(subset[torch.tensor([row[3] for row in rows])][0]) if rows and subset is not None else None
+    if not rows or subset is None:
+        return None
+    return sheet_of(subset.split.images[torch.tensor([row[3] for row in rows])])
 
 
 def _first(rows: Sequence[tuple[int, int, float, int]], most: int) -> list[tuple[int, int, float, int]]:

@@ -171,8 +171,8 @@ def _calibration(logits: Tensor, labels: Tensor) -> dict[str, Any]:
 def _mistakes(found: Predictions, subset: Subset | None, budget: int) -> dict[str, Any]:
     """The mistaken images, most confident first: a sheet, and true class, predicted class, probability and index each.
 
-    The index is that in the dataset's test or training images. Of each cell of the confusion matrix the most confident are kept, as many as fit into `budget` bytes; without a
-    `subset` there is no sheet.
+    The index is that in the dataset's test or training images. Of each cell of the confusion matrix the most confident
+    are kept, as many as fit into `budget` bytes; without a `subset` there is no sheet.
     """
     confidence = found.confidence
     order = found.most_confident_mistakes(len(found.labels)).tolist()

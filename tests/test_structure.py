@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 SOURCES = sorted((REPOSITORY / "src").rglob("*.py"))
+OF_PAGES = sorted(path for kind in ("js", "css") for path in (REPOSITORY / "src").rglob(f"*.{kind}"))
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 # The command of this name, and the script that calls it.
 SHARED_NAMES = {path.name for path in (REPOSITORY / "src" / "cnnlab" / "commands").glob("*.py")} | {
@@ -23,6 +24,11 @@ def test_files_and_functions_are_short(path: Path):
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     long = {node.name: length for node in functions if (length := length_of(node)) > LONGEST_FUNCTION}
     assert not long
+
+
+@pytest.mark.parametrize("path", OF_PAGES, ids=lambda path: str(path.relative_to(REPOSITORY / "src")))
+def test_the_files_of_pages_are_short(path: Path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
 
 
 def length_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from cnnlab.commands.report import run as report
 from cnnlab.config.compose import compose
+from cnnlab.errors import UserError
 from tests.conftest import REPOSITORY
 from tests.reporting.synthetic import LENET5, MLP, acc, write_run
 
@@ -161,3 +162,23 @@ def test_a_model_has_the_name_of_its_choice(tmp_path, capsys):
         write_run(tmp_path, f"run{i}", record={"choices": {"model": choice}})
     report(compose("report", [f"log_dir={tmp_path}", "plot=false"]))
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:4]] == ["plain20", "resnet20"]
+
+
+def test_a_page_of_all_runs_or_of_the_one_that_is_left(capsys, logs, tmp_path):
+    page = logs / "report" / "report.html"
+    out, _ = printed(capsys, logs, "page=true", "plot=false", "evaluate=false")
+    assert out.endswith(f"\npage: {page}\n")
+    assert "<title>5 runs</title>" in page.read_text()
+    printed(capsys, logs, "page=true", "plot=false", "evaluate=false", "where=model=lenet5 seed=0")
+    assert "<title>lenet5 on mnist</title>" in page.read_text()
+    run = logs / "lenet5-mnist" / "b1"
+    out, _ = printed(capsys, run, "page=true", "plot=false", "evaluate=false", f"figures={tmp_path}/page")
+    assert out.endswith(f"\npage: {tmp_path}/page/report.html\n")
+    assert "<title>mlp on mnist</title>" in (tmp_path / "page" / "report.html").read_text()
+
+
+def test_a_page_that_cannot_be_written_is_reported_before_anything_is_evaluated(capsys, logs, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"figures=.*file/folder cannot be written: Not a directory"):
+        printed(capsys, logs, "page=true", "plot=false", f"figures={tmp_path}/file/folder")
+    assert "evaluating" not in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.config.schema import ReportConfig
-from cnnlab.files import writing
+from cnnlab.files import write_atomically, writing
 from cnnlab.rendering import tables
 from cnnlab.rendering.printable import printable
 from cnnlab.reporting.conditions import chosen, is_number, text_of
@@ -42,6 +42,8 @@ def run(cfg: ReportConfig) -> None:
         notes.append(f"none of {len(runs)} runs fits where={' '.join(cfg.where or ())}")
     else:
         notes.append(f"no runs in {cfg.log_dir} yet")
+    if groups and cfg.page:
+        notes.append(f"page: {_write_page(cfg, groups, columns, skipped)}")
     for_people = cfg.format in tables.READ_BY_PEOPLE
     if groups and notes and for_people:
         print()
@@ -90,6 +92,23 @@ def _readable(row: dict[str, Any], columns: Sequence[str]) -> dict[str, str]:
     cells["minutes"] = "" if seconds is None else f"{seconds / 60:,.1f}"
     cells["images/s"] = _number(row["images_per_second"], ",.0f")
     return cells | {"limited": "yes" if row["limited"] else ""}
+
+
+def _write_page(cfg: ReportConfig, groups: Sequence[Group], columns: Sequence[str], notes: Sequence[str]) -> Path:
+    """Write the page of the groups' runs, and return its path."""
+    from cnnlab.reporting.page.content import content_of, title_of  # imports torch
+    from cnnlab.reporting.page.document import document
+
+    def log(line: str) -> None:
+        print(printable(line), file=sys.stderr)
+
+    path = Path(cfg.figures) / "report.html"
+    with writing(f"figures={cfg.figures}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    content = content_of(groups, columns, notes, cfg.evaluate, log)
+    with writing(f"figures={cfg.figures}"):
+        write_atomically(path, document(title_of([run for group in groups for run in group.runs]), content))
+    return path
 
 
 def _number(value: float | None, form: str) -> str:

@@ -205,7 +205,15 @@ class ReportConfig(Logs):
     format: Format = setting("table", "of the table", changes_weights=False)
     output: PathText | None = setting(None, "file of the table; null: the terminal", changes_weights=False)
     plot: bool = setting(True, "draw the groups' curves", changes_weights=False)
-    figures: PathText = setting("${log_dir}/report", "folder of the figures", changes_weights=False)
+    page: bool = setting(
+        False, "also write report.html, one page that opens anywhere: of one run if where= or log_dir leave one, else "
+        "of all", changes_weights=False,
+    )  # fmt: skip
+    evaluate: bool | None = setting(
+        None, "page=true: evaluate the trained networks for mistakes and calibration; null: of up to 20 runs",
+        changes_weights=False,
+    )  # fmt: skip
+    figures: PathText = setting("${log_dir}/report", "folder of the figures and of report.html", changes_weights=False)
 
 
 class ShowConfig(Logs):

@@ -7,10 +7,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnlab.api import data, load, predict
+    from cnnlab.api import data, epochs, load, predict, runs
 
-__all__ = ["data", "load", "predict"]
-PACKAGES = ("data", "predict")  # packages that can be called; see `callable_package`
+__all__ = ["data", "epochs", "load", "predict", "runs"]
+PACKAGES = ("data", "predict", "runs")  # packages that can be called; see `callable_package`
 
 
 def __getattr__(name: str) -> Any:

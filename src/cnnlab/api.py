@@ -21,13 +21,15 @@ from cnnlab.predict.image_paths import find_images
 from cnnlab.predict.prediction import Predictor
 from cnnlab.predict.rows import plain_rows
 from cnnlab.predict.trained_file import load_file
+from cnnlab.reporting.frame import epochs_frame as epochs
+from cnnlab.reporting.frame import runs_frame as runs
 from cnnlab.runs.locate import locate_checkpoint
 from cnnlab.runs.trained_network import Trained
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["data", "load", "predict"]
+__all__ = ["data", "epochs", "load", "predict", "runs"]
 
 
 def load(checkpoint: str | Path, log_dir: str | Path | None = None) -> Trained:

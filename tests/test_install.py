@@ -58,6 +58,8 @@ def test_a_wheel_trains_without_the_source_tree(tmp_path):
     assert sorted(path.name for path in work.iterdir()) == ["data", "logs"]
     evaluated = cnnlab("eval", "checkpoint=latest")
     assert evaluated.returncode == 0, evaluated.stderr
+    exported = cnnlab("export", "checkpoint=pretrained:lenet5-mnist", "format=safetensors", "output=net.safetensors")
+    assert exported.returncode == 0, exported.stderr
     assert cnnlab("train", "trainer=smoke", "trainer.devices=2").returncode == 0
     assert cnnlab("train", "-m", "seed=0,1", "trainer=smoke").returncode == 0
     assert cnnlab("trian").stderr.startswith("error: unknown command trian; cnnlab has: train, ")

@@ -10,6 +10,7 @@ from cnnlab.commands.export import run as export
 from cnnlab.config.compose import compose
 from cnnlab.errors import UserError
 from cnnlab.runs.locate import PRETRAINED
+from cnnlab.runs.onnx_network import checksum_of
 from cnnlab.runs.run import train
 from cnnlab.runs.trained_network import load_trained
 
@@ -111,6 +112,27 @@ def with_external_weights(path: Path, source: Path) -> str:
     return "has weights in other files, which cnnlab does not read"
 
 
+def with_an_external_constant(path: Path, source: Path) -> str:
+    model = onnx.load(source)
+    tensor = onnx.TensorProto(name="constant", dims=[1], data_type=onnx.TensorProto.FLOAT, raw_data=bytes(4))
+    onnx.external_data_helper.set_external_data(tensor, "../../secret")
+    tensor.ClearField("raw_data")
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["constant"], value=tensor))
+    path.write_bytes(model.SerializeToString())
+    return "has weights in other files, which cnnlab does not read"
+
+
+def with_an_unknown_operation(path: Path, source: Path) -> str:
+    model = onnx.load(source)
+    model.graph.node[0].op_type = "Unknown"
+    for entry in model.metadata_props:
+        if entry.key == "crc32":
+            card = next(fact.value for fact in model.metadata_props if fact.key == "cnnlab")
+            entry.value = checksum_of(model, card)
+    path.write_bytes(model.SerializeToString())
+    return "cannot be used: "
+
+
 def with_a_flipped_bit(path: Path, source: Path) -> str:
     model = onnx.load(source)
     raw = bytearray(model.graph.initializer[0].raw_data)
@@ -120,7 +142,17 @@ def with_a_flipped_bit(path: Path, source: Path) -> str:
     return "is damaged: its checksum does not match its content"
 
 
-@pytest.mark.parametrize("make", [foreign, text, with_external_weights, with_a_flipped_bit])
+@pytest.mark.parametrize(
+    "make",
+    [
+        foreign,
+        text,
+        with_external_weights,
+        with_an_external_constant,
+        with_an_unknown_operation,
+        with_a_flipped_bit,
+    ],
+)
 def test_other_onnx_files_are_refused(make, exported, tmp_path):
     path = tmp_path / "net.onnx"
     message = make(path) if make in (foreign, text) else make(path, exported)

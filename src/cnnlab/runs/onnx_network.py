@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def read_onnx(path: Path) -> tuple[dict[str, Any], OnnxNetwork]:
     try:
         import onnx
         from google.protobuf.message import DecodeError
-        from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+        from onnxruntime.capi import onnxruntime_pybind11_state as runtime
     except ImportError as error:
         raise UserError(NEEDED) from error
     content = path.read_bytes()
@@ -63,15 +64,32 @@ def read_onnx(path: Path) -> tuple[dict[str, Any], OnnxNetwork]:
     facts = {entry.key: entry.value for entry in model.metadata_props}
     if "cnnlab" not in facts or "crc32" not in facts:
         raise UserError(f"{path} was not written by cnnlab: it does not name its network and its data")
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors_in(model)):
         raise UserError(f"{path} has weights in other files, which cnnlab does not read")
     if facts["crc32"] != checksum_of(model, facts["cnnlab"]):
         raise UserError(f"{path} is damaged: its checksum does not match its content")
+    # They have no common base class.
+    unusable = (
+        runtime.Fail, runtime.InvalidArgument, runtime.InvalidGraph, runtime.InvalidProtobuf, runtime.NotImplemented,
+        runtime.RuntimeException,
+    )  # fmt: skip
     try:
         card = json.loads(facts["cnnlab"])
         return card, OnnxNetwork(content, has_preprocessing=facts.get("preprocessing") == "true")
-    except (ValueError, RuntimeException) as error:
+    except (ValueError, *unusable) as error:
         raise UserError(f"{path} cannot be used: {str(error).partition(chr(10))[0]}") from error
+
+
+def _tensors_in(message: Any) -> Iterator[Any]:
+    """All tensors of an ONNX model: initializers, constants, sparse tensors, and those of subgraphs and functions."""
+    if message.DESCRIPTOR.name == "TensorProto":
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            # A single message is a field itself; others are a sequence of messages.
+            for part in [value] if hasattr(value, "ListFields") else value:
+                yield from _tensors_in(part)
 
 
 def checksum_of(model: Any, card: str) -> str:

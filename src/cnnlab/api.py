@@ -20,11 +20,10 @@ from cnnlab.machine.setup import Machine, resolve_precision
 from cnnlab.predict.image_paths import find_images
 from cnnlab.predict.prediction import Predictor
 from cnnlab.predict.rows import plain_rows
-from cnnlab.predict.trained_file import load_file
 from cnnlab.reporting.frame import epochs_frame as epochs
 from cnnlab.reporting.frame import runs_frame as runs
 from cnnlab.runs.locate import locate_checkpoint
-from cnnlab.runs.trained_network import Trained
+from cnnlab.runs.trained_network import Trained, load_trained
 
 if TYPE_CHECKING:
     import pandas
@@ -46,7 +45,7 @@ def load(checkpoint: str | Path, log_dir: str | Path | None = None) -> Trained:
     Raises:
         UserError: there is none, or it cannot be used.
     """
-    return load_file(locate_checkpoint(str(Path(checkpoint).expanduser()), str(log_dir or logs_root())))
+    return load_trained(locate_checkpoint(str(Path(checkpoint).expanduser()), str(log_dir or logs_root())))
 
 
 def predict(

@@ -108,7 +108,7 @@ def test_a_network_without_maps_is_told_the_methods_that_work(explained, drawing
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
-        (["images=no/*.png"], r"images must be image files, folders or patterns, and there is no image at no/\*\.png"),
+        (["images=no/*.png"], r"images: nothing matches the pattern no/\*\.png"),
         (["images={tmp}/text.png"], "images: .*text.png: not a readable image"),
         (["target=eleven"], r"target must be one of \['0', '1', .* got 'eleven'"),
         (["method=cam"], "method=cam needs a network whose logits are a linear function of the means"),

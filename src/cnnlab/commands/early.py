@@ -26,7 +26,7 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
     if isinstance(cfg, ExplainConfig):
         for name in cfg.show:
             one_of("show", name, ["all", *PARTS])
-    if isinstance(cfg, PredictConfig):
+    if isinstance(cfg, PredictConfig | ExplainConfig) and cfg.images is not None:
         with checking():
             check_exists(cfg.images)
     if (given := getattr(cfg, "checkpoint", None)) is not None:

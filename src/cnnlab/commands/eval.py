@@ -17,13 +17,12 @@ from cnnlab.machine.setup import Machine, prepare
 from cnnlab.predict.comparison import compare
 from cnnlab.predict.comparison_text import comparison_text
 from cnnlab.predict.per_image import write_pair, write_per_image
-from cnnlab.predict.trained_file import load_file
 from cnnlab.rendering.class_table import class_table
 from cnnlab.rendering.numbers import percent
 from cnnlab.rendering.tables import aligned
 from cnnlab.runs.evaluation import Evaluation, datamodule_of, predict_logits, score
 from cnnlab.runs.locate import PRETRAINED
-from cnnlab.runs.trained_network import Trained
+from cnnlab.runs.trained_network import Trained, load_trained
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def run(cfg: EvalConfig) -> Evaluation:
 
 
 def _evaluated(cfg: EvalConfig, checkpoint: str, machine: Machine) -> Evaluated:
-    trained = load_file(checkpoint)
+    trained = load_trained(checkpoint)
     card = trained.card
     data = datamodule_of(cfg.data, card)
     tta = card.get("tta", "none") if cfg.tta is None else cfg.tta

@@ -1,6 +1,5 @@
 """What the parts of `explain` share: the network, the images to explain, and the dataset where it is needed."""
 
-import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +12,12 @@ from cnnlab.config.trained import ExplainConfig
 from cnnlab.data.datamodule import ImageDataModule, Subset
 from cnnlab.errors import UserError, checking
 from cnnlab.machine.setup import Machine
+from cnnlab.predict.image_paths import find_images
 from cnnlab.preprocessing.pixels import denormalize
 from cnnlab.runs.evaluation import datamodule_of, predict_logits
 from cnnlab.runs.trained_network import Trained
 
 MOST_IMAGES = 10  # of the dataset, one of each class
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")  # in folders
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,11 @@ class Explained:
     def images(self) -> list[Shown]:
         """The images to explain."""
         if self.cfg.images is not None:
-            return [self._read(file) for file in _files(self.cfg.images)]
+            with checking():
+                found = find_images(self.cfg.images)
+            if left_out := str(found.left_out):
+                print(f"left out  {left_out}")
+            return [self._read(file) for file in found.files]
         labels = self.subset.labels
         present = labels.unique()[:MOST_IMAGES]
         indices = torch.stack([(labels == label).nonzero()[0, 0] for label in present])
@@ -114,21 +117,3 @@ def _folder_of(cfg: ExplainConfig) -> Path:
     return (
         run / "figures" / "explain" if (run / "result.json").exists() else Path(cfg.log_dir, "explain", checkpoint.stem)
     )
-
-
-def _files(asked: list[str]) -> list[str]:
-    """The files that paths, folders and patterns mean, each once.
-
-    Raises:
-        UserError: there is none for one of them.
-    """
-    found: dict[str, None] = {}
-    for text in asked:
-        if Path(text).is_dir():
-            files = [str(path) for path in sorted(Path(text).rglob("*")) if path.suffix.lower() in SUFFIXES]
-        else:
-            files = [text] if Path(text).is_file() else sorted(path for path in glob.glob(text) if Path(path).is_file())
-        if not files:
-            raise UserError(f"images must be image files, folders or patterns, and there is no image at {text}")
-        found |= dict.fromkeys(files)
-    return list(found)

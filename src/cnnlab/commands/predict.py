@@ -20,12 +20,12 @@ from cnnlab.predict.image_paths import ImagePaths, find_images
 from cnnlab.predict.overlays import Overlays
 from cnnlab.predict.prediction import PredictedBatch, Prediction, Predictor, Seconds
 from cnnlab.predict.rows import changes_in, first_of, plain_rows, readable_rows, utf8
-from cnnlab.predict.trained_file import load_file
 from cnnlab.predict.true_labels import accuracy_of, true_labels
 from cnnlab.rendering import tables
 from cnnlab.rendering.class_table import class_table
 from cnnlab.rendering.numbers import percent, speed
 from cnnlab.runs.evaluation import Evaluation
+from cnnlab.runs.trained_network import load_network, load_trained
 
 FEW = 200  # files that are predicted before anybody could read a progress bar
 
@@ -72,7 +72,8 @@ def run(cfg: PredictConfig) -> None:
 def _prepared(cfg: PredictConfig) -> tuple[ImagePaths, Predictor]:
     """The files and the network; whatever can be wrong with the arguments is found here."""
     machine = prepare(cfg.trainer)
-    trained = load_file(cfg.checkpoint)
+    looks_inside = f"explain={cfg.explain}"
+    trained = load_network(cfg.checkpoint, looks_inside) if cfg.explain else load_trained(cfg.checkpoint)
     tta = trained.card.get("tta", "none") if cfg.tta is None else cfg.tta
     try:
         check_tta(tta, trained.preprocess.spec.mirror)

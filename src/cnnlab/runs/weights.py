@@ -1,17 +1,17 @@
 """Weights and card in one safetensors file: small, readable by other programs, and without code by design."""
 
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from cnnlab.errors import UserError
+from cnnlab.files import write_atomically
 
 SUFFIX = ".safetensors"
 
@@ -26,14 +26,7 @@ def write_weights(path: Path, card: Mapping[str, Any], weights: Mapping[str, Ten
     text = json.dumps(card)
     # One entry only, because safetensors writes several in random order.
     metadata = {"cnnlab": json.dumps({"card": text, "crc32": _checksum_of(text, tensors)})}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, partial, metadata)
-        os.replace(partial, path)
-    except SafetensorError as error:  # the library's name for a full disk
-        raise OSError(None, str(error)) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, save(tensors, metadata))
 
 
 def read_weights(path: Path) -> dict[str, Any]:

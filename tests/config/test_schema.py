@@ -20,7 +20,12 @@ from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
 from tests.conftest import REPOSITORY
 
-REQUIRED = {"eval": ["checkpoint=x"], "explain": ["checkpoint=x"], "lab": ["lab=edges"], "tune": ["search=sgd"]}
+REQUIRED = {
+    **{command: ["checkpoint=x"] for command in ("eval", "explain", "explore", "export")},
+    "predict": ["checkpoint=x", "images=y"],
+    "lab": ["lab=edges"],
+    "tune": ["search=sgd"],
+}
 CHOSEN = ["callbacks=[early_stopping,averaging,gradient_norms]"]  # whose keys exist only if they are chosen
 KEYS = [
     (command, key)

@@ -134,7 +134,7 @@ def test_a_missing_argument_is_reported():
 def test_a_missing_choice_is_reported_with_the_available_ones():
     done = subprocess.run([sys.executable, "src/tune.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    choices = "adamw, architecture, augmentation, sgd"
+    choices = "adamw, architecture, augmentation, loss_and_optimizer, sgd"
     assert done.stderr == f"error: search must be given: search=CHOICE, one of: {choices}\n"
 
 

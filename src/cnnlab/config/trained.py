@@ -114,7 +114,7 @@ class ExportConfig(Logs):
 
 
 class ExploreConfig(Logs):
-    """`explore`: a page in which a trained network can be opened and looked into."""
+    """`explore`: a page in which a trained network shows each of its sums."""
 
     checkpoint: PathText | TwoPaths = setting(
         ..., "a checkpoint file, a run folder, a run id, latest, or pretrained:NAME; two of them side by side",

@@ -167,3 +167,16 @@ def test_the_header_of_sweep_precision_has_the_numbers_of_its_records():
         cells = (f"{100 * row['val/acc']:.2f} ± {100 * row['val/acc_std']:.2f}" for row in (single, half))
         assert " and ".join(cells) in header
         compose("train", record["command"].split()[3:])
+
+
+SMALL = json.loads((DOCS / "small_experiments.json").read_text())
+
+
+@pytest.mark.parametrize("experiment", SMALL)
+def test_the_header_of_a_small_experiment_has_the_accuracies_of_its_records(experiment):
+    lines = (REPOSITORY / "conf" / "experiment" / f"{experiment}.yaml").read_text().splitlines()
+    header = " ".join(" ".join(line.removeprefix("#") for line in lines if line.startswith("#")).split())
+    for row in SMALL[experiment]["rows"]:
+        accuracies = [100 * accuracy for accuracy in row["test/acc of each"]]
+        assert f"{mean(accuracies):.2f} ± {stdev(accuracies):.2f}" in header
+    compose("train", SMALL[experiment]["command"].split()[3:])

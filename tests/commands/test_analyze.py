@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 
 from cnnlab import models
-from cnnlab.analysis.explained import EXPLANATIONS
+from cnnlab.analysis.explained import layer_records
+from cnnlab.analysis.explanations import EXPLANATIONS
 from cnnlab.commands import analyze
 from cnnlab.commands.early import answer
 from cnnlab.config.compose import compose
@@ -111,16 +112,22 @@ def test_the_worked_examples_are_shown(shown):
     assert "120,422,400" in text
 
 
-def test_the_explanation_of_alexnet_is_the_committed_page(shown):
-    assert shown("model=alexnet_2012", "explain=true") == (REPOSITORY / "docs" / "alexnet.md").read_text()
+@pytest.mark.parametrize("model", EXPLANATIONS)
+def test_the_explanation_of_a_network_is_the_committed_page(shown, tmp_path, model):
+    page = REPOSITORY / "docs" / f"{model.partition('_')[0]}.md"
+    assert shown(f"model={model}", "explain=true") == page.read_text()
+    assert (tmp_path / "analysis" / f"{model}_layers.png").exists()
 
 
 @pytest.mark.parametrize("model", EXPLANATIONS)
 def test_explanations_name_existing_layers_and_contain_no_numbers(model):
-    names = {row.name for row in subject(model).trace.rows}
-    for layer, why in EXPLANATIONS[model].why.items():
-        assert layer in names
-        assert not [word for word in re.findall(r"\w*\d\w*", why) if word not in names]
+    why = EXPLANATIONS[model].why
+    traced = subject(model).trace
+    lines = layer_records(traced, why)
+    assert [line["layer"] for line in lines] == list(why)
+    assert sum(line["parameters"] for line in lines) == traced.parameters - traced.unused
+    names = {part for name in why for part in (name, *name.split("."))}
+    assert not [word for text in why.values() for word in re.findall(r"\w*\d\w*", text) if word not in names]
 
 
 def test_a_trained_network_has_statistics_of_weights_and_activations(shown, checkpoint):
@@ -149,7 +156,7 @@ def test_a_trained_networks_logits_are_drawn_over_an_image(shown, checkpoint, tm
         (["format=xml"], r"format must be one of \['table', 'markdown', 'csv', 'json'\], got 'xml'"),
         (["worked=true", "models=all"], "analyze shows one thing at a time, got models and worked"),
         (["image=a.png"], "image needs a trained network: checkpoint=PATH"),
-        (["explain=true"], r"explain=true: model must be one of \['alexnet_2012'\], got 'lenet5'"),
+        (["explain=true", "model=mlp"], r"explain=true: model must be one of \['lenet5', .*\], got 'mlp'"),
         (
             ["explain=true", "model=alexnet_2012", "format=csv"],
             r"explain=true: format must be one of \['table', 'markdown'\], got 'csv'",

@@ -63,6 +63,13 @@ def test_the_same_seed_gives_the_same_result(accuracies):
     assert accuracy_by_shift(NETWORKS[name], 0, epochs=5) == accuracies[name][0]
 
 
+@pytest.mark.parametrize(("shared", "pooled", "refuted"), [(60, 90, 0), (10, 90, 1), (60, 40, 1), (10, 5, 2)])
+def test_the_conclusions_depend_on_the_accuracies(shared, pooled, refuted):
+    after = dict(zip(NETWORKS, (5, 20, shared, pooled), strict=True))
+    runs = {name: torch.tensor([[95.0, 50.0, accuracy]]) for name, accuracy in after.items()}
+    assert " ".join(conv_vs_dense.conclusions(runs)).count("NOT") == refuted
+
+
 def test_the_finding_has_one_row_per_network(monkeypatch):
     monkeypatch.setattr(conv_vs_dense, "EPOCHS", 1)
     monkeypatch.setattr(conv_vs_dense, "SEEDS", 2)

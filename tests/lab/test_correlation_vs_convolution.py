@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from cnnlab import ops
-from cnnlab.lab.correlation_vs_convolution import IMAGE, KERNEL
+from cnnlab.lab.correlation_vs_convolution import IMAGE, KERNEL, convolve, correlate, written_by
 from tests.lab.findings import found
 
 NAME = "correlation_vs_convolution"
@@ -44,3 +44,9 @@ def test_each_figure_title_names_the_operation_that_the_panel_shows():
         "convolution of kernel with image (equal)": ops.conv2d(image, kernel[None].rot90(2, (2, 3)), padding="full")[0],
     }.items():
         assert torch.equal(panels[title], expected)
+
+
+def test_what_an_operation_makes_of_a_pixel_is_computed():
+    assert written_by(convolve) == "kernel"
+    assert written_by(correlate) == "kernel rotated by 180°"
+    assert written_by(lambda pixel, kernel: kernel.mT) == "NEITHER form of the kernel"

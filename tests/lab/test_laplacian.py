@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cnnlab.lab.laplacian import BOX, GAUSSIAN, KERNELS, LAPLACIAN, SHARPEN, apply_kernel, gradient_of
+from cnnlab.lab.laplacian import BOX, GAUSSIAN, KERNELS, LAPLACIAN, SHARPEN, apply_kernel, conclusions, gradient_of
 from cnnlab.lab.photograph import photograph
 from tests.lab.findings import found
 
@@ -45,3 +45,11 @@ def test_the_laplacian_of_the_photograph_responds_to_edges():
     assert (
         rows["box"]["deviation"] < rows["Gaussian"]["deviation"] < photograph(None).std() < rows["sharpen"]["deviation"]
     )
+
+
+def test_the_conclusions_depend_on_the_responses():
+    image = photograph(None)
+    responses = {name: apply_kernel(image, kernel) for name, kernel in KERNELS.items()}
+    assert not any("NOT" in line for line in conclusions(image, responses))
+    other = {"box": 2 * image, "sharpen": 0.5 * image[1:-1, 1:-1]}
+    assert " ".join(conclusions(image, responses | other)).count("NOT") == 3

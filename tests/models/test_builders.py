@@ -16,7 +16,7 @@ from tests.models.networks import MODELS, arguments
 OPTIONS = {
     "alexnet": ("alexnet", {"response_norm": False, "dropout": 0.5, "stem": "auto"}),
     "alexnet_2012": ("alexnet", {"response_norm": True, "dropout": 0.5, "stem": "auto"}),
-    "cnn": ("cnn", {"blocks": 3, "width": 32, "batch_norm": True}),
+    "cnn": ("cnn", {"blocks": 3, "width": 32, "batch_norm": True, "global_pooling": False}),
     "cnn_notes": ("cnn_notes", {"blocks": 3, "width": 16, "hidden": 64, "batch_norm": True}),
     "densenet121": ("densenet", {"stem": "auto"}),
     "fastnet": (

@@ -109,3 +109,11 @@ def test_outputs_equal_the_definition(definition, ours, channels, side, training
 def test_the_notes_network_pools_once_and_ours_in_every_block():
     pools = [sum(isinstance(m, nn.MaxPool2d) for m in net.modules()) for net in (models.cnn_notes(), models.cnn())]
     assert pools == [1, 3]
+
+
+def test_global_pooling_averages_each_map_before_the_last_layer():
+    net = models.cnn(global_pooling=True).eval()
+    x = torch.randn(2, 3, 32, 32)
+    expected = net.classifier(net.blocks(x).mean((2, 3)))
+    torch.testing.assert_close(net(x), expected)
+    assert net.classifier.weight.shape == (10, 128)

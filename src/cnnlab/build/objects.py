@@ -79,8 +79,9 @@ def build_model_parts(cfg: TrainConfig, data: ImageDataModule, processes: int = 
 
 def build_datamodule(cfg: TrainConfig, log: Callable[[str], None] = print) -> ImageDataModule:
     """The data of `cfg`, split; reads it if it is not cached yet."""
-    options = cfg.data.model_dump(exclude={"epochs"})  # the trainer takes the epochs
-    module = ImageDataModule(**options, seed=cfg.seed, log=log)
+    options = cfg.data.model_dump(exclude={"epochs", "order_seed"})  # the trainer takes the epochs
+    seed = cfg.seed if cfg.data.order_seed is None else cfg.data.order_seed
+    module = ImageDataModule(**options, seed=seed, log=log)
     module.setup()
     return module
 

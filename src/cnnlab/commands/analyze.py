@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from cnnlab import models
 from cnnlab.analysis.convolutionize import convolutionize
 from cnnlab.analysis.cost import TrainingMemory, states_of, training_memory
-from cnnlab.analysis.explained import EXPLANATIONS, document
+from cnnlab.analysis.explained import document, line_groups
+from cnnlab.analysis.explanations import EXPLANATIONS
 from cnnlab.analysis.layer_table import beside, in_words, layer_records
 from cnnlab.analysis.statistics import statistics_records
 from cnnlab.analysis.subject import Subject
@@ -27,6 +28,7 @@ from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError, checking, one_of
 from cnnlab.figures.class_map import draw_class_map
 from cnnlab.figures.network_costs import draw_costs, draw_fields
+from cnnlab.figures.structure import draw_structure
 from cnnlab.files import writing
 from cnnlab.image_spec import ImageSpec
 from cnnlab.machine.setup import keep_freed_memory, resolve_precision, set_threads
@@ -176,7 +178,7 @@ def _model_names(asked: list[str]) -> list[str]:
 
 
 def _explain(cfg: AnalyzeConfig) -> None:
-    """Show the network in words, which describe its published form only."""
+    """Show the network in words, which describe its published form only, and draw it."""
     one_of("explain=true: model", cfg.name, EXPLANATIONS)
     one_of("explain=true: format", cfg.format, tables.READ_BY_PEOPLE)
     published = compose("analyze", [f"model={cfg.name}"])
@@ -184,11 +186,17 @@ def _explain(cfg: AnalyzeConfig) -> None:
     changed += ["data"] if cfg.data.name is not None else []
     if changed:
         raise UserError(f"explain=true is about the network as published, so {', '.join(changed)} cannot be changed")
-    other = EXPLANATIONS[cfg.name].other
     taken = described(cfg, cfg.name, cfg.model).trace
-    others = described(cfg, other, compose("analyze", [f"model={other}"]).model).trace
+    others = None
+    if difference := EXPLANATIONS[cfg.name].difference:
+        others = described(cfg, difference.other, compose("analyze", [f"model={difference.other}"]).model).trace
     command = f"python src/analyze.py model={cfg.name} explain=true"
     tables.emit(document(cfg.name, taken, others, command), cfg.output)
+    explanation, folder = EXPLANATIONS[cfg.name], Path(cfg.figures)
+    with writing(f"figures={folder}"):
+        lines = line_groups(taken, explanation.why)
+        path = draw_structure(explanation.title, taken, lines, folder / f"{cfg.name}_layers.png")
+    print(f"figure: {path}", file=sys.stderr)  # the page alone is printed to stdout
 
 
 def _show_trained(cfg: AnalyzeConfig, path: str) -> None:

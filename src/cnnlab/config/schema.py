@@ -166,7 +166,7 @@ class AnalyzeConfig(Logs):
         changes_weights=False,
     )  # fmt: skip
     explain: bool = setting(
-        False, "write a Markdown page that explains each layer; for alexnet_2012", changes_weights=False
+        False, "write a Markdown page that explains each layer of a classic network", changes_weights=False
     )
     image: PathText | None = setting(
         None, "with checkpoint: an image file over which the network's logits are drawn", changes_weights=False

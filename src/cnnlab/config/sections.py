@@ -59,6 +59,9 @@ class Data(Evaluated):
         0.1, "fraction or number of the training images held out for validation; 0: none", changes_weights=True
     )
     split_seed: Seed = setting(0, "seed of the draw of the validation images", changes_weights=True)
+    order_seed: Seed | None = setting(
+        None, "seed of the order of the training images; null: seed", changes_weights=True, hashed=False
+    )
     train_size: Count | None = setting(None, "size of a stratified subset of the training images", changes_weights=True)
     limit: Count | None = setting(None, "the most images in each of the three sets", changes_weights=True)
 

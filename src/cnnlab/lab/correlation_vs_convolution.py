@@ -9,6 +9,8 @@ Bengio and Courville, "Deep Learning", 2016, section 9.1, equations 9.4 (convolu
 (cross-correlation).
 """
 
+from collections.abc import Callable
+
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -55,11 +57,20 @@ def compare() -> dict[str, list[bool]]:
     }
 
 
+def written_by(operation: Callable[[Tensor, Tensor], Tensor]) -> str:
+    """What `operation` with KERNEL makes of a single bright pixel."""
+    around = operation(torch.ones(1, 1), KERNEL)
+    forms = {"kernel": KERNEL, "kernel rotated by 180°": _rotate(KERNEL)}
+    return next((name for name, form in forms.items() if torch.equal(around, form)), "NEITHER form of the kernel")
+
+
 def experiment(settings: Settings) -> Finding:
     answers = compare()
     product = convolve(FIRST, SECOND)
+    is_convolution = all(answers["cross-correlation with the rotated kernel = convolution"])
     title = (
-        "Cross-correlation with the kernel rotated by 180° is convolution, which also multiplies polynomials: "
+        f"Cross-correlation with the kernel rotated by 180° {'is' if is_convolution else 'is NOT'} convolution, which "
+        "also multiplies polynomials: "
         f"({polynomial(FIRST)})({polynomial(SECOND)}) = {polynomial(product)}"
     )
     text = "\n".join(
@@ -77,9 +88,9 @@ def experiment(settings: Settings) -> Finding:
             f"  cross-correlation of a with b  {_numbers(correlate(FIRST, SECOND))}",
             f"  cross-correlation of b with a  {_numbers(correlate(SECOND, FIRST))}",
             "",
-            "Around a single bright pixel, convolution writes the kernel, and cross-correlation writes the kernel",
-            "rotated by 180°. A network learns its kernels, so it learns the rotated ones: both operations can compute",
-            "the same functions.",
+            f"Around a single bright pixel, convolution writes the {written_by(convolve)}, and cross-correlation the",
+            f"{written_by(correlate)}. A network learns its kernels, so with either operation it can compute the same",
+            "functions.",
         ]
     )
     values = {

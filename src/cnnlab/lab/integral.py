@@ -93,7 +93,7 @@ def draw(errors: Mapping[float, float]) -> Figure:
     right.set(xscale="log", yscale="log", xlabel="distance h of the samples", ylabel="largest error")
     right.set_xticks(list(errors), [f"{step:.3g}" for step in errors])
     right.minorticks_off()
-    right.set_title("the sum approaches the integral", fontsize=10)
+    right.set_title("sum against integral", fontsize=10)
     for axes in (left, middle):
         axes.set(xlabel="x", xlim=(-END, END))
         axes.legend(fontsize=9)

@@ -75,12 +75,25 @@ def experiment(settings: Settings) -> Finding:
                 for name, row in rows.items()
             ),
             "",
-            "sum 0: the response to a uniform area is 0",
-            "sum 1: the mean stays the same; blurring lowers the standard deviation and sharpening raises it",
-            "sharpened photograph = photograph - Laplacian",
+            *conclusions(image, results),
         ]
     )
     return Finding(title, text, {"kernels": rows, "steeper": steeper}, draw(image, results, gradient))
+
+
+def conclusions(image: Tensor, results: dict[str, Tensor]) -> list[str]:
+    """What the kernels do to the mean and the standard deviation of `image`, given its response to each of them."""
+    mean, deviation = image.mean(), image.std()
+    moved = max(float((results[name].mean() - mean).abs()) for name in ("box", "Gaussian", "sharpen"))
+    blurs = max(results["box"].std(), results["Gaussian"].std()) < deviation
+    sharpens = results["sharpen"].std() > deviation
+    subtracts = torch.allclose(results["sharpen"], image[1:-1, 1:-1] - results["Laplacian"], atol=1e-5)
+    return [
+        "sum 0: the response to a uniform area is 0",
+        f"sum 1: the mean changes by at most {moved:.3f}; blurring {'lowers' if blurs else 'does NOT lower'} the "
+        f"standard deviation and sharpening {'raises' if sharpens else 'does NOT raise'} it",
+        f"sharpened photograph {'=' if subtracts else 'is NOT'} photograph - Laplacian",
+    ]
 
 
 @styled

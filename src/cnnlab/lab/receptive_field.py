@@ -116,7 +116,8 @@ def experiment(settings: Settings) -> Finding:
     networks = {name: measure(net, generator) for name, net in untrained(settings.seed).items()}
     agreement = "give" if all(net.agrees for net in networks.values()) else "do NOT give"
     title = (
-        f"Two stacked 3x3 convolutions see 5 x 5 pixels; 64 see {growth[64]['field']} x {growth[64]['field']}, but the "
+        f"Two stacked 3x3 convolutions see {growth[2]['field']} x {growth[2]['field']} pixels; 64 see "
+        f"{growth[64]['field']} x {growth[64]['field']}, but the "
         f"effective receptive field has a side of {growth[64]['effective']:.0f} pixels only"
     )
     text = "\n".join(

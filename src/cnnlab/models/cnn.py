@@ -32,6 +32,8 @@ class CNN(nn.Module):
 
     Args:
         batch_norm: apply batch norm after each convolution.
+        global_pooling: average each map of the last block before the fully connected layer, which then has fewer
+            weights and does not see positions.
 
     Raises:
         ValueError: `blocks` or `width` is below 1, or `image_size` is below 2 to the power of `blocks`.
@@ -45,6 +47,7 @@ class CNN(nn.Module):
         blocks: Count = 3,
         width: Count = 32,
         batch_norm: bool = True,
+        global_pooling: bool = False,
     ) -> None:
         super().__init__()
         check_size(f"CNN with blocks={blocks}", image_size, smallest=2**blocks)
@@ -53,10 +56,12 @@ class CNN(nn.Module):
         self.blocks = nn.Sequential(
             *(Block(before, after, batch_norm) for before, after in zip([in_channels, *widths], widths, strict=False))
         )
-        self.classifier = nn.Linear(widths[-1] * side * side, num_classes)
+        self.avgpool = nn.AdaptiveAvgPool2d(1) if global_pooling else nn.Identity()
+        self.classifier = nn.Linear(widths[-1] * (1 if global_pooling else side * side), num_classes)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 32, 32)
         x = self.blocks(x)  # (N, 128, 4, 4)
+        x = self.avgpool(x)  # (N, 128, 4, 4)
         x = x.flatten(1)  # (N, 2048)
         return self.classifier(x)  # (N, 10)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 DIGITS = 4  # significant digits of a sampled number, so that command lines are readable
 # These keys change what is measured, not how good the result is.
 NOT_SEARCHED = (
-    "seed", "monitor", "data.name", "data.val_size", "data.split_seed", "data.limit", "trainer.limit_eval_batches",
-    "data", "trainer", "experiment",  # the files of these groups set such keys
+    "seed", "monitor", "data.name", "data.val_size", "data.split_seed", "data.order_seed", "data.limit",
+    "trainer.limit_eval_batches", "data", "trainer", "experiment",  # the files of these groups set such keys
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from cnnlab.web.operations import Unsupported
 from tests.web.browser import needs_browser, opened
 
 LARGE = {
+    "nin_d2l", "googlenet_d2l",
     "alexnet", "alexnet_2012", "densenet121", "googlenet", "googlenet_bn", "plain34", "plain56", "resnet34", "resnet44",
     "resnet50", "resnet56", "resnet110", "resnext29_32x4d", "resnext29_8x64d", "vgg11", "vgg11_bn", "vgg13",
     "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "wrn_28_10", "zfnet", "nin", "preact_resnet18", "plain18",
@@ -86,7 +87,7 @@ def layers_of(trained: Trained, graph: Graph, image: torch.Tensor) -> list[np.nd
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in choices("model")]
 )
 def test_every_layer_equals_pytorchs(name, tmp_path):
-    trained, images = subject(name)
+    trained, images = subject(name, size=96 if name == "nin_d2l" else 32)
     graph = graph_of(trained.net, trained.preprocess.spec)
     path = tmp_path / "page.html"
     path.write_text(document(name, "engine", [embedded(trained, graph)], torch.zeros(1, 3, 32, 32), ["a"]))

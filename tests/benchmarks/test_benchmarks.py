@@ -211,10 +211,7 @@ def test_the_trainer_is_configured_as_in_a_run(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ["bench=magic"],
-            r"bench must be one of \['train', 'data', 'ops', 'operators', 'startup', 'trainer'\], got 'magic'",
-        ),
+        (["bench=magic"], r"bench must be one of \['train', 'data', 'ops', .*, got 'magic'"),
         (["rounds=0"], "rounds must be a whole number of at least 1, got 0"),
         (["profile=1"], "profile must be true or false, got 1"),
         (["trainer=ddp"], "a benchmark's runs have one process each, got 2"),

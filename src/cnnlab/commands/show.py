@@ -52,7 +52,8 @@ def run(cfg: ShowConfig) -> None:
     """
     keep_freed_memory()
     build_augmentation(cfg.augment, expected_images(cfg.data))  # reports a mistake before any data is read
-    data = ImageDataModule(**cfg.data.model_dump(exclude={"epochs", "batch_size"}), batch_size=1, seed=cfg.seed)
+    options = cfg.data.model_dump(exclude={"epochs", "batch_size", "order_seed"})
+    data = ImageDataModule(**options, batch_size=1, seed=cfg.seed)
     data.setup()
     augmentation = build_augmentation(cfg.augment, data.spec)
     description = describe(data.train, data.spec.num_classes)

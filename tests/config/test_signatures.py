@@ -1,5 +1,6 @@
 """The arguments that a target accepts are read from its source, and are those that Python sees."""
 
+import ast
 import inspect
 import re
 
@@ -11,7 +12,7 @@ from torch import nn
 
 from cnnlab.build.targets import make
 from cnnlab.config.folders import CONF
-from cnnlab.config.signatures import ALLOWED, check_arguments, signature_of
+from cnnlab.config.signatures import ALLOWED, _type_of, check_arguments, signature_of
 from cnnlab.errors import UserError
 
 
@@ -158,3 +159,8 @@ def test_momentum_of_zero_has_no_nesterov_form():
     node = {"_target_": "torch.optim.SGD", "lr": 0.1, "momentum": 0, "nesterov": True}
     with pytest.raises(UserError, match=r"^optimizer\.momentum must be above 0 with nesterov=true, got 0"):
         check_arguments("optimizer", node)
+
+
+def test_optional_types_are_read_as_older_versions_of_torch_write_them():
+    for text in ("Optional[bool]", "bool | None"):
+        assert _type_of(ast.parse(text, mode="eval").body) == bool | None

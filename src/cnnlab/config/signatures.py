@@ -126,7 +126,10 @@ def _type_of(node: ast.expr) -> Any:
         return right if left is Unknown else left if right is Unknown else left | right
     if isinstance(node, ast.Subscript) and (outer := _type_of(node.value)) is not Unknown:
         inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return (tuple if outer is list else outer)[tuple(map(_type_of, inner)) + ((...,) if outer is list else ())]
+        parts = tuple(map(_type_of, inner))
+        if outer is Optional:
+            return parts[0] if parts[0] is Unknown else parts[0] | None
+        return (tuple if outer is list else outer)[parts + ((...,) if outer is list else ())]
     return Unknown
 
 

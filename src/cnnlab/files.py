@@ -4,7 +4,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,15 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def free_path(path: Path, taken: Container[Path]) -> Path:
+    """`path`, or with a number if it is taken: `a.png`, `a_2.png`, `a_3.png`."""
+    count, candidate = 1, path
+    while candidate in taken:
+        count += 1
+        candidate = path.with_stem(f"{path.stem}_{count}")
+    return candidate
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class Process:
 
 
 def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: Any) -> tuple[JobReturn, str]:
-    """Run one job in a worker, with the state of Hydra in the sweep's process; also what is wrong with its GPU."""
+    """Run one job in a worker, with the state of Hydra in the sweep's process; return its result and GPU error."""
     setup_globals()
     Singleton.set_state(state)
     HydraConfig.instance().set_config(config)
@@ -109,7 +109,7 @@ def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: A
 
 
 def _problem_of_gpu() -> str:
-    """What the GPU of this process answers to a small task; empty if it works, or if none was used."""
+    """The error of a small task on the GPU of this process; empty if it works, or if none was used."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return ""

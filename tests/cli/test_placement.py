@@ -90,25 +90,24 @@ def test_a_job_with_several_processes_has_as_many_gpus():
         places_on(["0", "1"], per_job=4, jobs_per_gpu=1)
 
 
-def test_a_stopped_sweep_ends_the_running_jobs():
-    closed = threading.Event()
+def test_an_unexpected_error_of_one_job_ends_those_that_run():
+    running, closed = threading.Event(), threading.Event()
 
-    class Endless:
+    class Job:
         def run(self, job: int) -> int:
+            if job == 1:
+                running.wait(timeout=10)
+                raise TypeError("cannot pickle")
+            running.set()
             closed.wait(timeout=10)
             raise WorkerLost("closed")
 
         def close(self) -> None:
             closed.set()
 
-    dispatch = Dispatch([0], lambda place: Endless(), lambda line: None)
-    ended = threading.Thread(target=dispatch.run, args=[places_of_cpus(1, 2)], daemon=True)
-    ended.start()
-    with dispatch._changed:
-        dispatch._stopped = True
-        dispatch._changed.notify_all()
-    ended.join(timeout=5)
-    assert not ended.is_alive()
+    with pytest.raises(TypeError, match="cannot pickle"):
+        Dispatch([0, 1, 2], lambda place: Job(), lambda line: None).run(places_of_cpus(2, 2))
+    assert closed.is_set()
 
 
 def test_an_unexpected_error_of_a_worker_ends_the_sweep():

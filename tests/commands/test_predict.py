@@ -185,7 +185,7 @@ def test_a_map_of_each_image_is_drawn(configure, tree, tmp_path):
     images = f"images={first},{tmp_path / 'other'}"
     predict(configure(images, "explain=gradcam", f"figures={tmp_path / 'figures'}"))
     drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert drawn == [f"{first.stem}_2_gradcam.png", f"{first.stem}_gradcam.png"]
+    assert drawn == [f"gradcam_{first.stem}.png", f"gradcam_{first.stem}_2.png"]
 
 
 def test_a_method_that_is_not_for_the_network_is_refused(configure, tree, tmp_path):

@@ -8,10 +8,10 @@ import torch
 from cnnlab.runs.locate import locate_checkpoint
 from cnnlab.runs.trained_network import Trained, load_trained
 from cnnlab.web.explorer import explorer_page
+from tests.conftest import REPOSITORY
 from tests.web.browser import needs_browser, opened
 
 pytestmark = needs_browser
-NUMBER = "text => Number(text.replace('\\u2212', '-'))"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,17 @@ def test_a_drawn_digit_is_recognized(page_file):
                 page.mouse.move(*point, steps=8)
             page.mouse.up()
         assert page.locator(".bars .name").first.inner_text() == "7"
+
+
+@pytest.mark.parametrize(("file", "digit"), [("seven.png", "7"), ("three.png", "3"), ("five.jpg", "5")])
+def test_an_opened_drawing_has_the_class_that_predict_gives(page_file, trained, file, digit):
+    path = REPOSITORY / "docs" / "drawings" / file
+    prepared = trained.preprocess.prepare(path).pixels[None]
+    assert trained.classes[trained(trained.preprocess(prepared)).argmax()] == digit
+    with opened(page_file) as page:
+        ready(page).locator("input[type=file]").set_input_files(path)
+        page.wait_for_function(f"() => document.querySelector('.input > .note').textContent === '{file}'")
+        assert page.locator(".bars .name").first.inner_text() == digit
 
 
 def test_a_channel_can_be_switched_off_and_the_change_undone(page_file):

@@ -32,7 +32,7 @@ def document(name: str, traced: Trace, other: Trace | None, command: str) -> str
 
 def _facts(traced: Trace, lines: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """The totals of a network with these `lines`, by label."""
-    unused = f", of which {traced.unused:,} are used in training only" if traced.unused else ""
+    unused = f"; {traced.unused:,} of them are used in training only" if traced.unused else ""
     facts = [
         ("input", _sides(traced.shape)),
         ("parameters", f"{traced.parameters:,}{unused}"),

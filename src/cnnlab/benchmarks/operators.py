@@ -3,7 +3,7 @@
 from cnnlab.benchmarks import loops
 from cnnlab.benchmarks.child import Contenders, race
 from cnnlab.benchmarks.noise import check_data
-from cnnlab.benchmarks.results import Result, facts_of
+from cnnlab.benchmarks.results import Result, facts_of, speed_rows
 from cnnlab.config.schema import BenchmarkConfig
 
 WAYS = {"PyTorch": "library", "our operators": "own"}
@@ -19,15 +19,7 @@ def bench(cfg: BenchmarkConfig) -> Result:
         for name, ops in WAYS.items()
     }
     timings, peaks = race(contenders, dict.fromkeys(contenders, steps), cfg.rounds, {})
-    rows = [
-        {
-            "operators": name,
-            **timing.rates("images/s", cfg.data.batch_size),
-            "ms": 1000 * timing.median,
-            "peak, MiB": peaks[name] >> 20,
-        }
-        for name, timing in timings.items()
-    ]
+    rows = speed_rows("operators", timings, peaks, cfg.data.batch_size)
     library, own = (timings[name].median for name in WAYS)
     notes = [
         f"A step on our operators takes {own / library:.2f} times as long as on PyTorch's.",

@@ -3,7 +3,7 @@
 from cnnlab.benchmarks import loops
 from cnnlab.benchmarks.child import Contenders, race
 from cnnlab.benchmarks.noise import check_data
-from cnnlab.benchmarks.results import Result, facts_of
+from cnnlab.benchmarks.results import Result, facts_of, speed_rows
 from cnnlab.config.schema import BenchmarkConfig
 
 TRAINER, BARE = "Trainer", "bare loop"
@@ -18,15 +18,7 @@ def bench(cfg: BenchmarkConfig) -> Result:
     arguments = {"cfg": cfg, "images": loops.images_for(cfg, steps)}
     contenders: Contenders = {TRAINER: (loops.run_trainer, arguments), BARE: (loops.run_bare, arguments)}
     timings, peaks = race(contenders, dict.fromkeys(contenders, steps), cfg.rounds, {})
-    rows = [
-        {
-            "loop": name,
-            **timing.rates("images/s", cfg.data.batch_size),
-            "ms": 1000 * timing.median,
-            "peak, MiB": peaks[name] >> 20,
-        }
-        for name, timing in timings.items()
-    ]
+    rows = speed_rows("loop", timings, peaks, cfg.data.batch_size)
     facts = facts_of(cfg, parts.data, parts.machine)
     speed, memory = timings[BARE].median / timings[TRAINER].median, peaks[TRAINER] / peaks[BARE]
     lowest = MIN_SPEED_RATIOS.get(facts["network"])

@@ -1,6 +1,7 @@
 """The result of a benchmark, printed as tables and written as JSON."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,19 @@ from cnnlab.rendering.tables import aligned, render
 from cnnlab.runs.git import git_state
 
 Row = dict[str, Any]
+
+
+def speed_rows(heading: str, timings: Mapping[str, Timing], peaks: Mapping[str, int], batch_size: int) -> list[Row]:
+    """One row per contender: its images/s, milliseconds per step, and peak memory."""
+    return [
+        {
+            heading: name,
+            **timing.rates("images/s", batch_size),
+            "ms": 1000 * timing.median,
+            "peak, MiB": peaks[name] >> 20,
+        }
+        for name, timing in timings.items()
+    ]
 
 
 @dataclass

@@ -17,7 +17,7 @@ from cnnlab.errors import UserError
 
 LOSSES = 2  # lost workers in a row after which a place is not used any more
 ATTEMPTS = 3  # of one job
-NAME = "CNNLAB_PLACE"  # tells a job the name of its place
+NAME = "CNNLAB_PLACE"  # environment variable with the name of a job's place
 
 
 @dataclass(frozen=True)

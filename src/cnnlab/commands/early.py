@@ -1,4 +1,4 @@
-"""What a command can answer before it imports torch, or Lightning: a complete run, and what is missing or cannot be."""
+"""Answers that need no torch or no Lightning: complete runs, missing files, and values that no network accepts."""
 
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -48,7 +48,7 @@ def answer(cfg: Logs) -> tuple[Logs, Any]:
 
 
 def check(cfg: Logs) -> None:
-    """Raise UserError for what torch alone can tell, before the command imports Lightning, which takes seconds."""
+    """Raise UserError for mistakes that torch alone can detect, before Lightning is imported, which takes seconds."""
     if _trains_here(cfg):
         from cnnlab.build.check import check_parts
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from cnnlab.augment.views import check_tta
 from cnnlab.config.trained import EvalConfig
 from cnnlab.data.datamodule import ImageDataModule, Subset
-from cnnlab.errors import UserError, checking
+from cnnlab.errors import UserError
 from cnnlab.figures.confusion import MOST_LABELED, draw_confusion
 from cnnlab.files import write_atomically, writing
 from cnnlab.machine.setup import Machine, prepare
@@ -20,7 +19,7 @@ from cnnlab.predict.per_image import write_pair, write_per_image
 from cnnlab.rendering.class_table import class_table
 from cnnlab.rendering.numbers import percent
 from cnnlab.rendering.tables import aligned
-from cnnlab.runs.evaluation import Evaluation, datamodule_of, predict_logits, score
+from cnnlab.runs.evaluation import Evaluation, datamodule_of, predict_logits, score, views_of
 from cnnlab.runs.locate import PRETRAINED
 from cnnlab.runs.trained_network import Trained, load_trained
 
@@ -71,9 +70,7 @@ def _evaluated(cfg: EvalConfig, checkpoint: str, machine: Machine) -> Evaluated:
     trained = load_trained(checkpoint)
     card = trained.card
     data = datamodule_of(cfg.data, card)
-    tta = card.get("tta", "none") if cfg.tta is None else cfg.tta
-    with checking():
-        check_tta(tta, data.spec.mirror)
+    tta = views_of(trained, cfg.tta)
     subset: Subset = getattr(data, cfg.split)
     if not len(subset):
         raise UserError(f"split={cfg.split} has no images: the network was trained with data.val_size=0")
@@ -111,17 +108,13 @@ def _images(result: Evaluated, split: str) -> str:
     return f"{result.data.name} from {result.data.dataset.source}: {len(result.subset):,} {split} images"
 
 
-def _device(machine: Machine) -> str:
-    return f"{machine.device}, {machine.threads} threads, {machine.precision}"
-
-
 def _text(result: Evaluated, split: str, machine: Machine) -> str:
     """Totals, one row per class, and the confusion matrix if it fits."""
     evaluation, card = result.evaluation, result.trained.card
     rows = [
         ("network", f"{card['network']['name']}, from {result.checkpoint}"),
         ("data", _images(result, split)),
-        ("device", _device(machine)),
+        ("device", str(machine)),
         ("views", result.tta),
         ("accuracy", percent(evaluation.accuracy)),
         *([("top-5 accuracy", percent(evaluation.top5))] if evaluation.top5 is not None else []),
@@ -146,7 +139,7 @@ def _compare(cfg: EvalConfig, first: Evaluated, second: Evaluated, machine: Mach
     rows = [
         *((name, f"{r.trained.name}, from {r.checkpoint}: {percent(r.evaluation.accuracy)}") for name, r in named),
         ("data", _images(first, cfg.split)),
-        ("device", _device(machine)),
+        ("device", str(machine)),
     ]
     print(f"{aligned(rows)}\n\n{comparison_text(comparison)}")
     output = _figures_folder(cfg, first.checkpoint) / f"comparison_{cfg.split}.json"

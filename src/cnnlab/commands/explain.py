@@ -18,7 +18,7 @@ from cnnlab.errors import UserError, one_of
 from cnnlab.explain.attribution import NAMES, attribution_map, baseline_of
 from cnnlab.explain.checks import SHIFTS, Check, area_under, check_map
 from cnnlab.figures.explanation import draw_explanation
-from cnnlab.files import write_atomically, writing
+from cnnlab.files import free_path, write_atomically, writing
 from cnnlab.machine.setup import prepare
 from cnnlab.rendering import tables
 from cnnlab.rendering.numbers import percent
@@ -87,7 +87,7 @@ def _maps(work: Explained) -> Part:
         random_values = attribution_map(random_net, x, chosen, method, baseline)[0]
         check = check_map(net, x[0], label, values, random_values, baseline)
         title = _title(work, shown, label, float(probabilities[label]))
-        path = _free(work.folder / f"{method}_{shown.file_name}.png", figures)
+        path = free_path(work.folder / f"{method}_{shown.file_name}.png", figures)
         figures.append(draw_explanation(work.visible(x)[0], values.cpu(), _curves(check), title, path))
         facts.append(_facts(work, shown, label, float(probabilities[label]), values) | _areas(check))
     return Part(_text(method, facts), figures, {"method": method, "images": facts})
@@ -114,14 +114,6 @@ def _title(work: Explained, shown: Shown, label: int, probability: float) -> str
     truth = "" if shown.label is None else f", true class {classes[shown.label]}"
     what = f"{NAMES[work.cfg.method]} for {classes[label]} ({100 * probability:.1f} %)"
     return f"{what}{truth}; {Path(shown.name).name}, {work.trained.name}"
-
-
-def _free(path: Path, taken: list[Path]) -> Path:
-    """`path`, with a number if another image of this command has the same name."""
-    count = 1
-    while (candidate := path if count == 1 else path.with_stem(f"{path.stem}_{count}")) in taken:
-        count += 1
-    return candidate
 
 
 def _curves(check: Check) -> dict[str, Tensor]:

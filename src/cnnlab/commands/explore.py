@@ -10,7 +10,7 @@ from cnnlab.files import write_atomically, writing
 from cnnlab.rendering.tables import aligned
 from cnnlab.runs.evaluation import datamodule_of
 from cnnlab.runs.trained_network import Trained, load_network
-from cnnlab.web.bundle import rounded
+from cnnlab.web.bundle import halved, rounded
 from cnnlab.web.explorer import explorer_page, one_of_each
 
 
@@ -41,15 +41,10 @@ def run(cfg: ExploreConfig) -> Path:
 def _precision_of(trained: Trained, x: torch.Tensor) -> str:
     """How the page stores the weights, and how much that moves the logits of its images."""
     state = trained.net.state_dict()
-    stored = rounded([value for value in state.values() if value.is_floating_point()])
-    if all(tensor.dtype == torch.float32 for tensor in stored):
+    if all(tensor.dtype != torch.float16 for tensor in rounded([*state.values()])):
         return "float32"
     with torch.inference_mode():
         exact = trained.net(x)
-        trained.net.load_state_dict({key: _as_stored(value) for key, value in state.items()})
+        trained.net.load_state_dict({key: halved(value) for key, value in state.items()})
         moved = (trained.net(x) - exact).abs().max() / exact.abs().max()
     return f"filters in float16, which moves the logits by at most {moved:.1e} of the largest"
-
-
-def _as_stored(value: torch.Tensor) -> torch.Tensor:
-    return value.half().float() if value.is_floating_point() and value.ndim > 1 else value

@@ -40,7 +40,7 @@ def run(cfg: ExportConfig) -> Path:
 
 
 def _default_path(cfg: ExportConfig, trained: Trained) -> Path:
-    """A name that tells network, data and, for a run, its id."""
+    """A file named for the network, the data and, for a run, its id."""
     folder = Path(cfg.checkpoint).parents[1] if Path(cfg.checkpoint).parent.name == "checkpoints" else None
     run_id = folder.name.rpartition("-")[2] if folder and (folder / "result.json").exists() else None
     words = [trained.card["network"]["name"], trained.card["data"]["name"], *([run_id] if run_id else [])]

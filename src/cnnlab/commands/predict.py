@@ -8,9 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from cnnlab.augment.views import check_tta
 from cnnlab.config.trained import PredictConfig
-from cnnlab.errors import UserError
+from cnnlab.errors import UserError, checking
 from cnnlab.figures.confusion import MOST_LABELED
 from cnnlab.figures.style import save
 from cnnlab.files import writing
@@ -24,7 +23,7 @@ from cnnlab.predict.true_labels import accuracy_of, true_labels
 from cnnlab.rendering import tables
 from cnnlab.rendering.class_table import class_table
 from cnnlab.rendering.numbers import percent, speed
-from cnnlab.runs.evaluation import Evaluation
+from cnnlab.runs.evaluation import Evaluation, views_of
 from cnnlab.runs.trained_network import load_network, load_trained
 
 FEW = 200  # files that are predicted before anybody could read a progress bar
@@ -41,8 +40,7 @@ def run(cfg: PredictConfig) -> None:
     classes, seconds = predictor.trained.classes, Seconds()
     sheet = ContactSheet(len(paths.files) if cfg.contact_sheet else 0)
     overlays = Overlays(predictor, cfg.explain, Path(cfg.figures)) if cfg.explain else None
-    with writing(f"figures={cfg.figures}"):
-        predictions = _predict(predictor, paths, cfg.top, seconds, sheet, overlays)
+    predictions = _predict(predictor, paths, cfg.top, seconds, sheet, overlays)
     labels = true_labels(paths.files, classes)
     evaluation = accuracy_of(predictions, labels, len(classes))
     for_people = cfg.format in tables.READ_BY_PEOPLE
@@ -74,12 +72,9 @@ def _prepared(cfg: PredictConfig) -> tuple[ImagePaths, Predictor]:
     machine = prepare(cfg.trainer)
     looks_inside = f"explain={cfg.explain}"
     trained = load_network(cfg.checkpoint, looks_inside) if cfg.explain else load_trained(cfg.checkpoint)
-    tta = trained.card.get("tta", "none") if cfg.tta is None else cfg.tta
-    try:
-        check_tta(tta, trained.preprocess.spec.mirror)
+    tta = views_of(trained, cfg.tta)
+    with checking():
         paths = find_images(cfg.images)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     if cfg.output is not None:
         with writing(f"output={cfg.output}"):
             Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +108,8 @@ def _predict(
 
 def _draw(overlays: Overlays, batch: PredictedBatch, predictions: list[Prediction]) -> None:
     try:
-        overlays.draw(batch, predictions)
+        with writing(f"figures={overlays.folder}"):
+            overlays.draw(batch, predictions)
     except ValueError as error:
         raise UserError(str(error).replace("method=", "explain=")) from error
 
@@ -121,7 +117,7 @@ def _draw(overlays: Overlays, batch: PredictedBatch, predictions: list[Predictio
 def _facts(
     cfg: PredictConfig, paths: ImagePaths, predictor: Predictor, predictions: list[Prediction], seconds: Seconds
 ) -> str:
-    machine, left_out = predictor.machine, str(paths.left_out)
+    left_out = str(paths.left_out)
     total, readable = len(predictions), sum(prediction.is_readable for prediction in predictions)
     unreadable = f", {total - readable:,} of them unreadable" if readable < total else ""
     changes = ", ".join(f"{count:,} {change}" for change, count in changes_in(predictions).items())
@@ -131,7 +127,7 @@ def _facts(
         ("images", f"{total:,} files{unreadable}"),
         *([("left out", utf8(left_out))] if left_out else []),
         *([("changed", changes)] if changes else []),
-        ("device", f"{machine.device}, {machine.threads} threads, {machine.precision}"),
+        ("device", str(predictor.machine)),
         *([("views", predictor.tta)] if predictor.tta != "none" else []),
         *((name, f"{spent:.2f} s, {speed(count / max(spent, 1e-9))} images/s") for name, spent, count in times),
     ]

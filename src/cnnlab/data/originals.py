@@ -1,4 +1,4 @@
-"""The files of an image folder as they are on the disk: sizes of the images, and what is not read."""
+"""The files of an image folder on disk: sizes of the images, and files that are not read."""
 
 import os
 import warnings

@@ -133,8 +133,8 @@ def _check_md5(path: Path, md5: str) -> None:
 def _check_idx(path: Path, spec: DatasetSpec) -> None:
     """Check an IDX file: a magic number and the sizes of all dimensions, 4 bytes each, then 1 byte per element.
 
-    A file with the official number of images must be the official one. Another may be a part of the dataset that
-    somebody made, of which nothing is known.
+    A file with the official number of images must be the official one. A file with another number may
+    be a subset that somebody made, and cannot be verified.
     """
     with path.open("rb") as stream:
         start = stream.read(16)

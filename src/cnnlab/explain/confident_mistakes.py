@@ -1,4 +1,4 @@
-"""The mistakes in which a network is most confident, for each class."""
+"""The most confident mistakes of a network, by class."""
 
 from dataclasses import dataclass
 

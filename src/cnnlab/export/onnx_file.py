@@ -106,7 +106,7 @@ def _quietly() -> Iterator[None]:
 
 
 def interface(trained: Trained, preprocessing: bool) -> tuple[str, str]:
-    """What an exported model takes and gives, in words."""
+    """Descriptions of the input and the output of an exported model."""
     preprocess, classes = trained.preprocess, len(trained.classes)
     channels, size, side = preprocess.spec.in_channels, preprocess.spec.image_size, preprocess.stored_size
     if preprocessing:
@@ -118,7 +118,7 @@ def interface(trained: Trained, preprocessing: bool) -> tuple[str, str]:
 
 
 def _describe(model: Any, trained: Trained, preprocessing: bool) -> None:
-    """Add the card, the classes and words about input and output to a model."""
+    """Add the card, the classes, and descriptions of input and output to the metadata of a model."""
     card = json.dumps(trained.card)
     model.graph.doc_string = ""
     takes, gives = interface(trained, preprocessing)

@@ -11,7 +11,7 @@ from cnnlab.figures.overlay import LETTERS, SMALL, add_colorbar, lines_of, show_
 from cnnlab.figures.style import COLUMN, PALETTE, PRINT_DPI, figure, save, styled
 
 WIDTH = 2 * COLUMN + 0.2  # inches of both columns of a paper
-STYLES = ("-", (0, (4, 2)), (0, (1, 1.2)))  # the curves can be told apart without color
+STYLES = ("-", (0, (4, 2)), (0, (1, 1.2)))  # distinguish the curves without color
 LONG_LINE = 120  # characters of a title over both columns
 
 

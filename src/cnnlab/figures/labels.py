@@ -80,8 +80,9 @@ def _candidates(x: float, y: float, width: float, height: float) -> Iterator[Bbo
 def class_labels(classes: Sequence[str], longest: int = NARROW) -> list[str]:
     """The class names for use within `fonts_for(classes)`: of at most `longest` characters, and all different.
 
-    A name that the fonts or a form of NARROW characters do not tell from others begins with the number of its class, as
-    in `3: Bücher u…hundert`, whatever `longest` is: a figure with room for names is the legend of the others.
+    A name that looks like another one, in the fonts or shortened to NARROW characters, begins with the number of its
+    class, as in `3: Bücher u…hundert`. It does so for every `longest`: a figure with full names is the legend of the
+    others.
     """
     counts = Counter(drawable(shortened(name, NARROW)) for name in classes)
     labels = []

@@ -1,4 +1,4 @@
-"""The mistakes of which a network is most confident."""
+"""The most confident mistakes of a network."""
 
 from collections.abc import Sequence
 

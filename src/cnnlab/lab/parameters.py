@@ -1,7 +1,7 @@
 """Why a weight is an `nn.Parameter`, and what `.data` or `torch.no_grad()` is for in an update.
 
 A learned kernel is moved by `weight -= lr * gradient`. As this changes a leaf of the graph in place, PyTorch refuses it
-unless it is told not to record it. A plain tensor in a module learns nothing, because `parameters()` does not list it.
+unless recording is turned off. A plain tensor in a module learns nothing, because `parameters()` does not list it.
 
 Sources: Zhang et al., "Dive into Deep Learning", 2023, section 7.2.4, "Learning a Kernel"; PyTorch's notes, "Autograd
 mechanics".

@@ -37,6 +37,9 @@ class Machine:
         """Lightning's name for the device."""
         return "gpu" if self.device == "cuda" else "cpu"
 
+    def __str__(self) -> str:
+        return f"{self.device}, {self.threads} threads, {self.precision}"
+
     def autocast(self) -> torch.autocast:
         """The autocast context for this precision."""
         dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(self.precision)

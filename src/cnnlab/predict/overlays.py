@@ -8,6 +8,7 @@ import torch
 
 from cnnlab.explain.attribution import NAMES, attribution_map, baseline_of
 from cnnlab.figures.overlay import draw_overlay
+from cnnlab.files import free_path
 from cnnlab.predict.prediction import PredictedBatch, Prediction, Predictor
 from cnnlab.preprocessing import denormalize
 
@@ -27,7 +28,7 @@ class Overlays:
     predictor: Predictor
     method: str
     folder: Path
-    paths: dict[Path, None] = field(default_factory=dict)
+    paths: list[Path] = field(default_factory=list)
 
     def draw(self, batch: PredictedBatch, predictions: Sequence[Prediction]) -> None:
         """Draw the images of `batch` that can be read.
@@ -50,14 +51,6 @@ class Overlays:
             for prediction, image, values in zip(chunk, images, maps.cpu(), strict=True):
                 guess = f"{trained.classes[prediction.classes[0]]} ({100 * prediction.probabilities[0]:.1f} %)"
                 title = f"{NAMES[self.method]} for {guess}; {Path(prediction.file).name}, {trained.name}"
-                draw_overlay(image, values, title, self._new_path(prediction.file))
-
-    def _new_path(self, file: str) -> Path:
-        """A path named as `file`, with a number if a file of another folder has the same name."""
-        path = self.folder / f"{Path(file).stem}_{self.method}.png"
-        count = 1
-        while path in self.paths:
-            count += 1
-            path = self.folder / f"{Path(file).stem}_{count}_{self.method}.png"
-        self.paths[path] = None
-        return path
+                name = f"{self.method}_{Path(prediction.file).stem}.png"
+                path = free_path(self.folder / name, self.paths)
+                self.paths.append(draw_overlay(image, values, title, path))

@@ -27,11 +27,11 @@ def differences(cfg: TrainConfig) -> str:
         return ""
     typed = as_typed(HydraConfig.get().overrides.task)
     overrides = {key.lstrip("+~"): value for key, _, value in (override.partition("=") for override in typed)}
-    told = _told(cfg, overrides)
-    own, default = hashed(cfg), _default(told, overrides)
+    named = _groups_in_name(cfg, overrides)
+    own, default = hashed(cfg), _default(named, overrides)
     parts = {}
     for key, value in overrides.items():
-        if key not in told and (key in OTHER_GROUPS or _at(own, key) != _at(default, key)):
+        if key not in named and (key in OTHER_GROUPS or _at(own, key) != _at(default, key)):
             found = _at(own, key)
             parts[key] = part(key, value if isinstance(found, Mapping) or key in OTHER_GROUPS else found)
     if not any(key in parts for key in OTHER_GROUPS):
@@ -41,7 +41,7 @@ def differences(cfg: TrainConfig) -> str:
     return joined(parts)
 
 
-def _told(cfg: TrainConfig, overrides: Mapping[str, str]) -> tuple[str, ...]:
+def _groups_in_name(cfg: TrainConfig, overrides: Mapping[str, str]) -> tuple[str, ...]:
     """The groups whose choice is part of the name."""
     choices = HydraConfig.get().runtime.choices
     if cfg.name == f"{choices['model']}-{choices['data']}":
@@ -49,9 +49,9 @@ def _told(cfg: TrainConfig, overrides: Mapping[str, str]) -> tuple[str, ...]:
     return () if "name" in overrides else ("experiment",)
 
 
-def _default(told: Iterable[str], overrides: Mapping[str, str]) -> dict[str, Any]:
-    """The hashed keys of the configuration that has the choices in `told`, and nothing else from the command line."""
-    chosen = [f"{group}={overrides[group]}" for group in told if group in overrides]
+def _default(named: Iterable[str], overrides: Mapping[str, str]) -> dict[str, Any]:
+    """The hashed keys of the configuration that has the choices in `named`, and nothing else from the command line."""
+    chosen = [f"{group}={overrides[group]}" for group in named if group in overrides]
     return hashed(compose_another("train", chosen))
 
 
@@ -84,13 +84,13 @@ def joined(parts: Mapping[str, str]) -> str:
     text = ",".join(parts.values())
     if len(text) <= LONGEST:
         return text
-    kept: list[str] = []
+    shown: list[str] = []
     for key in sorted(parts, key=lambda key: key != "seed"):
-        if len(_shortened(parts, [*kept, key])) > LONGEST:
+        if len(_shortened(parts, [*shown, key])) > LONGEST:
             break
-        kept.append(key)
-    return _shortened(parts, kept) if kept else text[:LONGEST].rstrip(",.")
+        shown.append(key)
+    return _shortened(parts, shown) if shown else text[:LONGEST].rstrip(",.")
 
 
-def _shortened(parts: Mapping[str, str], kept: list[str]) -> str:
-    return ",".join([*(part for key, part in parts.items() if key in kept), f"+{len(parts) - len(kept)}"])
+def _shortened(parts: Mapping[str, str], shown: list[str]) -> str:
+    return ",".join([*(part for key, part in parts.items() if key in shown), f"+{len(parts) - len(shown)}"])

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
-from cnnlab.augment.views import logits_of_views
+from cnnlab.augment.views import check_tta, logits_of_views
 from cnnlab.config.sections import Evaluated
 from cnnlab.data.datamodule import ImageDataModule
-from cnnlab.errors import UserError
+from cnnlab.errors import UserError, checking
 from cnnlab.machine.setup import Machine
 from cnnlab.runs.trained_network import Trained
 
@@ -58,6 +58,18 @@ def predict_logits(trained: Trained, batches: Iterable[Tensor], machine: Machine
     with torch.inference_mode(), machine.autocast():
         logits = [logits_of_views(net, trained.preprocess(images.to(machine.device)), tta) for images in batches]
     return torch.cat(logits).cpu()
+
+
+def views_of(trained: Trained, asked: str | None) -> str:
+    """The views over which evaluation averages: those that are asked for, or None for those of the training run.
+
+    Raises:
+        UserError: they flip images whose reflection changes the label.
+    """
+    tta: str = trained.card.get("tta", "none") if asked is None else asked
+    with checking():
+        check_tta(tta, trained.preprocess.spec.mirror)
+    return tta
 
 
 def score(logits: Tensor, labels: Tensor, num_classes: int) -> Evaluation:

@@ -65,7 +65,12 @@ def embedded(trained: Trained, graph: Graph | None = None) -> Embedded:
 def rounded(tensors: Sequence[Tensor]) -> list[Tensor]:
     """The tensors as a page stores them: filters and matrices in float16, unless all of them are small."""
     single = 4 * sum(tensor.numel() for tensor in tensors) < SINGLE_BELOW
-    return [tensor.half() if tensor.ndim > 1 and not single else tensor for tensor in tensors]
+    return [tensor if single else halved(tensor) for tensor in tensors]
+
+
+def halved(tensor: Tensor) -> Tensor:
+    """A filter or a matrix in float16; anything else unchanged."""
+    return tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
 
 
 def document(

@@ -46,7 +46,7 @@ def explorer_page(networks: Sequence[Trained], images: Tensor, labels: Sequence[
 
 
 def one_of_each(subset: Subset, count: int) -> tuple[Tensor, Tensor]:
-    """The first `count` images of a subset in which the classes take turns: uint8 (N, C, H, W), and labels (N,)."""
+    """The first `count` images of a subset with alternating classes: uint8 (N, C, H, W), and labels (N,)."""
     labels = subset.labels
     order = torch.cat([torch.arange(int((labels == label).sum())) for label in labels.unique()])
     turn = torch.empty_like(labels)

@@ -45,7 +45,7 @@ class Node:
 
 @dataclass
 class Graph:
-    """Operations in order, the first of which is the input, and the tensors that they use."""
+    """Operations in order, beginning with the input, and the tensors that they use."""
 
     nodes: list[Node] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
@@ -205,7 +205,7 @@ class _Normalization:
 
 
 def _local_response_norm(node: fx.Node) -> _Normalization | None:
-    """The calls of F.local_response_norm, the first of which is `node`, a square; None if `node` is another one."""
+    """The calls of F.local_response_norm that begin with the square `node`; None if it begins something else."""
     if str(node.target) != "aten.mul.Tensor" or node.args[0] is not node.args[1]:
         return None
     chain, current = [node], node

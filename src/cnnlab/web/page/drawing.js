@@ -1,5 +1,10 @@
 // Bringing a drawn or opened image to the form of the training data, as preprocessing/ does in Python.
 
+import { inkOf, isDarkOnLight, reliefOf } from "cnnlab/ground.js";
+
+const WORKING_SIZE = 256; // as in preprocessing/drawing.py
+const STROKE = 2.2;
+
 // The gray values of RGBA bytes, as Pillow computes them, on white where they are transparent.
 function grays(rgba) {
   return Float32Array.from({ length: rgba.length / 4 }, (_, i) => {
@@ -18,18 +23,6 @@ function hasLightBorder(gray, height, width) {
   }
   border.sort((a, b) => a - b);
   return border[Math.floor(border.length / 4)] > gray.reduce((top, value) => Math.max(top, value), 0) / 2;
-}
-
-// Ink in [0, 1]: how far a pixel is from the ground, in parts of the way to a stroke.
-function inkOf(gray, height, width) {
-  const sign = hasLightBorder(gray, height, width) ? -1 : 1;
-  const sorted = Float32Array.from(gray).sort();
-  const ground = sorted[Math.floor(sorted.length / 2)];
-  const relief = gray.map((value) => Math.max(sign * (value - ground), 0));
-  const above = relief.filter((value) => value > 8).sort();
-  if (!above.length) return null;
-  const stroke = above[Math.floor(0.75 * above.length)];
-  return relief.map((value) => Math.min(Math.max((value - 0.3 * stroke) / (0.6 * stroke), 0), 1));
 }
 
 // Resizes H x W numbers by averaging the area of each new pixel.
@@ -53,6 +46,41 @@ function reduced(data, height, width, rows, columns) {
   return result;
 }
 
+// The pixels by which strokes have to grow on each side to be STROKE of 20 pixels thick; 0 if they are.
+function missing(ink, height, width) {
+  const distance = Float32Array.from(ink, (value) => (value > 0.5 ? Infinity : 0));
+  const at = (y, x) => (y < 0 || x < 0 || y >= height || x >= width ? 0 : distance[y * width + x]);
+  const relax = (y, x, sign) => {
+    const sides = Math.min(at(y - sign, x), at(y, x - sign)) + 1;
+    const corners = Math.min(at(y - sign, x - sign), at(y - sign, x + sign)) + Math.SQRT2;
+    distance[y * width + x] = Math.min(distance[y * width + x], sides, corners);
+  };
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) relax(y, x, 1);
+  for (let y = height - 1; y >= 0; y--) for (let x = width - 1; x >= 0; x--) relax(y, x, -1);
+  const inside = distance.filter((value) => value > 0);
+  // Across a stroke of width w, the distances to its edge are 1, 2, ..., w/2, ..., 2, 1, on average w/4 + 1/2.
+  const thickness = inside.length ? (4 * inside.reduce((a, b) => a + b, 0)) / inside.length - 2 : 1;
+  return Math.max(Math.round(((STROKE * Math.max(height, width)) / 20 - thickness) / 2), 0);
+}
+
+// The largest value within `radius` of each pixel, in an image that is larger by `radius` on each side.
+function dilated(ink, height, width, radius) {
+  const columns = width + 2 * radius;
+  const result = new Float32Array((height + 2 * radius) * columns);
+  for (let i = -radius; i <= radius; i++) {
+    for (let j = -radius; j <= radius; j++) {
+      if (i * i + j * j > radius * radius + 0.5) continue;
+      for (let y = 0; y < height; y++) {
+        for (let x = 0; x < width; x++) {
+          const to = (y + radius + i) * columns + x + radius + j;
+          result[to] = Math.max(result[to], ink[y * width + x]);
+        }
+      }
+    }
+  }
+  return result;
+}
+
 // Strokes centered in a square of `side` pixels: uint8, light on black; all black if nothing is drawn.
 function centered(ink, height, width, side, { box, center }) {
   const result = new Uint8Array(side * side);
@@ -68,13 +96,16 @@ function centered(ink, height, width, side, { box, center }) {
   }
   if (bottom < 0) return result;
   const [rows, columns] = [bottom - top + 1, right - left + 1];
-  const cut = new Float32Array(rows * columns);
+  let cut = new Float32Array(rows * columns);
   for (let i = 0; i < rows; i++) {
     cut.set(ink.subarray((top + i) * width + left, (top + i) * width + right + 1), i * columns);
   }
-  const scale = box / Math.max(rows, columns);
-  const [tall, wide] = [rows, columns].map((length) => Math.max(1, Math.round(length * scale)));
-  const small = reduced(cut, rows, columns, tall, wide);
+  const grow = missing(cut, rows, columns);
+  if (grow >= 1) cut = dilated(cut, rows, columns, grow);
+  const sides = [rows, columns].map((length) => length + 2 * Math.max(grow, 0));
+  const scale = box / Math.max(...sides);
+  const [tall, wide] = sides.map((length) => Math.max(1, Math.round(length * scale)));
+  const small = reduced(cut, ...sides, tall, wide);
   const peak = small.reduce((a, b) => Math.max(a, b), 1e-6);
   let [mass, y, x] = [0, tall / 2, wide / 2];
   if (center === "mass") {
@@ -94,13 +125,23 @@ function centered(ink, height, width, side, { box, center }) {
   return result;
 }
 
+// A drawing's ink. A `clean` one is light on black, as on the page's own canvas.
+function drawn(gray, height, width, clean) {
+  const scale = Math.min(1, WORKING_SIZE / Math.max(height, width));
+  const [rows, columns] = [height, width].map((length) => Math.max(1, Math.round(length * scale)));
+  const small = scale < 1 ? reduced(gray, height, width, rows, columns) : gray;
+  let relief = clean ? small : reliefOf(small, rows, columns);
+  if (!clean && isDarkOnLight(relief)) relief = relief.map((value) => -value);
+  return [inkOf(relief, rows, columns), rows, columns];
+}
+
 // The pixels of a canvas as the network's data stores them: uint8 of C x side x side.
-export function prepared(canvas, spec) {
+export function prepared(canvas, spec, { clean = false } = {}) {
   const side = spec.stored_size;
   const { width, height } = canvas;
   if (spec.drawing && !(width === side && height === side)) {
     const rgba = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-    return centered(inkOf(grays(rgba), height, width), height, width, side, spec.drawing);
+    return centered(...drawn(grays(rgba), height, width, clean), side, spec.drawing);
   }
   const scale = side / Math.min(width, height);
   const square = document.createElement("canvas");

@@ -11,7 +11,7 @@ import { receptiveField } from "cnnlab/receptive.js";
 import { languages, say, speak, spoken } from "cnnlab/strings.js";
 import { writtenProbability } from "cnnlab/sums.js";
 import { UnitPanel } from "cnnlab/unit.js";
-import { element, outline, shown } from "cnnlab/view.js";
+import { element, outline } from "cnnlab/view.js";
 
 const SHOWN_CLASSES = 5;
 
@@ -234,4 +234,4 @@ class Explorer {
 const ids = [...document.querySelectorAll("script[id$='-graph']")].map(({ id }) => id.replace("-graph", ""));
 const [kernel, images, ...networks] = await Promise.all([readKernel(), readImages(), ...ids.map(readNetwork)]);
 window.explorer = new Explorer(networks, images, kernel);
-document.body.dataset.ready = shown(1);
+document.body.dataset.ready = "true";

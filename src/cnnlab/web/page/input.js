@@ -97,7 +97,7 @@ export class InputPanel {
       pen.lineTo(...next);
       pen.stroke();
       last = next;
-      this.#use(prepared(canvas, this.spec), null);
+      this.#use(prepared(canvas, this.spec, { clean: true }), null);
     });
     canvas.addEventListener("pointerup", () => (last = null));
     return { canvas, clear, root: element("div", { hidden: true }, canvas, clear) };
@@ -114,7 +114,7 @@ export class InputPanel {
     const pen = this.pad.canvas.getContext("2d");
     pen.fillStyle = "black";
     pen.fillRect(0, 0, CANVAS, CANVAS);
-    this.#use(prepared(this.pad.canvas, this.spec), null);
+    this.#use(prepared(this.pad.canvas, this.spec, { clean: true }), null);
   }
 
   #opened() {

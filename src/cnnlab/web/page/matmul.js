@@ -17,8 +17,8 @@ export class Matmul {
     }
   }
 
-  // C = A B: `a` holds M rows of K numbers, `fill` writes the K rows of `width` numbers of B, of which N are used.
-  // Returns the M rows of N numbers of C.
+  // C = A B: `a` holds M rows of K numbers, `fill` writes K rows of `width` numbers of B; C uses the first N of each.
+  // Returns M rows of N numbers.
   product(a, m, k, n, fill) {
     const width = padded(n, 8);
     if (!this.kernel) return this.#plain(a, m, k, n, width, fill);

@@ -108,7 +108,7 @@ class Subsampling(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.avg_pool2d(x, kernel_size=2, divisor_override=1)
+        x = 4 * F.avg_pool2d(x, kernel_size=2)  # the sum, without divisor_override, which ONNX does not have
         return x * self.weight[:, None, None] + self.bias[:, None, None]
 
 

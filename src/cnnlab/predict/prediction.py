@@ -100,10 +100,11 @@ class Predictor:
         began = time.perf_counter()
         for images in decoding:
             readable = [image.pixels for image in images if image.pixels is not None]
+            pixels = [torch.stack(readable)] if readable else []
             seconds.decoding += time.perf_counter() - began
             began = time.perf_counter()
-            if readable:
-                logits = predict_logits(self.trained, [torch.stack(readable)], self.machine, self.tta)
+            if pixels:
+                logits = predict_logits(self.trained, pixels, self.machine, self.tta)
             else:
                 logits = torch.empty(0, len(self.trained.classes))
             seconds.forward += time.perf_counter() - began

@@ -1,5 +1,6 @@
 """Probes of this machine: CPUs, devices, memory."""
 
+import ctypes
 import os
 import platform
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 import torch
 
 from cnnlab.errors import UserError
+
+C_LIBRARY = ctypes.CDLL(None) if os.name == "posix" else None
 
 
 def available_cpus() -> int:
@@ -48,7 +51,12 @@ def total_memory() -> int:
 
 
 def reset_peak_memory() -> None:
-    """Restart the measurement of `peak_memory`, because several runs may share one process."""
+    """Restart the measurement of `peak_memory`, because several runs may share one process.
+
+    Memory that glibc keeps from an earlier run is returned to the system first.
+    """
+    if (malloc_trim := getattr(C_LIBRARY, "malloc_trim", None)) is not None:
+        malloc_trim(0)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):

@@ -1,6 +1,5 @@
 """Performance settings of this machine: allocator, threads, precision."""
 
-import ctypes
 import math
 import os
 from dataclasses import dataclass
@@ -9,13 +8,12 @@ import torch
 
 from cnnlab.config.sections import Device, Trainer
 from cnnlab.errors import UserError
-from cnnlab.machine.probes import available_cpus, device_type, reset_peak_memory
+from cnnlab.machine.probes import C_LIBRARY, available_cpus, device_type, reset_peak_memory
 from cnnlab.ops.bf16 import has_bf16_units
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 # MACs per step: LeNet-5 at batch 32 (13 M) is as fast on one thread as on two; at batch 128 (53 M) it is not.
 ONE_THREAD_BELOW = 30e6
-LARGEST_MMAP_THRESHOLD = 32 * 2**20  # the maximum that glibc accepts
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,16 @@ def prepare(trainer: Device, macs_per_step: float = math.inf) -> Machine:
 
 
 def keep_freed_memory() -> bool:
-    """Make glibc reuse large freed blocks instead of returning them to the system after each tensor.
+    """Make glibc reuse freed blocks of any size instead of returning them to the system after each tensor.
 
-    Otherwise every activation is mapped, zeroed page by page, and unmapped again. Returns whether the C library
-    accepts the settings.
+    Otherwise every activation is mapped, zeroed page by page, and unmapped again. M_MMAP_THRESHOLD would not be
+    enough: glibc accepts at most 32 MiB, and the activations of a large batch are larger. Returns whether the C
+    library accepts the settings.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(C_LIBRARY, "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+    return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def set_threads(threads: str | int, macs_per_step: float = math.inf, processes: int = 1) -> int:

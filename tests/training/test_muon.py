@@ -6,9 +6,17 @@ import pytest
 import torch
 from torch import nn
 
+from cnnlab.training import muon
 from cnnlab.training.muon import Muon, orthogonalized
 
 SHAPES = [(8, 4, 3, 3), (64, 3, 2, 2), (5, 7, 1, 1), (6, 1, 3, 3)]  # wide, tall, 1x1, depthwise
+
+
+@pytest.fixture(autouse=True)
+def has_bf16_units(monkeypatch, request):
+    """Whether the device has units for bfloat16, where the iterations run in bfloat16: not, unless a test says so."""
+    value = getattr(request, "param", False)
+    monkeypatch.setattr(muon, "has_bf16_units", lambda device: value)
 
 
 def steps_of(parameter: nn.Parameter, optimizer: torch.optim.Optimizer, steps: int = 4) -> torch.Tensor:
@@ -54,6 +62,18 @@ def test_all_singular_values_become_close_to_one(shape):
     assert torch.linalg.svdvals(out).min() > 0.6
     assert torch.linalg.svdvals(out).max() < 1.3
     assert (u.T @ out @ v.T).diagonal().min() > 0.6  # with the same singular vectors
+
+
+@pytest.mark.parametrize("has_bf16_units", [True], indirect=True)
+@pytest.mark.parametrize("shape", [(16, 40), (40, 16)])
+def test_in_bfloat16_the_result_is_that_of_float32_to_three_digits(shape, monkeypatch):
+    matrix = start(shape)
+    rounded = orthogonalized(matrix, steps=3)
+    monkeypatch.setattr(muon, "has_bf16_units", lambda device: False)
+    exact = orthogonalized(matrix, steps=3)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    assert (rounded - exact).norm() < 0.02 * exact.norm()
 
 
 def test_five_steps_leave_the_smallest_singular_values_of_a_square_matrix_small():

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cnnlab.limits import Count, FractionBelow1, NonNegative, checked
+from cnnlab.ops.bf16 import has_bf16_units
 
 # Iterating x -> A x + B x^3 + C x^5 brings large singular values to between about 0.7 and 1.2. A small one grows by A
 # per iteration, so that those below about 0.7 A^-steps of the norm, 0.0014 after 5 steps, do not get there.
@@ -94,13 +95,14 @@ def _sgd_step(p: Tensor, gradient: Tensor, buffer: Tensor, group: dict[str, Any]
 def orthogonalized(matrix: Tensor, steps: int) -> Tensor:
     """Approximate U V^T of `matrix` = U S V^T with `steps` Newton-Schulz iterations of degree 5.
 
-    On a GPU, the iterations run in bfloat16, which is accurate enough and faster. Not every CPU supports it.
+    The iterations run in bfloat16 on devices with units for it, which is accurate enough and faster.
     """
-    x = matrix.bfloat16() if matrix.is_cuda else matrix
+    x = matrix / matrix.norm().clamp(min=EPSILON)  # singular values of at most 1
+    if has_bf16_units(matrix.device.type):
+        x = x.bfloat16()
     is_tall = x.shape[0] > x.shape[1]
     if is_tall:
         x = x.T
-    x = x / x.norm().clamp(min=EPSILON)  # singular values of at most 1
     for _ in range(steps):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)

@@ -156,6 +156,23 @@ def test_the_learning_rate_follows_the_schedule_and_gradients_are_clipped(data_r
     assert all(norm <= 1.05 * 0.01 * lr for norm, lr in zip(norms, learning_rates, strict=True))
 
 
+@pytest.mark.parametrize("steps", [3, 14])
+def test_the_statistics_of_batch_norm_are_the_mean_over_the_first_steps(data_root, steps):
+    cfg = compose("train", [f"data.root={data_root}", "model=cnn", f"trainer.max_steps={steps}"])
+    module = build_datamodule(cfg)
+    model = build_classifier(cfg, module)
+    norm = model.net.blocks[0].norm
+    means: list[torch.Tensor] = []
+    norm.register_forward_pre_hook(lambda norm, x: means.append(x[0].mean((0, 2, 3)).detach()))
+    quick_trainer(max_epochs=2, limit_val_batches=0).fit(model, datamodule=module)
+    expected = torch.stack(means[:10]).mean(0)
+    for mean in means[10:]:
+        expected = torch.lerp(expected, mean, 0.1)
+    assert len(means) == steps
+    torch.testing.assert_close(norm.running_mean, expected, rtol=1e-4, atol=1e-6)
+    assert norm.momentum == pytest.approx(max(0.1, 1 / steps))
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "muon"])
 @pytest.mark.parametrize(
     "model", ["lenet5", *(pytest.param(m, marks=pytest.mark.slow) for m in ("cnn", "mlp", "resnet18"))]

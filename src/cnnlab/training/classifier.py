@@ -7,6 +7,7 @@ from typing import Any, Literal
 import lightning as L
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torchmetrics import MeanMetric
@@ -80,6 +81,9 @@ class ImageClassifier(L.LightningModule):
         self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
         # Compile only the function: compiling the module would change the names in the state dict.
         self._training_pass: Callable[[Tensor], Any] | None = torch.compile(self.net.forward) if compiled else None
+        # Batch norms and their momenta; torch.compile would compile anew for each momentum.
+        norms = [] if compiled else [module for module in net.modules() if isinstance(module, _BatchNorm)]
+        self._momenta = [(norm, norm.momentum) for norm in norms if norm.momentum is not None]
         # Not Lightning's: it would step after the epoch's checkpoint is saved, and a resumed run would miss the step.
         self.plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
@@ -100,8 +104,12 @@ class ImageClassifier(L.LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Seed the global generator from the step, so that dropout in a resumed run draws the same numbers.
 
-        Each process draws different numbers.
+        Each process draws different numbers. The running statistics of batch norm are the mean over the first steps,
+        until their momentum forgets faster: with a fixed momentum, a run of a few steps would be evaluated with
+        statistics that are mostly their initial values.
         """
+        for norm, momentum in self._momenta:
+            norm.momentum = max(momentum, 1 / (self.global_step + 1))
         rank = (self.global_rank,) if self.global_rank else ()
         seed = generator_for(Stream.DROPOUT, self.seed, self.global_step, *rank).initial_seed()
         # On a CPU, torch.manual_seed has the same effect, but also records a stack trace for each missing accelerator.

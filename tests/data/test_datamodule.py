@@ -52,6 +52,8 @@ def test_train_size_and_limit_are_stratified(digits):
     module = digits(train_size=500, limit=100, batch_size=50)
     assert (len(module.train), len(module.val), len(module.test)) == (100, 100, 100)
     assert len(digits(train_size=500).train) == 500
+    assert len(digits(train_size=500).val) == 144  # all
+    assert len(digits(train_size=100, batch_size=50).val) == 100
     assert (module.train.labels.bincount() - 10).abs().max() <= 1
 
 

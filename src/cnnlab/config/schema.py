@@ -42,7 +42,7 @@ from cnnlab.config.sections import (
 from cnnlab.config.trained import EvalConfig, ExplainConfig, ExploreConfig, ExportConfig, PredictConfig
 from cnnlab.limits import Count, Fraction, Natural
 
-Bench = Literal["train", "data", "ops", "operators", "startup", "trainer"]
+Bench = Literal["train", "data", "ops", "operators", "startup", "trainer", "recipe"]
 
 
 class TrainConfig(Logs):

@@ -62,7 +62,10 @@ class Data(Evaluated):
     order_seed: Seed | None = setting(
         None, "seed of the order of the training images; null: seed", changes_weights=True, hashed=False
     )
-    train_size: Count | None = setting(None, "size of a stratified subset of the training images", changes_weights=True)
+    train_size: Count | None = setting(
+        None, "size of a stratified subset of the training images; at most as many are used for validation",
+        changes_weights=True,
+    )  # fmt: skip
     limit: Count | None = setting(None, "the most images in each of the three sets", changes_weights=True)
 
 

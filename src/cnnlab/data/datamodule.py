@@ -63,7 +63,8 @@ class ImageDataModule(L.LightningDataModule):
             fewer than `batch_size` training images, they form one batch.
         val_size: validation images to take from the training set, as a fraction below 1 or as a number; 0 for none.
         split_seed: seed of the validation split, separate from `seed` so that runs with different seeds share it.
-        train_size: size of a stratified subset of the remaining training images; None for all.
+        train_size: size of a stratified subset of the remaining training images, and the most validation images; None
+            for all.
         limit: maximum number of images in each of the three sets; None for no limit.
         seed: seed of the order of the batches.
         log: prints one line.
@@ -146,7 +147,7 @@ class ImageDataModule(L.LightningDataModule):
                 f"{count:,} for validation, got {self.train_size:,}"
             )
         self.train = self._subset(split, train, self.train_size)
-        self.val = self._subset(split, val)
+        self.val = self._subset(split, val, self.train_size)  # a short trial should not mostly validate
         self.test = self._subset(self.dataset.test, torch.arange(len(self.dataset.test.labels)))
         if self.limit is not None or self.train_size is not None:
             self.batch_size = min(self.batch_size, len(self.train))

@@ -21,7 +21,7 @@ BENCHMARK_ONLY = ("bench=", "rounds=", "profile=", "log_dir=")  # arguments that
 
 
 def bench(cfg: BenchmarkConfig) -> Result:
-    arguments = [word for word in HydraConfig.get().overrides.task if not word.startswith(BENCHMARK_ONLY)]
+    arguments = task_arguments()
     measured = [first_step(arguments) for _ in range(1 + cfg.rounds)][1:]  # the first one may fill caches
     timings = {part: Timing([seconds[part] for seconds in measured]) for part in measured[0]}
     total = timings["total"] = Timing([sum(seconds.values()) for seconds in measured])
@@ -41,6 +41,11 @@ def bench(cfg: BenchmarkConfig) -> Result:
         "turns": f"{cfg.rounds}, each in a new process; values are medians, so the parts do not add up to the total",
     }
     return Result(facts, {"from the command to the first step": rows}, timings=timings)
+
+
+def task_arguments() -> list[str]:
+    """The command line's arguments that `train.py` takes too."""
+    return [word for word in HydraConfig.get().overrides.task if not word.startswith(BENCHMARK_ONLY)]
 
 
 def first_step(arguments: Sequence[str]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from cnnlab.errors import UserError
 # The module that measures what `bench=` names.
 MODULES = {
     "train": "steps", "data": "loading", "ops": "convolutions", "operators": "operators", "startup": "startup",
-    "trainer": "overhead",
+    "trainer": "overhead", "recipe": "recipes",
 }  # fmt: skip
 
 

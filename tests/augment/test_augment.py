@@ -15,6 +15,7 @@ from cnnlab.augment import (
     ColorShift,
     CutMix,
     Cutout,
+    GrowingCrop,
     MixUp,
     RandomCrop,
     RandomFlip,
@@ -73,6 +74,54 @@ def test_random_crop_draws_every_position():
     draws = RandomCrop(0.125).draw(noise((4000, 1, 32, 32)), torch.Generator().manual_seed(0))
     assert draws["top"].unique().tolist() == draws["left"].unique().tolist() == list(range(9))
     assert (draws["top"] != draws["left"]).any()
+
+
+GROWING = GrowingCrop([(0.3, 0.75), (0.85, 0.875)])
+
+
+@pytest.mark.parametrize(("progress", "size"), [(0, 24), (0.299, 24), (0.3, 28), (0.849, 28), (0.85, 32), (1, 32)])
+def test_a_growing_crop_is_a_part_of_the_image_that_grows(progress, size):
+    images, labels = noise((40, 3, 32, 32)), torch.arange(40)
+    augment = Augmentation([GROWING], spec())
+    assert augment.image_sizes == [24, 28, 32]
+    x, _ = augment(images, labels, torch.Generator().manual_seed(0), BatchContext(0, 0, labels, progress))
+    assert x.shape == (40, 3, size, size)
+    assert x.is_contiguous(memory_format=torch.channels_last)
+    positions = torch.randint(33 - size, (2, 40), generator=torch.Generator().manual_seed(0)).T.tolist()
+    for image, crop, (top, left) in zip(normalize(images, spec()), x, positions, strict=True):
+        torch.testing.assert_close(crop, image[:, top : top + size, left : left + size])
+
+
+def test_a_growing_crop_of_resized_images_keeps_their_scale():
+    images, labels = noise((4, 3, 64, 64)), torch.arange(4)
+    augment = Augmentation([GrowingCrop([(0.5, 0.5)])], spec())
+    x, _ = augment(images, labels, torch.Generator().manual_seed(0), BatchContext(0, 0, labels, 0.2))
+    top, left = torch.randint(33, (2, 4), generator=torch.Generator().manual_seed(0))
+    corners = [image[:, i : i + 32, j : j + 32] for image, i, j in zip(images, top, left, strict=True)]
+    torch.testing.assert_close(x, normalize(torch.stack(corners), replace(spec(), image_size=16)))
+
+
+def test_images_are_whole_where_the_progress_is_unknown():
+    images, labels = noise((4, 3, 32, 32)), torch.arange(4)
+    assert Augmentation([GROWING], spec())(images, labels, torch.Generator())[0].shape == images.shape
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([(0.5, 0.75), (0.3, 0.5)], r"stages must have rising fractions of the run, got \[0.5, 0.3\]"),
+        ([(0.5, 1.5)], "stages"),
+        ([(1.0, 0.5)], "stages"),
+    ],
+)
+def test_impossible_stages_are_refused(stages, message):
+    with pytest.raises(ValueError, match=message):
+        GrowingCrop(stages)
+
+
+def test_two_growing_crops_are_refused():
+    with pytest.raises(ValueError, match="there must be at most one GrowingCrop, got 2"):
+        Augmentation([GROWING, GROWING], spec())
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -1,5 +1,6 @@
 """Random crops, flips and erased squares."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from cnnlab.augment.step import BatchContext, Draws
 from cnnlab.errors import one_of
 from cnnlab.image_spec import ImageSpec
-from cnnlab.limits import Fraction, FractionAbove0, checked
+from cnnlab.limits import Fraction, FractionAbove0, FractionInside, checked
 
 Mode = Literal["zeros", "reflect"]
 MODES = {"zeros": "constant", "reflect": "reflect"}  # to the names in F.pad
@@ -38,17 +39,60 @@ class RandomCrop:
         return {"top": top, "left": left}
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
-        n, channels, height, width = images.shape
-        padding = round(self.padding * width)
-        padded = F.pad(images, (padding, padding, padding, padding), mode=self.mode).contiguous()
-        image, channel, row, pixel = padded.stride()
-        span = (channels - 1) * channel + (height - 1) * row + width - 1  # from a window's first element to its last
-        # A view with one window for every element of `padded`. Most windows wrap around rows, but only the drawn ones
-        # are read. Reading them row by row is several times as fast as gathering pixels.
-        count = max(0, padded.numel() - span)
-        windows = padded.as_strided((count, channels, height, width), (pixel, channel, row, pixel))
-        first = image * torch.arange(n, device=images.device) + row * draws["top"] + draws["left"]
-        return windows.index_select(0, first)
+        padding = round(self.padding * images.shape[-1])
+        padded = F.pad(images, (padding, padding, padding, padding), mode=self.mode)
+        return cropped(padded, draws["top"], draws["left"], images.shape[-2:])
+
+
+class GrowingCrop:
+    """Crop smaller images in the first parts of a run, which take less time; the scale of the objects stays.
+
+    Images that grow during training are from Howard's fast.ai entry to DAWNBench, 2018, which resized them. The network
+    must take images of any size.
+
+    Args:
+        stages: pairs (until, size): up to the fraction `until` of the run, crop the fraction `size` of the image's
+            side. After the last pair, images are whole.
+
+    Raises:
+        ValueError: `until` does not rise from pair to pair.
+    """
+
+    @checked
+    def __init__(self, stages: Sequence[tuple[FractionInside, FractionInside]]) -> None:
+        ends = [until for until, _ in stages]
+        if ends != sorted(set(ends)):
+            raise ValueError(f"stages must have rising fractions of the run, got {ends}")
+        self.stages = [(until, size) for until, size in stages]
+
+    def size_at(self, progress: float) -> float:
+        """Return the fraction of the side at `progress`, which is in [0, 1]."""
+        return next((size for until, size in self.stages if progress < until), 1.0)
+
+    def draw(self, images: Tensor, generator: torch.Generator, size: float) -> Draws:
+        """Draw `top` and `left` (N,), the corner of a crop of the fraction `size` of the side, in pixels."""
+        side = images.shape[-1]
+        top, left = torch.randint(side - round(size * side) + 1, (2, len(images)), generator=generator)
+        return {"top": top, "left": left}
+
+    def apply(self, images: Tensor, draws: Draws, size: float) -> Tensor:
+        """Crop (N, C, H, W) to the fraction `size` of its sides."""
+        height, width = images.shape[-2:]
+        return cropped(images, draws["top"], draws["left"], (round(size * height), round(size * width)))
+
+
+def cropped(images: Tensor, top: Tensor, left: Tensor, size: Sequence[int]) -> Tensor:
+    """Crop (N, C, H, W) to `size` (height, width) at a corner per image, in pixels."""
+    images = images.contiguous()
+    image, channel, row, pixel = images.stride()
+    n, channels = images.shape[:2]
+    height, width = size
+    span = (channels - 1) * channel + (height - 1) * row + width - 1  # from a window's first element to its last
+    # A view with one window for every element. Most windows wrap around rows, but only the drawn ones are read. Reading
+    # them row by row is several times as fast as gathering pixels.
+    count = max(0, images.numel() - span)
+    windows = images.as_strided((count, channels, height, width), (pixel, channel, row, pixel))
+    return windows.index_select(0, image * torch.arange(n, device=images.device) + row * top + left)
 
 
 class RandomFlip:

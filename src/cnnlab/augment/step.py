@@ -21,11 +21,13 @@ class BatchContext:
         seed: seed of the run.
         epoch: starts at 0.
         indices: (N,) int64, index of each image in the training set.
+        progress: of the run, in [0, 1].
     """
 
     seed: int
     epoch: int
     indices: Tensor
+    progress: float = 1.0
 
 
 @runtime_checkable

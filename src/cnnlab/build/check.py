@@ -33,9 +33,11 @@ def check_parts(cfg: TrainConfig) -> None:
         check_tta(cfg.tta, spec.mirror)
     make(cfg.loss, "loss")
     make(cfg.scheduler, "scheduler")
-    build_augmentation(cfg.augment, spec)
+    augmentation = build_augmentation(cfg.augment, spec)
     with torch.device("meta"):
-        parameters = count_parameters(build_network(cfg.model, spec))
+        net = build_network(cfg.model, spec)
+        check_sizes(net, augmentation)
+    parameters = count_parameters(net)
     needed = 3 * WEIGHT_BYTES * parameters  # weights, gradients, and one number per weight in the optimizer
     if needed > total_memory():
         raise UserError(
@@ -43,6 +45,20 @@ def check_parts(cfg: TrainConfig) -> None:
             f"machine's {total_memory() / 2**30:,.0f} GiB"
         )
     make(cfg.optimizer, "optimizer", [nn.Parameter(torch.zeros(1))])  # last, as it has torch import its compiler
+
+
+def check_sizes(net: nn.Module, augmentation: Augmentation) -> None:
+    """Raise UserError if `net`, on the meta device, does not take the images of every stage of a GrowingCrop."""
+    spec = augmentation.spec
+    for size in augmentation.image_sizes[:-1]:
+        try:
+            with torch.no_grad():
+                net.eval()(torch.zeros(1, spec.in_channels, size, size))
+        except (RuntimeError, ValueError) as error:
+            raise UserError(
+                f"augment has a GrowingCrop to {size} pixels, and the network takes only images of {spec.image_size}; "
+                "use another augment=, or a network with global pooling before its classifier"
+            ) from error
 
 
 def expected_images(data: Data) -> ImageSpec:
@@ -71,4 +87,5 @@ def build_augmentation(node: Mapping[str, Any], spec: ImageSpec) -> Augmentation
             continue
         takes_spec = "spec" in inspect.signature(target_of(step, f"augment.{name}")).parameters
         steps.append(make(step, f"augment.{name}", **({"spec": spec} if takes_spec else {})))
-    return Augmentation(steps, spec)
+    with checking("augment"):
+        return Augmentation(steps, spec)

@@ -79,6 +79,7 @@ class ImageClassifier(L.LightningModule):
         self.augmentation = augmentation
         self.bias_lr_factor, self.tta = bias_lr_factor, tta
         self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
+        self._total_steps: int | None = None
         # Compile only the function: compiling the module would change the names in the state dict.
         self._training_pass: Callable[[Tensor], Any] | None = torch.compile(self.net.forward) if compiled else None
         # Batch norms and their momenta; torch.compile would compile anew for each momentum.
@@ -122,7 +123,7 @@ class ImageClassifier(L.LightningModule):
         """Return the network's input and the loss's target for one training batch of the current epoch."""
         images, labels, indices = batch
         generator = generator_for(Stream.AUGMENTATION, self.seed, self.current_epoch, batch_idx)
-        context = BatchContext(self.seed, self.current_epoch, indices)
+        context = BatchContext(self.seed, self.current_epoch, indices, self.progress)
         with torch.autocast(images.device.type, enabled=False):  # the same augmentation in every precision
             return self.augmentation(images, labels, generator, context, self._part(len(labels)))
 
@@ -222,10 +223,17 @@ class ImageClassifier(L.LightningModule):
             logits = self.trainer.strategy.reduce(logits, reduce_op="sum")
         self.test_logits, self._logits = logits.cpu(), []
 
+    @property
+    def progress(self) -> float:
+        """The progress of the run at the middle of the current step, in [0, 1]; 1 without a Trainer."""
+        return min(1.0, (self.global_step + 0.5) / self.total_steps()) if self._trainer else 1.0
+
     def total_steps(self) -> int:
         """Return the number of optimizer steps of the complete run."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        return steps if self.max_steps is None else min(steps, self.max_steps)
+        if self._total_steps is None:
+            steps = int(self.trainer.estimated_stepping_batches)
+            self._total_steps = steps if self.max_steps is None else min(steps, self.max_steps)
+        return self._total_steps
 
     def new_optimizer(self) -> Optimizer:
         """Build the optimizer of the network's parameters, with the learning rates before the schedule."""

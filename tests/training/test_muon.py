@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from cnnlab.benchmarks import airbench
 from cnnlab.training import muon
 from cnnlab.training.muon import Muon, orthogonalized
 
@@ -44,6 +45,14 @@ def test_filters_are_updated_as_torchs_muon_updates_their_matrix(shape, monkeypa
     torch.testing.assert_close(
         steps_of(own, Muon([own], steps=5, **options)).flatten(1), expected, rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("shape", [(8, 4, 3, 3), (6, 1, 3, 3)])
+def test_normalized_filters_are_updated_as_in_the_published_recipe(shape):
+    own, theirs = nn.Parameter(start(shape)), nn.Parameter(start(shape))
+    expected = steps_of(theirs, airbench.Muon([theirs], lr=0.24, momentum=0.6))
+    found = steps_of(own, Muon([own], lr=0.24, momentum=0.6, steps=3, normalize=True))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(10, 256), (64,)])

@@ -1,5 +1,7 @@
 """Losses, schedules and parameter groups; networks learn with their default recipes."""
 
+from itertools import pairwise
+
 import lightning as L
 import pytest
 import torch
@@ -171,6 +173,35 @@ def test_the_statistics_of_batch_norm_are_the_mean_over_the_first_steps(data_roo
     assert len(means) == steps
     torch.testing.assert_close(norm.running_mean, expected, rtol=1e-4, atol=1e-6)
     assert norm.momentum == pytest.approx(max(0.1, 1 / steps))
+
+
+def test_images_grow_with_the_progress_of_the_run(small_datasets):
+    cfg = compose(
+        "train", ["data=cifar10", "model=fastnet", "model.widths=[8,8,8]", "augment=growing_flip", "data.val_size=0",
+                  f"data.root={small_datasets}", "data.batch_size=8", "trainer.max_steps=20"]
+    )  # fmt: skip
+    module = build_datamodule(cfg)
+    model = build_classifier(cfg, module)
+    sizes: list[int] = []
+    model.net.register_forward_pre_hook(lambda net, x: sizes.append(x[0].shape[-1]))
+    quick_trainer(max_epochs=9, limit_val_batches=0).fit(model, datamodule=module)
+    assert sizes == [24] * 7 + [32] * 13
+
+
+@pytest.mark.parametrize(("whitening_images", "frozen"), [(5, [0] * 4 + [1] * 6), (0, [0] * 10)])
+def test_the_biases_of_a_whitening_layer_are_frozen_after_a_part_of_the_run(small_datasets, whitening_images, frozen):
+    cfg = compose(
+        "train", ["data=cifar10", "model=fastnet", "model.widths=[8,8,8]", "model.bias_until=0.4", "augment=none",
+                  f"model.whitening_images={whitening_images}", "data.val_size=0", f"data.root={small_datasets}",
+                  "data.batch_size=8", "trainer.max_steps=10"]
+    )  # fmt: skip
+    module = build_datamodule(cfg)
+    model = build_classifier(cfg, module)
+    biases: list[torch.Tensor] = []
+    model.net.register_forward_pre_hook(lambda net, x: biases.append(net.whitening.bias.detach().clone()))
+    quick_trainer(max_epochs=9, limit_val_batches=0).fit(model, datamodule=module)
+    biases.append(model.net.whitening.bias.detach())
+    assert [int(torch.equal(before, after)) for before, after in pairwise(biases)] == frozen
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "muon"])

@@ -33,7 +33,13 @@ class Augmentation:
             raise ValueError(f"there must be at most one GrowingCrop, got {len(crops)}")
         self.growing_crop = crops[0] if crops else None
         self.mix_steps = [step for step in used if isinstance(step, MixStep)]
+        self.steps = [*self.image_steps, *crops, *self.mix_steps]  # in the order in which they are applied
         self.spec = spec
+
+    def __str__(self) -> str:
+        """The steps, and those that are left out because a reflection changes the label."""
+        used, left_out = (", ".join(type(step).__name__ for step in part) for part in (self.steps, self.left_out))
+        return (used or "none") + (f"; left out: {left_out}, as a reflection changes the label" if left_out else "")
 
     @property
     def image_sizes(self) -> list[int]:

@@ -52,7 +52,7 @@ def crop_and_flip(cfg: BenchmarkConfig) -> tuple[int, bool]:
         UserError: it has other steps, or pads with anything but zeros.
     """
     augmentation = build_augmentation(cfg.augment, NoiseData(cfg, cfg.data.batch_size).spec)
-    steps = [*augmentation.image_steps, *augmentation.mix_steps]
+    steps = augmentation.steps
     crops = [step for step in steps if isinstance(step, RandomCrop) and step.mode == "constant"]
     flips = [step for step in steps if type(step) is RandomFlip]
     others = [type(step).__name__ for step in steps if step not in (*crops, *flips)]

@@ -100,7 +100,7 @@ def _facts(data: ImageDataModule, description: Description, augmentation: Augmen
     for name, used, measured in (("mean", spec.mean, description.mean), ("std", spec.std, description.std)):
         texts = [" ".join(f"{value:.4f}" for value in values) for values in (used, measured)]
         yield name, texts[0] + ("" if texts[0] == texts[1] else f"; of these training images {texts[1]}")
-    yield from _wrapped("augment", _steps(augmentation))
+    yield from _wrapped("augment", str(augmentation))
 
 
 def _class_names(classes: Sequence[str]) -> str:
@@ -121,13 +121,6 @@ def _balance(counts: Tensor, classes: Sequence[str]) -> str:
     times = f", {most / fewest:.1f} times as many" if fewest else ""
     smallest, largest = shortened(classes[low], NAME), shortened(classes[high], NAME)
     return f"from {fewest:,} training images ({smallest}) to {most:,} ({largest}){times}"
-
-
-def _steps(augmentation: Augmentation) -> str:
-    """The steps, and those that are left out because a reflection changes the label."""
-    used = [*augmentation.image_steps, *augmentation.mix_steps]
-    steps, left_out = (", ".join(type(step).__name__ for step in part) for part in (used, augmentation.left_out))
-    return (steps or "none") + (f"; left out: {left_out}, as a reflection changes the label" if left_out else "")
 
 
 def _wrapped(name: str, text: str) -> Iterator[tuple[str, str]]:
@@ -186,7 +179,7 @@ def _augmented(
         versions,
         [labels[target] for target in targets.tolist()],
         ["original", *(f"epoch {epoch + 1}" for epoch in range(cfg.versions))],
-        f"{name}: images in the first epochs; augmentation: {_steps(augmentation)}",
+        f"{name}: images in the first epochs; augmentation: {augmentation}",
         captions,
     )
 

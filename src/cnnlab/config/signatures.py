@@ -105,10 +105,15 @@ def _checked(key: str, value: Any, kind: Any) -> Any:
         return value
     try:
         # YAML has only lists, and strict validation does not accept them as tuples.
-        checked = TypeAdapter(kind, config=STRICT).validate_python(tuple(value) if isinstance(value, list) else value)
+        checked = TypeAdapter(kind, config=STRICT).validate_python(_nested(tuple, value))
     except ValidationError:
         raise UserError(f"{key} must be {in_words(kind)}, got {shown(value)}") from None
-    return list(checked) if isinstance(value, list) else checked
+    return _nested(list, checked)
+
+
+def _nested(kind: type[list[Any]] | type[tuple[Any, ...]], value: Any) -> Any:
+    """`value` with every list and tuple in it as a `kind`."""
+    return kind(_nested(kind, part) for part in value) if isinstance(value, list | tuple) else value
 
 
 def _type_in(annotation: str) -> Any:

@@ -2,15 +2,15 @@
 section 3 and the listing.
 
 Differs from the paper: the last pooling covers the whole map (3x3 for 32 pixels, as in the paper), so other image sizes
-work; the biases of the whitening layer are trained to the end, not only in the first epochs; the covariance is centered
-on the mean of the patches.
+work; the biases of the whitening layer are trained to the end unless `bias_until` says otherwise; the covariance is
+centered on the mean of the patches.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnnlab.limits import Count, Natural
+from cnnlab.limits import Count, Fraction, Natural
 from cnnlab.models.builder import builder
 from cnnlab.models.stem import check_size
 
@@ -52,11 +52,13 @@ class FastNet(nn.Module):
     Args:
         widths: output channels of the three blocks.
         whitening_images: number of training images from which `whiten` computes the first layer; 0 trains it instead.
+        bias_until: fraction of the run up to which the biases of the whitening layer are trained.
         dirac: initialize the first filters of each 3x3 convolution as the identity.
         scale: factor of the logits.
 
     Raises:
-        ValueError: `widths` are not three positive numbers, `whitening_images` is negative, or `image_size` is below 9.
+        ValueError: `widths` are not three positive numbers, `whitening_images` is negative, `bias_until` is
+            outside [0, 1], or `image_size` is below 9.
     """
 
     def __init__(
@@ -66,12 +68,13 @@ class FastNet(nn.Module):
         image_size: int = 32,
         widths: tuple[Count, Count, Count] = (64, 256, 256),
         whitening_images: Natural = 5000,
+        bias_until: Fraction = 1.0,
         dirac: bool = True,
         scale: float = 1 / 9,
     ) -> None:
         super().__init__()
         check_size("FastNet", image_size, smallest=9)
-        self.whitening_images, self.scale = whitening_images, scale
+        self.whitening_images, self.bias_until, self.scale = whitening_images, bias_until, scale
         first = 2 * in_channels * PATCH * PATCH  # each principal direction of a patch, with both signs
         self.whitening = nn.Conv2d(in_channels, first, kernel_size=PATCH)
         self.block1 = Block(first, widths[0])
@@ -106,6 +109,10 @@ class FastNet(nn.Module):
         self.whitening.weight.requires_grad_(False)
         assert self.whitening.bias is not None
         self.whitening.bias.zero_()
+
+    def freeze_whitening(self) -> None:
+        """Freeze the first layer's biases too; the layer then needs no gradient."""
+        self.whitening.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 3, 32, 32)
         x = F.gelu(self.whitening(x))  # (N, 24, 31, 31)

@@ -22,9 +22,11 @@ class HasWhitening(Protocol):
 
     Attributes:
         whitening_images: number of training images that `whiten` needs; 0 if the first layer is trained instead.
+        bias_until: fraction of a run after which the biases of the whitening layer are frozen.
     """
 
     whitening_images: int
+    bias_until: float
 
     def whiten(self, images: Tensor) -> None:
         """Set and freeze the first layer's filters.
@@ -32,6 +34,9 @@ class HasWhitening(Protocol):
         Args:
             images: (N, C, H, W), normalized as for training.
         """
+
+    def freeze_whitening(self) -> None:
+        """Freeze the first layer's biases too; the layer then needs no gradient."""
 
 
 @runtime_checkable

@@ -32,7 +32,7 @@ def facts_block(cfg: TrainConfig, parts: "Parts", record: Record, folder: Path) 
         ("data", f"{data.name} from {data.dataset.source}"),
         ("images", f"{len(data.train):,} training, {validation}{len(data.test):,} test{_limits(record)}"),
         ("input", f"{data.spec}, {data.spec.num_classes} classes"),
-        ("augment", _augmentation(parts)),
+        ("augment", str(parts.model.augmentation)),
         ("optimizer", f"{target_name(cfg.optimizer)}, learning rate {cfg.optimizer['lr']:g}, "
          f"{type(model.schedule).__name__}; loss {target_name(cfg.loss)}; batch {data.batch_size}; seed {cfg.seed}"),
         *([("views", f"{record['tta']}, in evaluation")] if record["tta"] != "none" else []),
@@ -41,14 +41,6 @@ def facts_block(cfg: TrainConfig, parts: "Parts", record: Record, folder: Path) 
         ("run folder", str(folder)),
     ]  # fmt: skip
     return aligned(rows)
-
-
-def _augmentation(parts: "Parts") -> str:
-    """The steps, and those that are left out because a reflection changes the label."""
-    augmentation = parts.model.augmentation
-    steps = ", ".join(map(_name, (*augmentation.image_steps, *augmentation.mix_steps))) or "none"
-    left_out = ", ".join(map(_name, augmentation.left_out))
-    return steps + (f"; left out: {left_out}, as a reflection changes the label" if left_out else "")
 
 
 def _threads(record: Record) -> str:
@@ -63,10 +55,6 @@ def _convolutions(record: Record) -> list[tuple[str, str]]:
         return []
     layers = sum(counts.values())
     return [("convolutions", f"{', '.join(f'{method} in {n}' for method, n in counts.items())} of {layers} layers")]
-
-
-def _name(step: object) -> str:
-    return type(step).__name__
 
 
 def target_name(node: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from cnnlab.augment.views import logits_of_views
 from cnnlab.data.datamodule import Batch, IndexedBatch
 from cnnlab.data.splits import Stream, generator_for
 from cnnlab.errors import Diverged
-from cnnlab.models.protocols import HasAuxiliaryHeads
+from cnnlab.models.protocols import HasAuxiliaryHeads, HasWhitening
 from cnnlab.preprocessing import normalize
 from cnnlab.training.param_groups import param_groups
 from cnnlab.training.schedules import Plateau, Schedule
@@ -103,14 +103,33 @@ class ImageClassifier(L.LightningModule):
         self.sums.zero_()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Seed the global generator from the step, so that dropout in a resumed run draws the same numbers.
+        """Set what depends on the step alone, so that a resumed run continues with the same numbers."""
+        self._set_momenta()
+        self._freeze_whitening()
+        self._seed()
 
-        Each process draws different numbers. The running statistics of batch norm are the mean over the first steps,
-        until their momentum forgets faster: with a fixed momentum, a run of a few steps would be evaluated with
-        statistics that are mostly their initial values.
+    def _set_momenta(self) -> None:
+        """Make the running statistics of batch norm the mean over the first steps, until their momentum forgets faster.
+
+        With a fixed momentum, a run of a few steps would be evaluated with statistics that are mostly their initial
+        values.
         """
         for norm, momentum in self._momenta:
             norm.momentum = max(momentum, 1 / (self.global_step + 1))
+
+    def _freeze_whitening(self) -> None:
+        """Freeze a whitening layer after `bias_until`; not with DDP, which expects the same gradients in all steps."""
+        net = self.net
+        if (
+            isinstance(net, HasWhitening)
+            and net.whitening_images
+            and self.progress >= net.bias_until
+            and self._processes == 1
+        ):
+            net.freeze_whitening()
+
+    def _seed(self) -> None:
+        """Seed the global generator, which dropout draws from; each process draws different numbers."""
         rank = (self.global_rank,) if self.global_rank else ()
         seed = generator_for(Stream.DROPOUT, self.seed, self.global_step, *rank).initial_seed()
         # On a CPU, torch.manual_seed has the same effect, but also records a stack trace for each missing accelerator.

@@ -23,13 +23,14 @@ class Muon(Optimizer):
     U S V^T is replaced by approximately U V^T, so that all but its weakest directions are updated by about the same
     amount, and scaled by sqrt(max(1, C_out / (C_in K K))). The weight decay is decoupled. This is the update of
     `torch.optim.Muon`, which does not accept four dimensions. Parameters with fewer or more than four dimensions
-    (fully connected layers, norms, biases) are updated as in `torch.optim.SGD` with Nesterov momentum. Jordan's script
-    for CIFAR-10 also rescales each layer's filters to a fixed norm before each step; this optimizer does not.
+    (fully connected layers, norms, biases) are updated as in `torch.optim.SGD` with Nesterov momentum.
 
     Args:
         params: parameters or parameter groups. The `lr` and `weight_decay` of a group apply to all of its parameters.
         lr, momentum, weight_decay: hyperparameters of the filters. The norm of an update is about `lr` * sqrt(C_out).
         steps: number of Newton-Schulz iterations.
+        normalize: rescale the filters of each layer to the norm sqrt(C_out) before each step, as Jordan's script for
+            CIFAR-10 does. This suits networks in which a norm follows each convolution.
         sgd_lr, sgd_momentum, sgd_weight_decay: hyperparameters of the other parameters.
 
     Raises:
@@ -45,11 +46,14 @@ class Muon(Optimizer):
         momentum: FractionBelow1 = 0.95,
         weight_decay: NonNegative = 0.0,
         steps: Count = 5,
+        normalize: bool = False,
         sgd_lr: NonNegative = 0.05,
         sgd_momentum: FractionBelow1 = 0.9,
         sgd_weight_decay: NonNegative = 0.0,
     ) -> None:
-        filters = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps}
+        filters = {
+            "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps, "normalize": normalize,
+        }  # fmt: skip
         others = {"lr": sgd_lr, "momentum": sgd_momentum, "weight_decay": sgd_weight_decay, "steps": 0}
         groups = [group if isinstance(group, dict) else {"params": [group]} for group in params]
         groups = [group | {"params": list(group["params"])} for group in groups]  # iterators are read only once
@@ -82,6 +86,8 @@ def _filter_step(p: Tensor, gradient: Tensor, buffer: Tensor, group: dict[str, A
     matrix = gradient.lerp(buffer, group["momentum"]).flatten(1)
     rows, columns = matrix.shape
     lr = group["lr"] * max(1, rows / columns) ** 0.5
+    if group.get("normalize"):  # checkpoints of older versions lack it
+        p.mul_(rows**0.5 / p.norm().clamp(min=EPSILON))
     p.mul_(1 - group["lr"] * group["weight_decay"])
     p.add_(orthogonalized(matrix, group["steps"]).view(p.shape), alpha=-lr)
 

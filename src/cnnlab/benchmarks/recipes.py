@@ -42,7 +42,7 @@ def bench(cfg: BenchmarkConfig) -> Result:
             images,
         )  # fmt: skip
         for seed in range(cfg.rounds):
-            found[OURS].append(_train(task_arguments(), seed, Path(folder)))
+            found[OURS].append(_train(task_arguments(), seed, Path(cfg.log_dir) / "bench" / f"seed{seed}"))
             found[PUBLISHED].append(_published(images, seed))
     timings = {
         f"{name}, {measure}": Timing([run[measure] for run in runs])
@@ -79,10 +79,11 @@ def _row(name: str, runs: Sequence[Row]) -> Row:
 
 
 def _train(arguments: Sequence[str], seed: int, folder: Path) -> Row:
-    logs = folder / f"seed{seed}"
-    command = [sys.executable, "-m", "cnnlab", "train", *arguments, f"seed={seed}", f"log_dir={logs}"]
-    seconds, _ = _run(command)
-    record = json.loads(next(logs.rglob("result.json")).read_text(encoding="utf-8"))
+    """Train from the start, with the run below `folder`."""
+    options = ["fresh=true", f"seed={seed}", f"log_dir={folder}"]
+    seconds, _ = _run([sys.executable, "-m", "cnnlab", "train", *arguments, *options])
+    newest = max(folder.rglob("result.json"), key=lambda path: path.stat().st_mtime)
+    record = json.loads(newest.read_text(encoding="utf-8"))
     return {"test": 100 * record["test/acc"], "training": record["train_seconds"], "process": seconds}
 
 

@@ -80,21 +80,21 @@ def test_the_readme_has_the_numbers_of_the_search_on_digits():
         compose(script.removeprefix("src/").removesuffix(".py"), words)
 
 
-def test_readme_and_header_have_the_numbers_of_cifar10_fast():
-    records = [json.loads(path.read_text()) for path in (DOCS / "results").glob("cifar10_fast-*.json")]
+def header_of(experiment: str) -> str:
+    text = (REPOSITORY / "conf" / "experiment" / f"{experiment}.yaml").read_text()
+    return " ".join(line.removeprefix("#") for line in text.splitlines()).replace("  ", " ")
+
+
+def test_readme_and_header_have_the_numbers_of_the_recipe_of_8_epochs():
+    records = json.loads((DOCS / "cifar10_fast_8_epochs.json").read_text())
     accuracies = [100 * record["test/acc"] for record in records]
-    minutes = round(median(record["train_seconds"] for record in records) / 60)
-    header = (REPOSITORY / "conf" / "experiment" / "cifar10_fast.yaml").read_text()
-    assert f"Expected: {mean(accuracies):.2f} ± {stdev(accuracies):.2f} % of the test images" in header
-    assert f"Cost: {minutes} minutes" in header
-    quick, slower, slowest = sorted(record["train_seconds"] / 60 for record in records)
+    header = header_of("cifar10_fast_8_epochs")
+    accuracy = f"{mean(accuracies):.2f} ± {stdev(accuracies):.2f} %"
+    assert f"Expected: {accuracy} of the test images" in header
+    minutes = f"{median(record['train_seconds'] for record in records) / 60:.0f} minutes"
     readme = " ".join((REPOSITORY / "README.md").read_text().split())
-    assert (
-        f"took {int(quick)} and {slower:.0f} minutes, and one, with slower code beside other jobs, {slowest:.0f}."
-        in readme
-    )
-    rates = sorted(record["images_per_second"] for record in records)[1:]
-    assert f"runs of cifar10_fast above had {rates[0]:.0f} and {rates[1]:.0f} images/s" in readme
+    assert f"has {accuracy} of the test images of a copy of CIFAR-10 in JPEG after {minutes}" in readme
+    assert f"Cost: {minutes}" in header
 
 
 @pytest.mark.parametrize("name", ["cifar10_fast_24_epochs", "cifar10_fast_long"])
@@ -106,7 +106,8 @@ def test_readme_and_header_have_the_numbers_of_a_longer_run(name):
     readme = " ".join((REPOSITORY / "README.md").read_text().split())
     accuracy, minutes = f"{100 * record['test/acc']:.2f} %", f"{record['train_seconds'] / 60:.0f} minutes"
     assert f"has {accuracy} after {minutes}" in readme
-    assert f"`{' '.join(record['overrides'])}`" in readme
+    command = " ".join(record["overrides"]).replace("cifar10_fast ", "cifar10_fast_8_epochs ")  # its name today
+    assert f"`{command}`" in readme
     header = (REPOSITORY / "conf" / "experiment" / "cifar10_fast_long.yaml").read_text()
     assert accuracy in header
     assert f"Cost: {minutes}" in header or name != "cifar10_fast_long"
@@ -140,7 +141,7 @@ def test_page_header_and_readme_have_the_numbers_of_the_ablation():
     assert f"with SGD in place of Muon {lost:.2f} points less" in readme
 
 
-def test_the_readme_has_the_numbers_of_resnet18_at_equal_time_and_the_time_of_the_published_recipe():
+def test_the_readme_has_the_numbers_of_resnet18_at_equal_time():
     records = json.loads((DOCS / "resnet18_equal_time.json").read_text())
     assert [(record["seed"], record["git_clean"]) for record in records] == [(0, True), (1, True)]
     overrides = records[0]["overrides"]
@@ -151,10 +152,6 @@ def test_the_readme_has_the_numbers_of_resnet18_at_equal_time_and_the_time_of_th
     accuracies = " and ".join(f"{100 * record['test/acc']:.2f}" for record in records)
     minutes = " and ".join(f"{record['train_seconds'] / 60:.1f}" for record in records)
     assert f"in two runs of 1.2 epochs, has {accuracies} % after {minutes} minutes" in readme
-    rows = json.loads((DOCS / "speed" / "train-cifar10_fast.json").read_text())["tables"]["training steps"]
-    rates = {row["step"]: row["images/s"] for row in rows}
-    times = 9.9 / 8 * rates["train.py"] / rates["plain PyTorch"]
-    assert f"9.9 epochs in a plain script would take {times:.1f} times as long" in readme
 
 
 def test_the_header_of_sweep_precision_has_the_numbers_of_its_records():

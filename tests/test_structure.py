@@ -19,7 +19,7 @@ SHARED_NAMES = {path.name for path in (REPOSITORY / "src" / "cnnlab" / "commands
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPOSITORY / "src")))
 def test_files_and_functions_are_short(path: Path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= LONGEST_FILE
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     long = {node.name: length for node in functions if (length := length_of(node)) > LONGEST_FUNCTION}

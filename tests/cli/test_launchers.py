@@ -147,7 +147,7 @@ def children_of(parent: int) -> set[int]:
 
 def is_running(process: int) -> bool:
     try:
-        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
+        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     except OSError:
         return False
 

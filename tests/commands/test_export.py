@@ -99,7 +99,7 @@ def foreign(path: Path) -> str:
 
 
 def text(path: Path) -> str:
-    path.write_text("not an ONNX file")
+    path.write_text("not an ONNX file", encoding="utf-8")
     return "is not a complete ONNX file"
 
 

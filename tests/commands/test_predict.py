@@ -56,7 +56,7 @@ def white_seven(tmp_path) -> Path:
 
 
 def rows_of(output: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(output.read_text().splitlines()))
+    return list(csv.DictReader(output.read_text(encoding="utf-8").splitlines()))
 
 
 def evaluated(checkpoint: Path, data_root: Path, tmp_path: Path) -> Evaluation:

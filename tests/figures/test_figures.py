@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torchvision.utils import make_grid
 
 from cnnlab.figures.confusion import draw_confusion
 from cnnlab.figures.curves import draw_curves
-from cnnlab.figures.filters import draw_filters, filter_colors
+from cnnlab.figures.filters import draw_filters, filter_colors, tiled
 from cnnlab.figures.group_curves import curve_of, draw_groups
 from cnnlab.figures.loss_curve import running_mean
 from cnnlab.figures.norm_curves import draw_layer_norms
@@ -35,6 +36,12 @@ def test_norms_can_be_drawn_for_few_and_for_many_layers_and_unknown_gradients():
         norms = torch.rand(3, layers)
         fig = draw_layer_norms(norms, torch.full_like(norms, torch.nan), [f"layer {i}" for i in range(layers)], "title")
         assert pixels(fig).shape[1] > 1000
+
+
+@pytest.mark.parametrize(("count", "columns"), [(6, 16), (16, 8), (17, 8)])
+def test_tiles_are_those_of_torchvision(count, columns):
+    images = torch.rand(count, 3, 5, 7)
+    assert torch.equal(tiled(images, columns, gap=4), make_grid(images, nrow=columns, padding=4, pad_value=1))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 24])

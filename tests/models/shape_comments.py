@@ -31,7 +31,7 @@ class Claim:
 
 def claims_of(file: str) -> list[Claim]:
     """Return the claims in the `forward` methods of a source file."""
-    text = Path(file).read_text()
+    text = Path(file).read_text(encoding="utf-8")
     shapes = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if found := COMMENT.search(line):

@@ -111,7 +111,7 @@ def in_a_process(tmp_path):
 
 def is_alive(process: int) -> bool:
     status = Path(f"/proc/{process}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
+    return status.exists() and "State:\tZ" not in status.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

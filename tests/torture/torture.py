@@ -6,6 +6,7 @@ be those of a run that nothing disturbed, bit for bit, or one line must say what
 trials, and a Markdown page if FILE is given. Ctrl-C ends the test after the present trial, with the table so far.
 """
 
+import importlib
 import random
 import shutil
 import signal
@@ -50,11 +51,8 @@ def torture(
     seconds: float, seed: int, kinds: Sequence[str] = tuple(KINDS), stop: Stop | None = None
 ) -> tuple[dict[str, Counter[str]], list[str]]:
     """Alternate trials of all kinds for some seconds, at least one of each: outcomes by kind, and what failed."""
-    import cnnlab.commands.eval
-    import cnnlab.commands.report
-    import cnnlab.commands.train
-    import cnnlab.commands.tune
-    import cnnlab.search.study  # noqa: F401
+    for name in ("commands.eval", "commands.report", "commands.train", "commands.tune", "search.study"):
+        importlib.import_module(f"cnnlab.{name}")
 
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
     folder = Path(tempfile.mkdtemp(prefix="cnnlab-torture-"))

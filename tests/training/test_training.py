@@ -88,6 +88,15 @@ def test_weight_decay_applies_to_weights_only():
     assert sum(p.numel() for group in (decayed, rest) for p in group["params"]) == 11_173_962
 
 
+def test_biases_have_a_weight_decay_of_their_own():
+    net = models.resnet18(num_classes=10, image_size=32)
+    groups = param_groups(net, bias_weight_decay=0.3)
+    decays = {id(p): group.get("weight_decay") for group in groups for p in group["params"]}
+    for name, p in net.named_parameters():
+        assert decays[id(p)] == (0.3 if name.endswith("bias") else 0.0 if p.ndim == 1 else None)
+    assert {group.get("lr_factor", 1.0) for group in groups} == {1.0}
+
+
 def test_biases_have_their_own_learning_rate_with_every_optimizer(data_root):
     for choice in ("sgd", "adam", "muon"):
         options = [f"optimizer={choice}", "param_groups.bias_lr_factor=8", "scheduler=constant", "trainer.max_steps=2"]

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cnnlab.machine.imports import import_lightning
+
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 
@@ -48,6 +50,8 @@ def main() -> None:
     marks = Marks(start=float(sys.argv.pop(1)))
     marks.mark("Python")
     for package in ("hydra", "torch", "lightning", "cnnlab.runs.run"):
+        if package == "lightning":
+            import_lightning()
         importlib.import_module(package)
         marks.mark(f"import {package}")
     from cnnlab.build import objects

@@ -123,6 +123,7 @@ def build_classifier(cfg: TrainConfig, data: ImageDataModule) -> ImageClassifier
         schedule=make(cfg.scheduler, "scheduler"),
         augmentation=build_augmentation(cfg.augment, spec),
         bias_lr_factor=cfg.param_groups.bias_lr_factor,
+        bias_weight_decay=cfg.param_groups.bias_weight_decay,
         tta=cfg.tta,
         seed=cfg.seed,
         max_steps=cfg.trainer.max_steps,

@@ -33,7 +33,10 @@ from cnnlab.config.folders import CONF, add_conf_folders
 from cnnlab.config.overrides import as_hydra_takes
 from cnnlab.config.schema import COMMANDS
 from cnnlab.errors import Lost, Terminated, UserError
+from cnnlab.machine.imports import import_lightning
 from cnnlab.rendering.printable import printable
+
+WITHOUT_LIGHTNING = ("analyze", "lab", "report")
 
 
 def script() -> None:
@@ -175,13 +178,15 @@ def _guarded(command: str, cfg: DictConfig, failures: list[Exception]) -> Any:
         if result is None:
             with nullcontext() if this_job() else ending_at_signals():  # a sweep's table states how its jobs ended
                 check(config)
+                if command not in WITHOUT_LIGHTNING:
+                    import_lightning()
                 module = importlib.import_module(f"cnnlab.commands.{command}")
             result = module.run(config)
         sys.stdout.flush()
         return {} if result is None else result
     except BrokenPipeError:  # the reader of the output, such as `head`, is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(141)  # 128 + SIGPIPE, which Windows does not have
     except Exception as error:
         failures.append(error)
         if isinstance(error, UserError | OmegaConfBaseException):

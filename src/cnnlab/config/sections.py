@@ -145,9 +145,10 @@ class Logger(Section):
 
 
 class ParamGroups(Section):
-    """Learning rates relative to optimizer.lr."""
+    """Learning rate, relative to optimizer.lr, and weight decay of the biases."""
 
     bias_lr_factor: NonNegative = setting(1.0, "factor of the learning rate of biases", changes_weights=True)
+    bias_weight_decay: NonNegative = setting(0.0, "weight decay of biases", changes_weights=True, hashed=False)
 
 
 class Logs(Section):

@@ -22,6 +22,7 @@ from cnnlab.data.readers import Source, sources
 from cnnlab.data.specs import SPECS
 from cnnlab.errors import UserError
 from cnnlab.files import damage_in
+from cnnlab.machine.probes import user_id
 
 STATISTICS_CHUNK = 10_000  # images converted to floats together
 
@@ -90,7 +91,7 @@ def _map_or_read(source: Source, root: Path, caches: list[Path], name: str, log:
 
     One process at a time reads a dataset. The lock file is not beside the data, because that folder may not exist.
     """
-    lock = Path(tempfile.gettempdir()) / f"cnnlab-{os.getuid()}-{digest_of(root)}-{caches[0].name}.lock"
+    lock = Path(tempfile.gettempdir()) / f"cnnlab-{user_id()}-{digest_of(root)}-{caches[0].name}.lock"
     with FileLock(lock):
         files = source.files()
         stamp = _stamp(source, files, name)

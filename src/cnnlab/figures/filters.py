@@ -6,7 +6,6 @@ import matplotlib as mpl
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from cnnlab.figures.style import DPI, figure, styled
 
@@ -21,7 +20,7 @@ def draw_filter_grid(filters: Tensor) -> Tensor:
     shown = filter_colors(filters)
     zoom = max(1, round(40 / shown.shape[-1]))
     enlarged = shown.repeat_interleave(zoom, dim=2).repeat_interleave(zoom, dim=3)
-    return make_grid(enlarged, nrow=8, padding=3, pad_value=1)
+    return tiled(enlarged, columns=8, gap=3)
 
 
 @styled
@@ -38,7 +37,7 @@ def draw_filters(filters: Sequence[Tensor], epochs: Sequence[int], layer: str) -
     zoom = max(1, round(PIXELS / max(height, width)))
     cells = torch.cat([filter_colors(weights[:columns]) for weights in filters])
     cells = cells.repeat_interleave(zoom, dim=2).repeat_interleave(zoom, dim=3)
-    image = make_grid(cells, nrow=columns, padding=GAP, pad_value=1)
+    image = tiled(cells, columns, GAP)
     above, left = 44, 70
     fig = figure((image.shape[2] + left) / DPI, (image.shape[1] + above) / DPI)
     fig.set_layout_engine("none")
@@ -71,3 +70,20 @@ def filter_colors(filters: Tensor) -> Tensor:
         return scaled
     colors = mpl.colormaps["RdBu_r"](scaled[:, 0].numpy())[..., :3]
     return torch.from_numpy(colors).permute(0, 3, 1, 2).float()
+
+
+def tiled(images: Tensor, columns: int, gap: int) -> Tensor:
+    """Place images (N, C, H, W) in rows on white, `gap` pixels apart, as (C, height, width).
+
+    `torchvision.utils.make_grid` does the same, but importing torchvision takes longer than all figures of a run.
+    """
+    count, channels, height, width = images.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    canvas = images.new_ones(channels, rows * (height + gap) + gap, columns * (width + gap) + gap)
+    for i, image in enumerate(images):
+        top, left = (
+            gap + place * (side + gap) for place, side in zip(divmod(i, columns), (height, width), strict=True)
+        )
+        canvas[:, top : top + height, left : left + width] = image
+    return canvas

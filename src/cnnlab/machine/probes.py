@@ -1,14 +1,15 @@
-"""Probes of this machine: CPUs, devices, memory."""
+"""Probes of this machine: CPUs, devices, memory. The only file with what some operating systems do not have."""
 
 import ctypes
+import getpass
 import os
 import platform
 import re
-import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import torch
 
 from cnnlab.errors import UserError
@@ -37,16 +38,16 @@ def device_name(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def total_memory() -> int:
     """This machine's memory in bytes, or the limit of its control group if that is lower."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total = int(psutil.virtual_memory().total)
     limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.exists() else "max"
+    text = limit.read_text(encoding="utf-8").strip() if limit.exists() else "max"
     return total if text == "max" else min(total, int(text))
 
 
@@ -60,7 +61,7 @@ def reset_peak_memory() -> None:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak becomes the current size
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # Linux: the peak becomes the current size
 
 
 def peak_memory(device: str) -> int:
@@ -69,6 +70,15 @@ def peak_memory(device: str) -> int:
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")
     if status.exists():
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024  # type: ignore[index]
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))[1]) * 1024  # type: ignore[index]
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def user_id() -> str:
+    """What distinguishes this user from the machine's others."""
+    return str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()

@@ -77,7 +77,7 @@ class RunFolder:
     def read(self) -> Record | None:
         """The record, or None if there is none or it is damaged."""
         try:
-            record = parse_record(self.result.read_text())
+            record = parse_record(self.result.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return record if "status" in record else None

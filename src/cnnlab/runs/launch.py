@@ -38,10 +38,13 @@ class Processes:
     nodes end with the same message.
 
     Raises:
-        UserError: there are several nodes, and the environment does not say which one this is.
+        UserError: there are several nodes, and the environment does not say which one this is; or the operating system
+            does not support several processes.
     """
 
     def __init__(self, devices: int, nodes: int) -> None:
+        if devices * nodes > 1 and os.name == "nt":
+            raise UserError("a run of several processes needs Linux or macOS; use trainer.devices=1")
         self.devices, self.nodes = devices, nodes
         self.node, self.host, port = _place(nodes) if nodes > 1 else (0, "127.0.0.1", 0)
         self._port = port

@@ -15,11 +15,11 @@ class Log:
         if self._path is None:
             self._early.append(line)
         else:
-            with self._path.open("a") as stream:
+            with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
 
     def open(self, path: Path) -> None:
         """Write all lines, earlier ones included, to `path` from now on."""
         self._path = path
-        with path.open("a") as stream:
+        with path.open("a", encoding="utf-8") as stream:
             stream.writelines(line + "\n" for line in self._early)

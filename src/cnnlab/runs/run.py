@@ -137,7 +137,8 @@ class Run:
     def _record_error(self, error: Exception, status: str) -> None:
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         with suppress(OSError):  # on a full disk neither record nor log can be written; the user still sees the error
-            (self.folder.path / "error.txt").write_text("".join(traceback.format_exception(error)))
+            trace = "".join(traceback.format_exception(error))
+            (self.folder.path / "error.txt").write_text(trace, encoding="utf-8")
             self.folder.write(self.record | {"status": status, "error": message})
             if self.checkpoints.last_path.exists():
                 self.log(f"the last good checkpoint is {self.checkpoints.last_path}")

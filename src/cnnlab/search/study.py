@@ -198,7 +198,7 @@ class Study:
     def train(self, overrides: Sequence[str], pruning: Pruning | None = None) -> Record:
         """The record of a command line's run; with `pruning` without test. Its output is in train.log only."""
         callbacks: list[Callback] = [pruning] if pruning else []
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             cfg = compose("train", overrides)
             if pruning:
                 cfg = cfg.model_copy(update={"test": False})  # the test set must not select trials

@@ -47,7 +47,8 @@ class ImageClassifier(L.LightningModule):
         optimizer: builds the optimizer from a list of parameter groups.
         schedule: factor of the learning rate as a function of progress.
         augmentation: maps a uint8 batch to the network's input and the loss's target.
-        bias_lr_factor: learning rate of the biases relative to the other parameters.
+        bias_lr_factor, bias_weight_decay: learning rate of the biases relative to the other parameters, and their
+            weight decay.
         tta: views of each image over which logits are averaged in evaluation (`augment.views`).
         seed: determines, with epoch and step, all random numbers of training.
         max_steps: maximum number of training steps; None for no limit other than the epochs.
@@ -64,6 +65,7 @@ class ImageClassifier(L.LightningModule):
         schedule: Schedule | Plateau,
         augmentation: Augmentation,
         bias_lr_factor: float = 1.0,
+        bias_weight_decay: float = 0.0,
         tta: str = "none",
         seed: int = 0,
         max_steps: int | None = None,
@@ -77,7 +79,7 @@ class ImageClassifier(L.LightningModule):
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.augmentation = augmentation
-        self.bias_lr_factor, self.tta = bias_lr_factor, tta
+        self.bias_lr_factor, self.bias_weight_decay, self.tta = bias_lr_factor, bias_weight_decay, tta
         self.seed, self.max_steps, self.monitor, self.card = seed, max_steps, monitor, card or {}
         self._total_steps: int | None = None
         # Compile only the function: compiling the module would change the names in the state dict.
@@ -256,7 +258,7 @@ class ImageClassifier(L.LightningModule):
 
     def new_optimizer(self) -> Optimizer:
         """Build the optimizer of the network's parameters, with the learning rates before the schedule."""
-        optimizer = self.make_optimizer(param_groups(self.net, self.bias_lr_factor))
+        optimizer = self.make_optimizer(param_groups(self.net, self.bias_lr_factor, self.bias_weight_decay))
         for group in optimizer.param_groups:
             group["lr"] *= group.pop("lr_factor", 1.0)
         return optimizer

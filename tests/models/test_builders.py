@@ -20,7 +20,8 @@ OPTIONS = {
     "cnn_notes": ("cnn_notes", {"blocks": 3, "width": 16, "hidden": 64, "batch_norm": True}),
     "densenet121": ("densenet", {"stem": "auto"}),
     "fastnet": (
-        "fastnet", {"widths": (64, 256, 256), "whitening_images": 5000, "dirac": True, "scale": 1 / 9},
+        "fastnet",
+        {"widths": (64, 256, 256), "whitening_images": 5000, "bias_until": 1.0, "dirac": True, "scale": 1 / 9},
     ),
     "googlenet": ("googlenet", {"batch_norm": False, "auxiliary": True, "dropout": 0.4, "stem": "auto"}),
     "googlenet_d2l": ("googlenet_d2l", {}),

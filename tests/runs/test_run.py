@@ -12,6 +12,7 @@ import torch
 from cnnlab.runs.folder import RunFolder
 from cnnlab.runs.locate import locate_run
 from cnnlab.runs.run import train
+from cnnlab.training.callbacks import display
 from cnnlab.training.classifier import ImageClassifier
 
 
@@ -151,11 +152,19 @@ def test_early_stopping_ends_training(configure):
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_a_run_at_chance_warns_and_suggests_batch_norm_if_the_network_has_none(model, configure, capsys):
+def test_a_run_at_chance_warns_and_suggests_batch_norm_if_the_network_has_none(model, configure, capsys, monkeypatch):
+    monkeypatch.setattr(display, "FEW_STEPS", 0)
     train(configure(*QUICK, "optimizer.lr=0", f"model={model}"))
     shown = capsys.readouterr().out
     assert "warning: after one epoch val/acc is" in shown
     assert ("a network with batch norm" in shown) is (model == "mlp")
+
+
+def test_a_short_run_at_chance_says_that_it_is_short(configure, capsys):
+    train(configure(*QUICK, "optimizer.lr=0", "data.batch_size=32"))
+    shown = capsys.readouterr().out
+    assert "; raise trainer.max_epochs or lower data.batch_size, as a run of " in shown
+    assert "optimizer.lr, or" not in shown
 
 
 def test_few_validation_images_cause_no_warning_of_chance(configure, capsys):

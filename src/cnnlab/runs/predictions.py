@@ -45,14 +45,6 @@ class Predictions:
         """The probabilities (N,) of the predicted classes."""
         return self.logits.float().softmax(1).amax(1)
 
-    @property
-    def is_chance(self) -> bool:
-        """Whether the accuracy is at most three standard errors above that of always naming the largest class."""
-        n = len(self.labels)
-        chance = int(self.labels.bincount().max()) / n
-        accuracy = int((self.predicted == self.labels).sum()) / n
-        return accuracy <= chance + 3 * (chance * (1 - chance) / n) ** 0.5
-
     def confusion(self) -> Tensor:
         """The numbers of images (num_classes, num_classes), by true and predicted class."""
         n = self.logits.shape[1]

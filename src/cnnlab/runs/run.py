@@ -28,7 +28,7 @@ from cnnlab.runs.log import Log
 from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.record import new_record
 from cnnlab.runs.run_figures import RunFigures
-from cnnlab.runs.summary import at_chance, facts_block, result_table
+from cnnlab.runs.summary import facts_block, result_table
 from cnnlab.training.callbacks import Checkpoints, History, NetworkGraph, Recorder
 
 
@@ -193,8 +193,6 @@ class Run:
             if trainer.is_global_zero:
                 self._finish(trainer, "done")
                 self.log(result_table(self.record, self.folder.path))
-                if self.predictions is not None and self.predictions.is_chance:
-                    self.log(at_chance(self.record["steps"]))
 
     def _fit(self, trainer: L.Trainer) -> None:
         """Train from the start, or from the last completed epoch; not at all if only the test is missing."""

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from cnnlab.build.objects import Parts
 
 
-FEW_STEPS = 200  # after which every recipe on real images is above chance (docs/first_200_steps.md)
-
-
 def facts_block(cfg: TrainConfig, parts: "Parts", record: Record, folder: Path) -> str:
     """What is about to be trained, on which data and device."""
     data, model = parts.data, parts.model
@@ -88,15 +85,6 @@ def result_table(record: Record, folder: Path) -> str:
         ("curves", f"{_tensorboard()} --logdir {folder.parent.parent}"),
     ]
     return aligned(rows)
-
-
-def at_chance(steps: int) -> str:
-    """The note for a run whose accuracy is that of chance after `steps` training steps."""
-    if steps < FEW_STEPS:
-        cause = f"{steps} steps are too few for this recipe; raise trainer.max_epochs, or lower data.batch_size"
-    else:
-        cause = "try a smaller optimizer.lr, or trainer.gradient_clip_val=1"
-    return f"note: the network is no better than chance: {cause}"
 
 
 def _tensorboard() -> str:

@@ -16,6 +16,7 @@ from cnnlab.rendering.numbers import duration, speed
 from cnnlab.training.callbacks.history import History, Row
 
 LARGEST_MARGIN = 0.1  # no warning if three standard deviations exceed it: there are too few images
+FEW_STEPS = 200  # after which every recipe is above chance on MNIST (docs/first_200_steps.md)
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
@@ -86,11 +87,14 @@ class Display(Checkpoint):
         accuracy = row[f"{stage}/acc"] or 0.0
         margin = 3 * math.sqrt(chance * (1 - chance) / len(labels))
         if margin <= LARGEST_MARGIN and accuracy <= chance + margin:
-            has_norm = any(isinstance(module, NORMS) for module in net.modules())
+            if self._total < FEW_STEPS:
+                advice = f"raise trainer.max_epochs or lower data.batch_size, as a run of {self._total} steps is short"
+            else:
+                has_norm = any(isinstance(module, NORMS) for module in net.modules())
+                advice = "try another optimizer.lr" + ("" if has_norm else ", or a network with batch norm")
             self.log_line(
                 f"warning: after one epoch {stage}/acc is {accuracy:.1%}, no better than always predicting the most "
-                f"frequent class ({chance:.1%}); try another optimizer.lr"
-                + ("" if has_norm else ", or a network with batch norm")
+                f"frequent class ({chance:.1%}); {advice}"
             )
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from cnnlab.data.specs import SPECS
 from cnnlab.files import checksum_of, write_atomically
 
-FORMAT = 1  # raise it when the readers make other tensors of the same files
+FORMAT = 2  # raise it when the readers make other tensors of the same files
 
 
 def cache_places(name: str, root: Path, image_size: int | None) -> list[Path]:

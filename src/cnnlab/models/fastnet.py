@@ -80,7 +80,6 @@ class FastNet(nn.Module):
         self.block1 = Block(first, widths[0])
         self.block2 = Block(widths[0], widths[1])
         self.block3 = Block(widths[1], widths[2])
-        self.pool = nn.AdaptiveMaxPool2d(1)
         self.head = nn.Linear(widths[2], num_classes, bias=False)
         if dirac:
             for block in (self.block1, self.block2, self.block3):
@@ -119,7 +118,7 @@ class FastNet(nn.Module):
         x = self.block1(x)  # (N, 64, 15, 15)
         x = self.block2(x)  # (N, 256, 7, 7)
         x = self.block3(x)  # (N, 256, 3, 3)
-        x = self.pool(x).flatten(1)  # (N, 256)
+        x = F.max_pool2d(x, kernel_size=x.shape[2:]).flatten(1)  # (N, 256)
         return self.head(x) * self.scale  # (N, 10)
 
 

@@ -11,6 +11,19 @@ from cnnlab.ops.methods import auto, im2col, winograd
 from cnnlab.ops.swap import swap_convolutions
 
 PASSES = ("forward", "input_gradient", "weight_gradient")
+AMX, AVX512_BF16, NEITHER = {"amx_bf16": True, "avx512_bf16": True}, {"avx512_bf16": True}, {"avx512_f": True}
+
+
+@pytest.fixture
+def cpu(monkeypatch):
+    """Makes the CPU one with these instructions."""
+    return lambda units: monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def without_bf16(cpu):
+    """Unless a test says otherwise, the CPU has no units for bfloat16."""
+    cpu(NEITHER)
 
 
 @pytest.fixture
@@ -93,15 +106,26 @@ def test_pytorch_computes_float64(calls):
     assert not compare(16, 256, 4, torch.float64, calls)
 
 
-def test_im2col_computes_small_maps_in_bfloat16_and_the_weight_gradient_of_larger_ones(calls, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
-    assert compare(16, 256, 4, torch.bfloat16, calls) == {f"im2col {name}" for name in PASSES}
-    assert compare(4, 256, 8, torch.bfloat16, calls) == {"im2col weight_gradient"}
+@pytest.mark.parametrize(
+    ("units", "small", "larger"),
+    [(AMX, PASSES, ("weight_gradient",)), (AVX512_BF16, ("weight_gradient",), ())],
+    ids=["AMX", "AVX512-BF16"],
+)
+def test_im2col_computes_small_maps_in_bfloat16(units, small, larger, calls, cpu):
+    cpu(units)
+    assert compare(16, 256, 4, torch.bfloat16, calls) == {f"im2col {name}" for name in small}
+    assert compare(4, 256, 8, torch.bfloat16, calls) == {f"im2col {name}" for name in larger}
     assert not compare(1, 256, 16, torch.bfloat16, calls)
 
 
-def test_without_bfloat16_units_the_rule_is_that_of_float32(calls, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+def test_with_avx512_bf16_winograd_computes_the_smallest_maps_with_the_most_channels_in_float32(calls, cpu):
+    cpu(AVX512_BF16)
+    assert {f"winograd {name}" for name in PASSES} <= compare(16, 512, 4, torch.float32, calls)
+    assert not compare(16, 256, 4, torch.float32, calls)
+    assert not compare(4, 512, 8, torch.float32, calls)
+
+
+def test_without_bfloat16_units_the_rule_is_that_of_float32(calls):
     for images, size in ((16, 4), (4, 8), (1, 16)):
         assert {f"winograd {name}" for name in PASSES} <= compare(images, 256, size, torch.bfloat16, calls)
 

@@ -46,7 +46,7 @@ predict: $(VENV)/stamp ## classify your images: make predict checkpoint=latest i
 explain: $(VENV)/stamp-dev ## where a network looks, what it has learned: make explain ARGS="checkpoint=PATH"
 	@$(PY) src/explain.py $(GIVEN) $(ARGS)
 
-test: $(VENV)/stamp-dev ## the fast tests: offline, about two minutes on two cores
+test: $(VENV)/stamp-dev ## the fast tests: offline, about six minutes on two cores
 	@$(PY) -m pytest $(ARGS)
 
 check: $(VENV)/stamp-dev ## lint, types, and the layers of the packages

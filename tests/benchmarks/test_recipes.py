@@ -42,6 +42,8 @@ def test_both_recipes_train_on_the_same_images_with_the_same_seeds_alternately(s
     ours, published = found["tables"]["recipes"]
     assert (ours["test, %"], ours["±"], ours["training, s"], ours["whole process, s"]) == ("91.50", "0.71", 60, 61)
     assert (published["test, %"], published["±"], published["training, s"]) == ("90.00", "0.00", 80.5)
+    slowest = (published["training: slowest"], published["process: slowest"])
+    assert slowest == (81, 162)
     assert found["notes"][0] == f"Training: train.py takes {60 / 80.5:.3f} of the published recipe's time (medians)."
     assert found["seconds"]["airbench94_muon, process"] == [160, 162]
 

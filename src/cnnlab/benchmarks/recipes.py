@@ -74,7 +74,11 @@ def _row(name: str, runs: Sequence[Row]) -> Row:
         row["±"] = f"{stdev(accuracies):.2f}"
     for measure, heading in MEASURES.items():
         timing = Timing([run[measure] for run in runs])
-        row |= {heading: timing.median, f"{measure}: fastest": timing.spread[0], "slowest": timing.spread[1]}
+        row |= {
+            heading: timing.median,
+            f"{measure}: fastest": timing.spread[0],
+            f"{measure}: slowest": timing.spread[1],
+        }
     return row
 
 

@@ -96,7 +96,7 @@ def _read_digits(spec: DatasetSpec) -> RawDataset:
     bunch = load_digits()
     small = torch.from_numpy(bunch.images).unsqueeze(1) * (255 / 16)  # (N, 1, 8, 8), gray levels 0 to 16, in float64
     large = torch.nn.functional.interpolate(small, 2 * [spec.images.image_size], mode="bicubic")
-    # Some pixels are halves but for the rounding errors, which are others in each release of PyTorch.
+    # Without rounding errors, which differ between releases of PyTorch, some values end in exactly .5.
     pixels = (large + 1e-6).round().clamp(0, 255).to(torch.uint8)
     complete = Split(pixels, torch.from_numpy(bunch.target).long())
     return RawDataset(*hold_out(complete, spec.test_size, seed=0), spec.images.classes)

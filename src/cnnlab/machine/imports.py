@@ -48,7 +48,7 @@ class StandIn(ModuleType):
 
 
 def import_lightning() -> None:
-    """Import Lightning quickly; as always if it needs more of the slow modules than stand-ins can give."""
+    """Import Lightning with stand-ins for the slow modules, or without them if it needs more of these modules."""
     if "lightning" in sys.modules:
         return
     try:
@@ -62,7 +62,7 @@ def import_lightning() -> None:
 
 @contextmanager
 def stand_ins() -> Iterator[None]:
-    """Stand-ins for the slow modules that are not imported yet; they are imported as always afterwards."""
+    """Put stand-ins in the place of the slow modules that are not imported yet, and remove them afterwards."""
     names = [name for name in SLOW if name not in sys.modules]
     sys.modules.update({name: StandIn(name) for name in names})
     try:

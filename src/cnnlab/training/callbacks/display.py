@@ -16,7 +16,7 @@ from cnnlab.rendering.numbers import duration, speed
 from cnnlab.training.callbacks.history import History, Row
 
 LARGEST_MARGIN = 0.1  # no warning if three standard deviations exceed it: there are too few images
-FEW_STEPS = 200  # after which every recipe is above chance on MNIST (docs/first_200_steps.md)
+FEW_STEPS = 200  # after which every recorded network is above chance on MNIST (docs/first_200_steps.md)
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 

@@ -38,7 +38,7 @@ def draw_filters(filters: Sequence[Tensor], epochs: Sequence[int], layer: str) -
     cells = torch.cat([filter_colors(weights[:columns]) for weights in filters])
     cells = cells.repeat_interleave(zoom, dim=2).repeat_interleave(zoom, dim=3)
     image = tiled(cells, columns, GAP)
-    above, left = 44, 70
+    above, left = 44, 104  # pixels for the title, and for "epoch 1000"
     fig = figure((image.shape[2] + left) / DPI, (image.shape[1] + above) / DPI)
     fig.set_layout_engine("none")
     width, height = fig.get_size_inches() * DPI
